@@ -1,0 +1,1 @@
+"""The clinical network: 14 observations and the view of an X-ray, features, gradients."""

@@ -1,0 +1,1 @@
+"""X-ray <-> codes: autoencoder, quantiser, losses, discriminator."""

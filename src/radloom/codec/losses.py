@@ -1,0 +1,134 @@
+"""Reconstruction losses of the codec, each a named term.
+
+- `l1`: mean |x - x'|.
+- `gradient`: mean ||grad x - grad x'||^2 over horizontal and vertical differences (MAViLT, arXiv 2502.05926).
+- `perceptual`: squared distance of channel-normalised feature maps, as LPIPS without its learned weights (Zhang et al.
+  2018, arXiv 1801.03924), over several layers of an ImageNet network, on a random crop at full resolution.
+- `clinical`: the same over several layers of the clinical classifier, on the whole image.
+- `phi`: squared distance of the classifier's pooled features, LLM-CXR's clinical-information-preserving loss
+  (arXiv 2305.11490, section 3.1), as a mean over features.
+
+Pixels are (b, 1, R, R) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from radloom.classifier.model import ClinicalClassifier
+from radloom.classifier.network import EfficientNetLite
+from radloom.errors import RecipeError
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term; a term of weight 0 is not computed.
+
+    Attributes:
+        adversarial: weight of the generator's hinge loss once it is ramped in.
+        adversarial_start, adversarial_ramp: shares of training at which the discriminator starts, and over which the
+            generator's weight rises from 0.
+        crop: side in pixels of the random crop that the ImageNet network sees.
+        clinical_size: side to which the image is scaled for the clinical network.
+    """
+
+    l1: float = 1.0
+    gradient: float = 1.0
+    commitment: float = 0.25
+    perceptual: float = 1.0
+    clinical: float = 1.0
+    phi: float = 1.0
+    adversarial: float = 0.1
+    adversarial_start: float = 0.25
+    adversarial_ramp: float = 0.25
+    crop: int = 128
+    clinical_size: int = 160
+
+
+def gradient_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference of the images' horizontal and vertical first differences."""
+    d = x - y
+    return (d[..., 1:] - d[..., :-1]).square().mean() + (d[..., 1:, :] - d[..., :-1, :]).square().mean()
+
+
+def feature_distance(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+    """Mean over layers of the squared distance of feature maps (b, c, h, w) normalised along channels."""
+    terms = []
+    for a, b in zip(ours, theirs, strict=True):
+        terms.append((_unit(a) - _unit(b)).square().sum(1).mean())
+    return torch.stack(terms).mean()
+
+
+class ReconstructionLoss(nn.Module):
+    """The reconstruction terms; its two networks are frozen and not part of its state.
+
+    Args:
+        weights: of each term.
+        imagenet: for `perceptual`; None needs its weight to be 0.
+        classifier: for `clinical` and `phi`; None needs their weights to be 0.
+
+    Raises:
+        RecipeError: a weight is not 0 and its network is None.
+    """
+
+    def __init__(
+        self,
+        weights: LossWeights,
+        imagenet: EfficientNetLite | None = None,
+        classifier: ClinicalClassifier | None = None,
+    ) -> None:
+        super().__init__()
+        for name, network in (("perceptual", imagenet), ("clinical", classifier), ("phi", classifier)):
+            if getattr(weights, name) and network is None:
+                raise RecipeError(f"The codec's loss {name!r} has a weight but no network; name one, or set it to 0.")
+        self.weights = weights
+        self.imagenet = _frozen(imagenet)
+        self.classifier = _frozen(classifier)
+
+    def forward(self, pixels: Tensor, output: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted total and the unweighted terms, from the original and the reconstruction."""
+        w = self.weights
+        terms: dict[str, Tensor] = {}
+        if w.l1:
+            terms["l1"] = (output - pixels).abs().mean()
+        if w.gradient:
+            terms["gradient"] = gradient_loss(output, pixels)
+        if self.imagenet is not None and w.perceptual:
+            ours, theirs = _same_crop(output, pixels, w.crop)
+            with torch.no_grad():
+                target = self.imagenet.pyramid(theirs.expand(-1, 3, -1, -1), 4)
+            terms["perceptual"] = feature_distance(self.imagenet.pyramid(ours.expand(-1, 3, -1, -1), 4), target)
+        if self.classifier is not None and (w.clinical or w.phi):
+            with torch.no_grad():
+                target = self.classifier.pyramid(pixels, w.clinical_size)
+            ours_maps = self.classifier.pyramid(output, w.clinical_size)
+            if w.clinical:
+                terms["clinical"] = feature_distance(ours_maps[1:], target[1:])
+            if w.phi:
+                terms["phi"] = (_pooled(ours_maps[-1]) - _pooled(target[-1])).square().mean()
+        total = sum((getattr(w, name) * term for name, term in terms.items()), start=output.new_zeros(()))
+        return total, terms
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.float()
+    return x * torch.rsqrt(x.square().sum(1, keepdim=True) + 1e-6)
+
+
+def _pooled(x: Tensor) -> Tensor:
+    return x.float().mean((2, 3))
+
+
+def _same_crop(x: Tensor, y: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    top, left = (int(torch.randint(0, n - min(side, n) + 1, ())) for n in x.shape[-2:])
+    return x[..., top : top + side, left : left + side], y[..., top : top + side, left : left + side]
+
+
+def _frozen(module: M | None) -> M | None:
+    return module.eval().requires_grad_(False) if module is not None else None

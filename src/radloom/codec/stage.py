@@ -1,0 +1,107 @@
+"""Training of the codec: reconstruction losses, then a discriminator ramped in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radloom.codec.discriminator import PatchDiscriminator, hinge
+from radloom.codec.losses import ReconstructionLoss
+from radloom.codec.network import Codec, save_codec
+from radloom.corpora.images import XrayImages
+from radloom.imaging import sheet
+from radloom.scores.images import psnr, ssim
+from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
+
+
+class CodecStage(Stage):
+    """Trains encoder, codebook, decoder and, if its weight is not 0, a discriminator.
+
+    Args:
+        codec: the network to train.
+        loss: reconstruction terms and all weights.
+        train, val: X-rays.
+    """
+
+    def __init__(self, codec: Codec, loss: ReconstructionLoss, train: XrayImages, val: XrayImages) -> None:
+        self.train, self.val, self.loss = train, val, loss
+        self.modules = {"codec": codec}
+        if loss.weights.adversarial:
+            self.modules["discriminator"] = PatchDiscriminator()
+
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {name: decay_groups(module, config.weight_decay) for name, module in self.modules.items()}
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> Tensor:
+        return self.train[index]
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        return {"pixels": torch.stack(items)}
+
+    def describe(self, index: int) -> str:
+        return self.train.name(index)
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        weights, pixels = self.loss.weights, batch["pixels"]
+        self.loss.to(pixels.device)
+        output = self.modules["codec"](pixels)
+        total, terms = self.loss(pixels, output.pixels)
+        total = total + weights.commitment * output.commitment
+        terms |= {"commitment": output.commitment, "used_in_batch": _share_used(output.codes, self._codes)}
+        adversary = self.modules.get("discriminator")
+        done = clock.step / clock.steps - weights.adversarial_start
+        if adversary is None or done < 0:
+            yield Loss(total, terms)
+            return
+        adversary.requires_grad_(False)
+        terms["adversarial"] = -adversary(output.pixels).mean()
+        adversary.requires_grad_(True)
+        ramp = min(1.0, done / max(weights.adversarial_ramp, 1e-9))
+        yield Loss(total + weights.adversarial * ramp * terms["adversarial"], terms)
+        real, fake = adversary(pixels), adversary(output.pixels.detach())
+        loss = hinge(real, fake)
+        yield Loss(loss, {"discriminator": loss, "real": real.mean(), "fake": fake.mean()})
+
+    @property
+    def _codes(self) -> int:
+        return len(self._codec.quantiser.codebook)
+
+    @property
+    def _codec(self) -> Codec:
+        codec: Any = self.modules["codec"]
+        return getattr(codec, "module", codec)
+
+    def evaluate(self) -> dict[str, float]:
+        """PSNR, SSIM and codebook usage over val."""
+        totals, used, device = [], set(), next(self._codec.parameters()).device
+        for start in range(0, len(self.val), 16):
+            pixels = torch.stack([self.val[i] for i in range(start, min(start + 16, len(self.val)))])
+            output = self.modules["codec"](pixels.to(device))
+            used |= set(output.codes.unique().tolist())
+            x, y = (pixels + 1) / 2, (output.pixels.cpu().clamp(-1, 1) + 1) / 2
+            totals.append((np.asarray(psnr(x, y)), np.asarray(ssim(x, y))))
+        peak, similarity = (np.concatenate(part) for part in zip(*totals, strict=True))
+        return {"psnr": float(peak.mean()), "ssim": float(similarity.mean()), "codebook_usage": len(used) / self._codes}
+
+    def sample(self, clock: Clock) -> np.ndarray | None:
+        """Originals above reconstructions."""
+        picks = [self.val[i] for i in np.linspace(0, len(self.val) - 1, min(8, len(self.val))).astype(int)]
+        pixels = torch.stack(picks).to(next(self._codec.parameters()).device)
+        output = self.modules["codec"](pixels).pixels.clamp(-1, 1)
+        images = [(p[0].float().cpu().numpy() + 1) / 2 for p in [*pixels, *output]]
+        return sheet(images, columns=len(picks))
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        save_codec(self._codec, self.train.transform, folder)
+
+
+def _share_used(codes: Tensor, size: int) -> Tensor:
+    return torch.tensor(len(codes.unique()) / size)

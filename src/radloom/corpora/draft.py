@@ -1,0 +1,218 @@
+"""A corpus on its way from raw files to a manifest: what all `prepare_...` functions share."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from radloom.corpora.checks import identical_images, leak_check
+from radloom.corpora.manifest import Dropped, Manifest, Row, natural_key
+from radloom.errors import ImageError, ManifestError
+from radloom.study import Mention, Report, View
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images checked so far and the number of all images."""
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"})
+
+
+@dataclass
+class Draft:
+    """Rows gathered so far, and what was left out and why.
+
+    Attributes:
+        corpus: name of the corpus.
+        root: folder that the images' paths are relative to.
+    """
+
+    corpus: str
+    root: Path
+    rows: list[Row] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, id: str, what: str, why: str, detail: str = "") -> None:
+        """Record that something is left out."""
+        self.dropped.append(Dropped(id, what, why, detail))
+
+    def drop_unnamed(self, files: Iterable[Path], named: set[str]) -> None:
+        """Record the image files whose path relative to the root is not in `named`."""
+        for file in files:
+            path = relative(file, self.root)
+            if path not in named:
+                self.drop(path, "image", "belongs to no study")
+
+    def predict_view(self, path: str, view_of: Callable[[Path], View]) -> View | None:
+        """The view that `view_of` sees in an image of this corpus; None, with a record, if it cannot be read."""
+        try:
+            return view_of(self.root / path)
+        except ImageError as error:
+            self.drop(path, "image", "unreadable", str(error))
+            return None
+
+    def finish(self, out: Path | str, progress: Progress | None = None) -> Manifest:
+        """Check all images, drop what cannot be used, check for leaks and write the manifest to `out`.
+
+        Every image is decoded once. Of files with the same bytes one is kept, in a held-out split if it is in any.
+        Studies that are left with neither image nor report are dropped.
+
+        Raises:
+            ManifestError: no study is left, a patient is in two splits, or `out` cannot be written.
+        """
+        self.rows.sort(key=lambda row: natural_key(row.uid))
+        self._keep_images(self._readable(progress))
+        self._keep_images(self._unique())
+        self.rows = [row for row in map(self._with_answerable, self.rows) if self._has_content(row)]
+        if not self.rows:
+            first = next((f": {d.what} {d.id} ({d.why}) and others were left out" for d in self.dropped), "")
+            raise ManifestError(f"{self.root} holds no usable study{first}. Name the folder of a whole corpus.")
+        manifest = Manifest(self.rows, self.root, self.corpus)
+        leak_check([manifest])
+        manifest.write(out, list(dict.fromkeys(self.dropped)), self.notes)
+        return manifest
+
+    def _readable(self, progress: Progress | None) -> set[tuple[str, str]]:
+        from radloom.imaging import ImageWarning, read_image
+
+        total, keep, coloured = sum(len(row.images) for row in self.rows), set(), []
+        places = ((row.uid, ref.path) for row in self.rows for ref in row.images)
+        for done, (uid, path) in enumerate(places, start=1):
+            if not (self.root / path).is_file():
+                self.drop(path, "image", "not on disk", f"study {uid}")
+            else:
+                try:
+                    with warnings.catch_warnings(record=True) as caught:
+                        warnings.simplefilter("always", ImageWarning)
+                        read_image(self.root / path)
+                    keep.add((uid, path))
+                    coloured += [path] if caught else []
+                except ImageError as error:
+                    self.drop(path, "image", "unreadable", str(error))
+            if progress is not None:
+                progress(done, total)
+        if coloured:
+            self.notes.append(f"{len(coloured)} colour images, read as greyscale: {', '.join(coloured)}.")
+        return keep
+
+    def _unique(self) -> set[tuple[str, str]]:
+        keep = {(row.uid, ref.path) for row in self.rows for ref in row.images}
+        for group in identical_images((self.root / ref.path, row, ref) for row in self.rows for ref in row.images):
+            kept_row, kept = min(group, key=lambda member: member[0].split == "train")
+            for row, ref in group:
+                if ref is not kept:
+                    keep.discard((row.uid, ref.path))
+                    self.drop(ref.path, "image", "duplicate", f"same file as {kept.path} of study {kept_row.uid}")
+        return keep
+
+    def _keep_images(self, keep: set[tuple[str, str]]) -> None:
+        self.rows = [
+            replace(row, images=tuple(ref for ref in row.images if (row.uid, ref.path) in keep)) for row in self.rows
+        ]
+
+    def _with_answerable(self, row: Row) -> Row:
+        """The row without questions about images that it does not have."""
+        paths = {"", *(ref.path for ref in row.images)}
+        for question in row.questions:
+            if question.image not in paths:
+                self.drop(question.qid, "question", "its image was dropped", question.image)
+        return replace(row, questions=tuple(question for question in row.questions if question.image in paths))
+
+    def _has_content(self, row: Row) -> bool:
+        if not row.images and not row.report:
+            self.drop(row.uid, "study", "neither image nor report")
+        return bool(row.images or row.report)
+
+
+def clean_report(report: Report) -> Report:
+    """The report with each section on one line, without bullets, list numbers and HTML entities."""
+    from radloom.reports.cleaning import sentences
+
+    return Report(**{f.name: " ".join(sentences(getattr(report, f.name))) for f in fields(Report)})
+
+
+def labels_of(report: Report) -> dict[str, Mention]:
+    """What the rule-based labeller finds in a report; nothing where there is none."""
+    from radloom.reports.labeller import label
+
+    return label(report) if report else {}
+
+
+def existing_folder(path: Path | str) -> Path:
+    """`path`, resolved.
+
+    Raises:
+        ManifestError: it is not a folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ManifestError(f"{path} is not a folder; name the folder that holds the corpus.")
+    return path.resolve()
+
+
+def find_files(folder: Path, suffixes: Iterable[str], skip: Path | str) -> list[Path]:
+    """All files below `folder` with one of the suffixes, in natural order, leaving out those below `skip`."""
+    suffixes, skip = frozenset(suffixes), Path(skip).resolve()
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if Path(place, name) != skip and not name.startswith(".")]
+        found += [Path(place, name) for name in names if Path(name).suffix.lower() in suffixes]
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: natural_key(str(path)))
+
+
+def relative(path: Path, root: Path) -> str:
+    """`path` relative to `root`, in posix form; as it is where it lies elsewhere."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def read_csv(path: Path, draft: Draft) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header, cells without surrounding space, missing ones empty.
+
+    Rows with more cells than the header are recorded in `draft` as dropped.
+
+    Raises:
+        ManifestError: the file cannot be read as CSV in UTF-8, or is empty.
+    """
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            for row in reader:
+                if None in row:
+                    draft.drop(f"{path.name}:{reader.line_num}", "row", "more cells than columns")
+                else:
+                    rows.append({name.strip(): (cell or "").strip() for name, cell in row.items()})
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path} cannot be read as CSV ({error}); save it as CSV in UTF-8.") from None
+    if not reader.fieldnames:
+        raise ManifestError(f"{path} is empty; its first line must name the columns.")
+    return rows
+
+
+def read_jsonl(path: Path, draft: Draft) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file; lines that hold no JSON object are recorded in `draft` as dropped.
+
+    Raises:
+        ManifestError: the file cannot be read as UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} cannot be read ({error}); save it as JSON lines in UTF-8.") from None
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if isinstance(row, dict):
+                rows.append(row)
+            else:
+                draft.drop(f"{path.name}:{number}", "row", "not a JSON object")
+    return rows

@@ -1,0 +1,49 @@
+"""Errors that a user can act on.
+
+Every error of this package that stems from input (a file, a key, a prompt, a recipe) is a `RadloomError`
+whose text is one or two plain sentences: the thing at fault by name, then the remedy. The command line prints
+that text alone and exits with code 2; from Python it is an ordinary exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RadloomError(Exception):
+    """Something the caller can mend: names the thing at fault and says what to do."""
+
+
+class ImageError(RadloomError):
+    """An image file that cannot be used as an X-ray."""
+
+
+class ReportError(RadloomError):
+    """A report that cannot be read."""
+
+
+class ManifestError(RadloomError):
+    """A corpus or manifest that cannot be used."""
+
+
+class CheckpointError(RadloomError):
+    """A checkpoint that is incomplete, of another version or of another class."""
+
+
+class RecipeError(RadloomError):
+    """A recipe with an unknown key, a wrong value or a missing stage."""
+
+
+class MissingPackageError(RadloomError):
+    """An optional package that a feature needs; the text names the command that installs it."""
+
+
+class TrainingError(RadloomError):
+    """Training that cannot go on, for example because a loss is not finite."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the nearest known name, or `""` if none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,1 @@
+"""The board: models over manifests, scored, with baselines beside."""

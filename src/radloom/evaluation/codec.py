@@ -1,0 +1,156 @@
+"""What the codec keeps of an X-ray: pixels, structure, and the verdicts of the clinical classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radloom.classifier.model import ClinicalClassifier, targets
+from radloom.codec.network import Codec
+from radloom.corpora.images import XrayImages
+from radloom.imaging import Transform, sheet
+from radloom.scores.classification import auroc
+from radloom.scores.images import psnr, ssim
+from radloom.scores.names import score_name
+from radloom.study import OBSERVATIONS
+
+COLUMNS = 8
+"""Originals in a row of the sheet."""
+
+BY = "radloom-classifier"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the classifier's verdict on one observation survives the codec.
+
+    Attributes:
+        difference: mean absolute difference of its probability between original and reconstruction.
+        agreement: share of images whose probability stays on the same side of 0.5.
+        auroc, auroc_reconstructed: of the labels, on originals and on reconstructions; None where undefined.
+    """
+
+    difference: float
+    agreement: float
+    auroc: float | None
+    auroc_reconstructed: float | None
+
+
+@dataclass(frozen=True)
+class CodecScores:
+    """Scores of a codec over some X-rays.
+
+    Attributes:
+        images: how many.
+        psnr: mean, in dB, for a peak of 1; bars that the transform adds count as pixels.
+        ssim: mean.
+        codebook_usage: share of the codebook that occurs.
+        verdicts: by observation.
+    """
+
+    images: int
+    psnr: float
+    ssim: float
+    codebook_usage: float
+    verdicts: dict[str, Verdict]
+
+    def scores(self) -> dict[str, float | None]:
+        """All scores by their full names; those of the verdicts are means over observations."""
+        verdicts = list(self.verdicts.values())
+        pairs = [(v.auroc, v.auroc_reconstructed) for v in verdicts if v.auroc is not None]
+        scores: dict[str, float | None] = {
+            "psnr": self.psnr,
+            "ssim": self.ssim,
+            "codebook_usage": self.codebook_usage,
+            score_name("verdict_difference", BY): float(np.mean([v.difference for v in verdicts])),
+            score_name("verdict_agreement", BY): float(np.mean([v.agreement for v in verdicts])),
+        }
+        for side, column in zip(("originals", "reconstructions"), zip(*pairs, strict=True), strict=False):
+            scores[score_name("auroc_macro", f"{len(pairs)} observations", BY, side)] = float(np.mean(column))
+        return scores
+
+
+@torch.no_grad()
+def score_codec(
+    codec: Codec,
+    classifier: ClinicalClassifier,
+    images: Sequence[Tensor],
+    labels: np.ndarray | None = None,
+    *,
+    batch_size: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+) -> CodecScores:
+    """Reconstruct X-rays and compare.
+
+    Args:
+        codec: in eval mode.
+        classifier: in eval mode; it judges both sides.
+        images: pixels (1, R, R) in [-1, 1], at least one.
+        labels: (n, 14) 0, 1 or NaN for not known, as `known_labels` gives them.
+        batch_size: images at a time.
+        progress: told of images done and in all.
+    """
+    device = next(codec.parameters()).device
+    peaks, similarities, before, after = [], [], [], []
+    used: set[int] = set()
+    for start in range(0, len(images), batch_size):
+        stop = min(start + batch_size, len(images))
+        pixels = torch.stack([images[i] for i in range(start, stop)]).to(device)
+        codes = codec.encode(pixels)
+        decoded = codec.decode(codes)
+        used.update(codes.unique().tolist())
+        peaks.append(psnr((pixels + 1) / 2, (decoded + 1) / 2))
+        similarities.append(ssim((pixels + 1) / 2, (decoded + 1) / 2))
+        before.append(classifier.probabilities(pixels).cpu().numpy())
+        after.append(classifier.probabilities(decoded).cpu().numpy())
+        if progress:
+            progress(stop, len(images))
+    verdicts = _verdicts(np.concatenate(before), np.concatenate(after), labels)
+    usage = len(used) / codec.config.codes
+    return CodecScores(
+        len(images), float(np.concatenate(peaks).mean()), float(np.concatenate(similarities).mean()), usage, verdicts
+    )
+
+
+def known_labels(images: XrayImages) -> np.ndarray:
+    """(n, 14) labels of the images of manifests: 0, 1, or NaN where a report is uncertain or there is none."""
+    rows = []
+    for _, row, ref in images.entries:
+        values, weights = targets(row.labels, has_report=bool(row.report), view=ref.view)
+        rows.append(torch.where(weights > 0, values, torch.nan)[: len(OBSERVATIONS)].numpy())
+    return np.stack(rows)
+
+
+@torch.no_grad()
+def comparison(codec: Codec, images: Sequence[Tensor]) -> np.ndarray:
+    """A sheet (H, W) in [0, 1]: rows of originals, below each the row of their reconstructions."""
+    pixels = torch.stack(list(images)).to(next(codec.parameters()).device)
+    decoded = codec.decode(codec.encode(pixels))
+    peaks = [f"{value:.1f} dB" for value in psnr((pixels + 1) / 2, (decoded + 1) / 2)]
+    cells: list[tuple[np.ndarray, str]] = []
+    for start in range(0, len(pixels), COLUMNS):
+        row = slice(start, start + COLUMNS)
+        cells += [(Transform.to_image(p), "original") for p in pixels[row]]
+        if start:  # a last row that is not full: its reconstructions begin below its first original
+            cells += [(np.zeros((1, 1), np.float32), "")] * (COLUMNS - len(pixels[row]))
+        cells += [(Transform.to_image(p), label) for p, label in zip(decoded[row], peaks[row], strict=True)]
+    return sheet([cell for cell, _ in cells], min(COLUMNS, len(pixels)), [label for _, label in cells])
+
+
+def _verdicts(before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) -> dict[str, Verdict]:
+    verdicts = {}
+    for k, name in enumerate(OBSERVATIONS):
+        a, b = before[:, k], after[:, k]
+        known = np.zeros(len(a), bool) if labels is None else ~np.isnan(labels[:, k])
+        truth = np.zeros(0) if labels is None else labels[known, k]
+        verdicts[name] = Verdict(
+            difference=float(np.abs(a - b).mean()),
+            agreement=float(((a > 0.5) == (b > 0.5)).mean()),
+            auroc=auroc(truth, a[known]),
+            auroc_reconstructed=auroc(truth, b[known]),
+        )
+    return verdicts

@@ -1,0 +1,186 @@
+"""Any common X-ray file -> one float32 array (H, W) in [0, 1] with bones bright.
+
+PNG, JPEG and TIFF are decoded here by Pillow, DICOM in `radloom.imaging.dicom`. What a file is, its content decides,
+not its name. The size is read from the header and checked before anything is decoded.
+
+Grey values: 8-bit files are display-ready and divided by 255. Deeper integers are divided by the white of the
+smallest bit depth that holds their maximum (see `full_scale`). Floats inside [0, 1] are taken as they are. Signed
+integers and other floats state no black and white, so their own minimum and maximum become 0 and 1.
+"""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from pathlib import Path
+from textwrap import shorten
+
+import numpy as np
+from PIL import Image as PILImage
+from PIL import ImageOps, TiffImagePlugin
+
+from radloom.errors import ImageError
+from radloom.imaging.array import check_array, full_scale, luminance
+from radloom.study import Image
+
+MAX_PIXELS = 100_000_000
+"""Largest height x width that is decoded: about five times the largest chest detectors."""
+MIN_SIDE = 16
+"""Smallest height and width that can show a chest."""
+
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+_WHITE_IS_ZERO = 0  # TIFF 6.0, PhotometricInterpretation
+
+
+def as_image(source: Image | str) -> np.ndarray:
+    """The array of an image given as a file or as an array.
+
+    Args:
+        source: path, or array (H, W) in [0, 1].
+
+    Returns:
+        (H, W) float32 in [0, 1], bones bright, at least 16 x 16.
+
+    Raises:
+        ImageError: see `read_image` and `check_array`.
+    """
+    if not isinstance(source, np.ndarray):
+        return read_image(source)
+    image = check_array(source)
+    check_size("image", image.shape, MAX_PIXELS)
+    return image
+
+
+def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a PNG, JPEG, TIFF or DICOM file.
+
+    Args:
+        path: the file.
+        max_pixels: refuse an image of more pixels before decoding it.
+
+    Returns:
+        (H, W) float32 in [0, 1], bones bright, upright as the file's metadata says.
+
+    Raises:
+        ImageError: missing, empty, damaged, not an image, too small, too large, several frames, non-finite pixels,
+            or a DICOM object that is not a radiograph.
+
+    Warns:
+        ImageWarning: a colour photo, read as greyscale.
+    """
+    path = Path(path)
+    head = read_head(path)
+    if is_dicom(path, head):
+        from radloom.imaging.dicom import read_dicom
+
+        return read_dicom(path, max_pixels=max_pixels)
+    format_name = _picture_format(head)
+    if format_name is None:
+        what = "is a text file, not an image" if _is_text(head) else "is not an image that radloom reads"
+        raise ImageError(f"{path} {what}; give a PNG, JPEG, TIFF or DICOM file.")
+    return _read_picture(path, format_name, max_pixels)
+
+
+def read_head(path: Path) -> bytes:
+    """The first 1024 bytes of a regular file that is not empty, or an `ImageError` that says what is wrong."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{path} is a folder; name one image file in it.")
+        if not stat.S_ISREG(mode):
+            raise ImageError(f"{path} is not a regular file; give a PNG, JPEG, TIFF or DICOM file.")
+        with path.open("rb") as stream:
+            head = stream.read(1024)
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist; check the path.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise ImageError(f"{path} cannot be opened ({error}); check the path and its permissions.") from None
+    if not head:
+        raise ImageError(f"{path} is empty; copy or export it again.")
+    return head
+
+
+def is_dicom(path: Path, head: bytes) -> bool:
+    """Whether a file is DICOM: by its preamble (PS3.10 section 7.1), or by suffix where the preamble was left out."""
+    if head[128:132] == b"DICM":
+        return True
+    return path.suffix.lower() in (".dcm", ".dicom") and _picture_format(head) is None and not _is_text(head)
+
+
+def check_size(name: object, shape: tuple[int, ...], max_pixels: int) -> None:
+    """Raise `ImageError` unless an image of this shape (H, W) is of a usable size."""
+    height, width = shape
+    if height * width > max_pixels:
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, over the limit of {max_pixels:,}; scale it down first."
+        )
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"{name} has {width} x {height} pixels, too few to show a chest; give at least {MIN_SIDE} x {MIN_SIDE}."
+        )
+
+
+def undecodable(path: Path, error: Exception) -> ImageError:
+    """The error for bytes that a decoder gave up on."""
+    why = shorten(str(error), 200) or type(error).__name__
+    return ImageError(f"{path} cannot be decoded ({why}): damaged, cut short or of a rare kind; export it again.")
+
+
+def _read_picture(path: Path, format_name: str, max_pixels: int) -> np.ndarray:
+    try:
+        # A stream, not a path: Pillow maps uncompressed TIFFs named by path and scrambles those stored on their side.
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore", PILImage.DecompressionBombWarning)  # check_size decides
+            with PILImage.open(stream, formats=(format_name,)) as picture:
+                check_size(path, (picture.height, picture.width), max_pixels)
+                if picture.format != "MPO" and getattr(picture, "is_animated", False):  # MPO: a photo and its preview
+                    raise ImageError(f"{path} holds several frames; save the one to be read as a file of its own.")
+                return _grey(path, picture)
+    except ImageError:
+        raise
+    except PILImage.DecompressionBombError as error:
+        raise ImageError(f"{path} is too large to be decoded safely ({error}); scale it down first.") from None
+    except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
+        raise undecodable(path, error) from error
+
+
+def _grey(path: Path, picture: PILImage.Image) -> np.ndarray:
+    """Decode: (H, W) float32 in [0, 1], orientation and polarity mended."""
+    white_is_zero = isinstance(picture, TiffImagePlugin.TiffImageFile) and (
+        picture.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+    )
+    picture.load()
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in ("1", "L", "LA"):
+        return np.asarray(upright.convert("L"), np.float32) / 255  # Pillow has inverted these where white is zero
+    if upright.mode in ("F", "I") or upright.mode.startswith("I;16"):
+        image = _stretch(path, np.asarray(upright))
+        return 1 - image if white_is_zero else image
+    return luminance(np.asarray(upright.convert("RGB")), str(path))
+
+
+def _stretch(path: Path, values: np.ndarray) -> np.ndarray:
+    """Numbers of more than 8 bits to [0, 1] as the module's docstring says."""
+    if not np.isfinite(values).all():
+        raise ImageError(f"{path} holds pixels that are NaN or infinite; export it again.")
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind != "f" and low >= 0:
+        return values.astype(np.float32) / np.float32(full_scale(int(high)))
+    if low >= 0 and high <= 1:
+        return values.astype(np.float32)
+    return ((values.astype(np.float64) - low) / max(high - low, 1e-30)).astype(np.float32)
+
+
+def _picture_format(head: bytes) -> str | None:
+    return next((name for signature, name in _SIGNATURES.items() if head.startswith(signature)), None)
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)

@@ -1,0 +1,1 @@
+"""A language model with image tokens: vocabulary, prompts, task mix, losses, constrained decoding."""

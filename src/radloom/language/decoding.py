@@ -1,0 +1,267 @@
+"""Generation under a grammar: exactly h * w codes, or text alone. Never a retry.
+
+Tokens that are not allowed never enter the softmax, so the count of codes is right by construction, whatever the
+logits are. Every sample draws from its own generator, seeded by its own number: a batch gives what its members give
+one by one. Sampling is nucleus sampling (Holtzman et al. 2019, arXiv 1904.09751); guidance is classifier-free (Ho and
+Salimans 2022, arXiv 2207.12598) on logits: null + g * (conditional - null).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from radloom.errors import RadloomError
+from radloom.language.losses import linear_head
+from radloom.language.vocabulary import TokenIds
+
+Progress = Callable[[int, int], None]
+"""Called after each step with steps done and steps in all."""
+
+
+@torch.no_grad()
+def generate_codes(
+    model: PreTrainedModel,
+    ids: TokenIds,
+    prompts: Sequence[list[int]],
+    *,
+    seeds: Sequence[int],
+    null_prompts: Sequence[list[int]] | None = None,
+    guidance: float = 1.0,
+    temperature: float = 1.0,
+    top_p: float = 0.92,
+    top_k: int | None = None,
+    use_cache: bool = True,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Draw images.
+
+    Args:
+        model: a causal LM with image tokens.
+        ids: their ids.
+        prompts: n token sequences that end in `<cxr> <view>`.
+        seeds: one a prompt.
+        null_prompts: n prompts with the condition dropped; needed when `guidance` is not 1.
+        guidance: 1 is none; above 1 the condition counts for more.
+        temperature: 0 takes the likeliest code.
+        top_p: smallest set of codes with this much probability is drawn from; LLM-CXR's is the default.
+        top_k: draw from so many likeliest codes only.
+        use_cache: keep keys and values of past tokens; off only to check it.
+        progress: told of each step.
+
+    Returns:
+        (n, h * w) codes, int64, on the CPU.
+
+    Raises:
+        RadloomError: a sampling parameter out of range, or more tokens than the model's context holds.
+    """
+    _check(temperature, top_p, top_k)
+    if len(seeds) != len(prompts):
+        raise RadloomError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed a prompt.")
+    guided = _guided(prompts, null_prompts, guidance)
+    steps = ids.vocabulary.length
+    noise = _uniforms(seeds, steps).to(model.device)
+    codes = torch.empty(len(prompts), steps, dtype=torch.long, device=model.device)
+    with _evaluating(model):
+        decoder = _Decoder(model, guided, ids.codes, steps, ids.end, use_cache)
+        logits = decoder.start()
+        for step in range(steps):
+            codes[:, step] = _draw(_guide(logits, guidance, len(prompts)), noise[:, step], temperature, top_p, top_k)
+            if step + 1 < steps:
+                logits = decoder.advance(codes[:, step])
+            if progress:
+                progress(step + 1, steps)
+    return codes.cpu()
+
+
+@torch.no_grad()
+def generate_text(
+    model: PreTrainedModel,
+    ids: TokenIds,
+    prompts: Sequence[list[int]],
+    *,
+    max_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+    seeds: Sequence[int] | None = None,
+    null_prompts: Sequence[list[int]] | None = None,
+    guidance: float = 1.0,
+    min_tokens: int = 1,
+    use_cache: bool = True,
+    progress: Progress | None = None,
+) -> list[list[int]]:
+    """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`.
+
+    Args:
+        model: a causal LM with image tokens.
+        ids: their ids.
+        prompts: n token sequences that end in `<|response|>`.
+        max_tokens: longest answer.
+        temperature: 0 takes the likeliest token.
+        top_p, top_k: as in `generate_codes`.
+        seeds: one a prompt; needed when the temperature is not 0.
+        null_prompts, guidance: as in `generate_codes`.
+        min_tokens: `<|end|>` is not allowed before so many tokens.
+        use_cache, progress: as in `generate_codes`.
+
+    Returns:
+        Token ids of each answer, without the end.
+
+    Raises:
+        RadloomError: a sampling parameter out of range, seeds missing, or more tokens than the model's context holds.
+    """
+    _check(temperature, top_p, top_k)
+    if temperature > 0 and (seeds is None or len(seeds) != len(prompts)):
+        raise RadloomError(f"Sampling at temperature {temperature} needs one seed a prompt; give {len(prompts)} seeds.")
+    guided = _guided(prompts, null_prompts, guidance)
+    noise = _uniforms(seeds or [0] * len(prompts), max_tokens).to(model.device)
+    allowed = torch.cat([ids.text, torch.tensor([ids.end])])
+    end = len(ids.text)
+    picks = torch.full((len(prompts), max_tokens), end, device=model.device)
+    done = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
+    with _evaluating(model):
+        decoder = _Decoder(model, guided, allowed, max_tokens, ids.end, use_cache)
+        logits = decoder.start()
+        for step in range(max_tokens):
+            mixed = _guide(logits, guidance, len(prompts))
+            likely = mixed[:, :end] if step < min_tokens else mixed
+            picks[:, step] = _draw(likely, noise[:, step], temperature, top_p, top_k).masked_fill(done, end)
+            done |= picks[:, step] == end
+            if progress:
+                progress(step + 1, max_tokens)
+            if done.all() or step + 1 == max_tokens:
+                break
+            logits = decoder.advance(picks[:, step])
+    return [[int(allowed[i]) for i in row if i < end] for row in picks.tolist()]
+
+
+class _Decoder:
+    """Feeds a batch of sequences to the model token by token and gives the logits of the allowed tokens.
+
+    Prompts of different lengths are padded on the left; a sequence does not see its padding, and its positions count
+    from its first real token.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, prompts: list[list[int]], allowed: Tensor, steps: int, pad: int, use_cache: bool
+    ) -> None:
+        longest = max(map(len, prompts))
+        context = getattr(model.config, "max_position_embeddings", None)
+        if context and longest + steps > context:
+            raise RadloomError(
+                f"A prompt of {longest} tokens with {steps} more to come does not fit the model's context of "
+                f"{context}; shorten the text."
+            )
+        device = model.device
+        rows = [[pad] * (longest - len(prompt)) + prompt for prompt in prompts]
+        real = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        self.tokens = torch.tensor(rows, device=device)  # (b, s) all tokens so far
+        self.mask = torch.tensor(real, device=device) if len(set(map(len, prompts))) > 1 else None
+        self.model, self.allowed, self.use_cache = model, allowed.to(device), use_cache
+        self.cache: Any = None
+        self.head = linear_head(model)
+        self.takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+        if self.head is not None:  # a row is copied once, so that no step computes logits that are not allowed
+            bias = self.head.bias
+            self.rows, self.bias = self.head.weight[self.allowed], None if bias is None else bias[self.allowed]
+
+    def start(self) -> Tensor:
+        """(b, a) float32 logits of the allowed tokens after the prompts."""
+        return self._forward(self.tokens)
+
+    def advance(self, picks: Tensor) -> Tensor:
+        """The same after one more token a sample, given as its index among the allowed; null rows get it too."""
+        new = self.allowed[picks].repeat(len(self.tokens) // len(picks))[:, None]
+        self.tokens = torch.cat([self.tokens, new], 1)
+        if self.mask is not None:
+            self.mask = torch.cat([self.mask, torch.ones_like(new)], 1)
+        return self._forward(new if self.use_cache else self.tokens)
+
+    def _forward(self, tokens: Tensor) -> Tensor:
+        inputs: dict[str, Any] = {"input_ids": tokens, "use_cache": self.use_cache, "past_key_values": self.cache}
+        if self.mask is not None:
+            inputs["attention_mask"] = self.mask
+            if self.takes_positions:
+                positions = (self.mask.cumsum(1) - 1).clamp_min(0)
+                inputs["position_ids"] = positions[:, -tokens.shape[1] :]
+        if self.head is None:
+            output = self.model(**inputs)
+            logits = output.logits[:, -1, self.allowed]
+        else:
+            output = self.model.base_model(**inputs)
+            logits = F.linear(output.last_hidden_state[:, -1], self.rows, self.bias)
+        self.cache = output.past_key_values if self.use_cache else None
+        return logits.float()
+
+
+def _guided(prompts: Sequence[list[int]], null_prompts: Sequence[list[int]] | None, guidance: float) -> list[list[int]]:
+    if guidance == 1.0:
+        return list(prompts)
+    if null_prompts is None or len(null_prompts) != len(prompts):
+        raise RadloomError(f"Guidance {guidance} needs a null prompt for each of the {len(prompts)} prompts.")
+    return [*prompts, *null_prompts]
+
+
+def _guide(logits: Tensor, guidance: float, samples: int) -> Tensor:
+    if guidance == 1.0:
+        return logits
+    conditional, null = logits[:samples], logits[samples:]
+    return null + guidance * (conditional - null)
+
+
+def _uniforms(seeds: Sequence[int], steps: int) -> Tensor:
+    """(n, steps) numbers in [0, 1), each row from its own seed."""
+    return torch.stack([torch.rand(steps, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def _draw(logits: Tensor, uniform: Tensor, temperature: float, top_p: float, top_k: int | None) -> Tensor:
+    """One index a row, by the inverse of the cumulative distribution.
+
+    Args:
+        logits: (n, a); NaN counts as least likely.
+        uniform: (n,) in [0, 1).
+    """
+    logits = torch.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9)
+    if temperature == 0:
+        return logits.argmax(-1)
+    probabilities = (logits / temperature).softmax(-1)
+    if top_k is not None and top_k < logits.shape[-1]:
+        smallest = probabilities.topk(top_k).values[:, -1:]
+        probabilities = probabilities.where(probabilities >= smallest, 0.0)
+    if top_p < 1:
+        ordered = probabilities.sort(descending=True).values
+        inside = ordered.cumsum(-1) - ordered < top_p * ordered.sum(-1, keepdim=True)
+        smallest = ordered.gather(-1, inside.sum(-1, keepdim=True) - 1)
+        probabilities = probabilities.where(probabilities >= smallest, 0.0)
+    cumulative = probabilities.cumsum(-1)
+    total = cumulative[:, -1:]
+    pick = torch.searchsorted(cumulative, uniform[:, None] * total, right=True)[:, 0]
+    return pick.minimum((cumulative < total).sum(-1))  # rounding must not step past the last possible index
+
+
+def _check(temperature: float, top_p: float, top_k: int | None) -> None:
+    if not 0 <= temperature < float("inf"):
+        raise RadloomError(f"temperature {temperature} is out of range; give 0 or more.")
+    if not 0 < top_p <= 1:
+        raise RadloomError(f"top_p {top_p} is out of range; give more than 0 and at most 1.")
+    if top_k is not None and top_k < 1:
+        raise RadloomError(f"top_k {top_k} is out of range; give 1 or more.")
+
+
+@contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Within, the model is in eval mode."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

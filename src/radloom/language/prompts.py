@@ -1,0 +1,227 @@
+"""What is said to the model and how a sequence is laid out.
+
+    <|instruction|> wording [<cxr> ... </cxr>]... text <|response|> answer <|end|>
+
+`wording` names the task, the images come after it, then the text that is given: a report, findings or a question.
+Further questions about the same images follow as `<|instruction|> question <|response|> answer <|end|>`. Each task has
+ten wordings; training draws one, inference takes the first. They are short, since every token costs time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from transformers import PreTrainedTokenizerBase
+
+from radloom.language.vocabulary import END, INSTRUCTION, RESPONSE, TokenIds
+from radloom.study import OBSERVATIONS, Mention, Report, View
+
+
+class Sections(StrEnum):
+    """Which sections of a report are wanted or given."""
+
+    FINDINGS = "findings"
+    IMPRESSION = "impression"
+    BOTH = "both"
+
+
+REPORT = (
+    "Write the {sections}.",
+    "Report the {sections}.",
+    "Describe the {sections}.",
+    "Give the {sections} of this study.",
+    "Read this X-ray and give the {sections}.",
+    "Dictate the {sections}.",
+    "State the {sections} of this chest X-ray.",
+    "As a radiologist, write the {sections}.",
+    "Interpret this X-ray: {sections}.",
+    "Fill in the {sections}.",
+)
+"""X-rays -> sections of the report."""
+
+DRAW = (
+    "Draw the {view} X-ray.",
+    "Show the {view} view.",
+    "Create the {view} chest X-ray.",
+    "Generate a {view} X-ray of this.",
+    "Make the {view} image.",
+    "Synthesise the {view} view.",
+    "Give the {view} X-ray of this report.",
+    "Picture this in a {view} X-ray.",
+    "How does the {view} X-ray look?",
+    "Produce a matching {view} X-ray.",
+)
+"""Sections of a report -> X-ray of a view."""
+
+QUESTION = (
+    "Answer the question.",
+    "Look and answer.",
+    "Answer from the X-ray.",
+    "Answer this about the X-ray.",
+    "Say what the X-ray shows.",
+    "Reply to the question.",
+    "Here is a question on this X-ray.",
+    "Check the X-ray and answer.",
+    "As a radiologist, answer.",
+    "Use the X-ray to answer.",
+)
+"""X-rays and a question -> answer."""
+
+IMPRESSION = (
+    "Sum up these findings.",
+    "Write the impression.",
+    "Give the impression of these findings.",
+    "Conclude from these findings.",
+    "State the impression.",
+    "What do these findings mean?",
+    "Summarise the findings.",
+    "Draw the conclusion.",
+    "As a radiologist, conclude.",
+    "Put these findings in short.",
+)
+"""Findings -> impression, text alone."""
+
+OBSERVE = (
+    "List the observations.",
+    "Name the observations in this report.",
+    "What does this report state?",
+    "Extract the observations.",
+    "Label this report.",
+    "List what is present or absent.",
+    "Give the labels of this report.",
+    "Code this report.",
+    "Mark each observation.",
+    "Tabulate the observations.",
+)
+"""Report -> what it says of each observation, text alone."""
+
+WORDINGS = 10
+"""Wordings a task."""
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ message['content'] + '" + END + "' }}"
+    "{% else %}{{ '" + INSTRUCTION + "' + message['content'] + '" + RESPONSE + "' }}{% endif %}"
+    "{% endfor %}"
+)
+"""The layout for tools that hold a conversation without radloom."""
+
+_NAMED = {
+    Sections.FINDINGS: "findings",
+    Sections.IMPRESSION: "impression",
+    Sections.BOTH: "findings and impression",
+}
+_HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
+
+
+def has_sections(report: Report, sections: Sections) -> bool:
+    """Whether the report has text in all of those sections."""
+    return (sections is Sections.IMPRESSION or bool(report.findings)) and (
+        sections is Sections.FINDINGS or bool(report.impression)
+    )
+
+
+def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
+    """`FINDINGS: ... IMPRESSION: ...`, or the one section asked for; empty sections are left out."""
+    parts = []
+    if report.findings and sections is not Sections.IMPRESSION:
+        parts.append(f"FINDINGS: {report.findings}")
+    if report.impression and sections is not Sections.FINDINGS:
+        parts.append(f"IMPRESSION: {report.impression}")
+    return " ".join(parts)
+
+
+def parse_answer(text: str) -> Report:
+    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on."""
+    start, *rest = _HEADING.split(text)
+    found = {"FINDINGS": [start.strip()], "IMPRESSION": [""]}
+    for heading, body in zip(rest[::2], rest[1::2], strict=True):
+        found[heading].append(body.strip())
+    joined = {heading: " ".join(part for part in parts if part) for heading, parts in found.items()}
+    return Report(findings=joined["FINDINGS"], impression=joined["IMPRESSION"])
+
+
+def format_observations(labels: Mapping[str, Mention]) -> str:
+    """`cardiomegaly: positive; pleural effusion: negative`, in CheXpert's order."""
+    return "; ".join(f"{name.lower()}: {labels[name].value}" for name in OBSERVATIONS if name in labels)
+
+
+def fixed_texts() -> Iterator[str]:
+    """Every text that prompts and answers are built from, so that a cut vocabulary keeps its tokens."""
+    for wordings in (REPORT, DRAW, QUESTION, IMPRESSION, OBSERVE):
+        for wording in wordings:
+            for sections in Sections:
+                for view in View:
+                    yield wording.format(sections=_NAMED[sections], view=view.value)
+    yield format_answer(Report(findings="A.", impression="A."))
+    for mention in Mention:
+        yield format_observations(dict.fromkeys(OBSERVATIONS, mention))
+
+
+@dataclass(frozen=True)
+class Prompter:
+    """Builds prompts as token ids, the same ones in training and at inference.
+
+    Prompts end where the answer begins. An empty list of images, or an empty report, is a dropped condition and
+    becomes `<null>`. Text can never smuggle in a control token: `<|end|>` in a report is spelt out in ordinary tokens.
+
+    Attributes:
+        tokenizer: with the image tokens.
+        ids: their ids.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    ids: TokenIds
+
+    def report(self, images: Sequence[list[int]], sections: Sections = Sections.BOTH, wording: int = 0) -> list[int]:
+        """Asks for sections of the report.
+
+        Args:
+            images: each as `TokenIds.image` gives it.
+            sections: which sections are wanted.
+            wording: index of the wording.
+        """
+        return self._ask(REPORT[wording].format(sections=_NAMED[Sections(sections)]), self._shown(images))
+
+    def draw(self, report: Report, view: View | str, sections: Sections = Sections.BOTH, wording: int = 0) -> list[int]:
+        """Asks for an X-ray of `view` that fits those sections of `report`; ends with `<cxr> <view>`."""
+        text = format_answer(report, sections)
+        given = self.encode(text) if text else [self.ids.null]
+        return self._ask(DRAW[wording].format(view=View(view).value), given) + self.ids.opening(view)
+
+    def question(self, question: str, images: Sequence[list[int]], wording: int = 0) -> list[int]:
+        """Asks a question about images."""
+        return self._ask(QUESTION[wording], self._shown(images) + self.encode(question))
+
+    def further_question(self, question: str) -> list[int]:
+        """Asks one more question about the images that stand before it."""
+        return self._ask(question, [])
+
+    def impression(self, findings: str, wording: int = 0) -> list[int]:
+        """Asks for the impression that follows from findings."""
+        return self._ask(IMPRESSION[wording], self.encode(format_answer(Report(findings=findings))))
+
+    def observations(self, report: Report, wording: int = 0) -> list[int]:
+        """Asks what a report says of each observation."""
+        return self._ask(OBSERVE[wording], self.encode(format_answer(report)))
+
+    def answer(self, text: str) -> list[int]:
+        """An answer in words, with its `<|end|>`."""
+        return [*self.encode(text), self.ids.end]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of ordinary text; names of special tokens in it are taken literally."""
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of generated ids."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)).strip()
+
+    def _ask(self, wording: str, given: list[int]) -> list[int]:
+        return [self.ids.instruction, *self.encode(wording), *given, self.ids.response]
+
+    def _shown(self, images: Sequence[list[int]]) -> list[int]:
+        return [token for image in images for token in image] or [self.ids.null]

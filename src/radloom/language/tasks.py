@@ -1,0 +1,320 @@
+"""From studies and their codes to training examples: the instruction mixes of LLM-CXR (Lee et al. 2023, 2305.11490).
+
+Stage 1 learns every view and section; stage 2 narrows to frontal views and impressions and asks more questions. Unlike
+the released code, which gives a pair one direction by the parity of its index, every pair of a report and a view is
+seen in both directions in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from radloom.corpora.manifest import ImageRef, Row
+from radloom.corpora.tokens import TokenStore
+from radloom.errors import ManifestError, RecipeError
+from radloom.language.losses import IGNORED
+from radloom.language.prompts import WORDINGS, Prompter, Sections, format_answer, format_observations, has_sections
+from radloom.language.vocabulary import TokenIds
+from radloom.study import Question, Report, View
+
+
+class Task(StrEnum):
+    """What an example asks for; also the keys of a mix."""
+
+    REPORT = "report"
+    IMAGE = "image"
+    QUESTION = "question"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """Which examples an epoch has. The defaults are LLM-CXR's stage 1.
+
+    Attributes:
+        report, image, question, text: share of each task: X-ray -> report, report -> X-ray, questions, text alone.
+        views: views that are shown and drawn.
+        sections: sections that are asked for and given.
+        first_study: of each patient, only the first study that is listed.
+        two_views: how often the other view is shown too, where there is one.
+        questions: most questions about one image in a sequence.
+        drop_text, drop_images: how often the condition of a drawing, or the images of a report or question, become
+            `<null>`, for guidance.
+        max_length: longer sequences are cut at their end.
+    """
+
+    report: float = 0.3
+    image: float = 0.3
+    question: float = 0.2
+    text: float = 0.2
+    views: tuple[View, ...] = tuple(View)
+    sections: tuple[Sections, ...] = tuple(Sections)
+    first_study: bool = False
+    two_views: float = 0.25
+    questions: int = 4
+    drop_text: float = 0.1
+    drop_images: float = 0.0
+    max_length: int = 1024
+
+    def weights(self) -> dict[Task, float]:
+        """Share of each task that occurs.
+
+        Raises:
+            RecipeError: a negative share, or none above 0.
+        """
+        shares = {task: getattr(self, task.value) for task in Task}
+        if min(shares.values()) < 0 or max(shares.values()) == 0:
+            raise RecipeError(f"mix: the shares {shares} need at least one above 0 and none below.")
+        return {task: share for task, share in shares.items() if share > 0}
+
+
+STAGE_1 = MixConfig()
+"""Every view, findings and impression."""
+
+STAGE_2 = MixConfig(
+    report=0.2,
+    image=0.2,
+    question=0.55,
+    text=0.05,
+    views=(View.FRONTAL,),
+    sections=(Sections.IMPRESSION,),
+    first_study=True,
+)
+"""Frontal views of first studies, impressions, mostly questions; the exact shares are unpublished."""
+
+
+@dataclass
+class Example:
+    """A sequence as it grows: token ids and whether each is trained on."""
+
+    ids: list[int] = field(default_factory=list)
+    trained: list[bool] = field(default_factory=list)
+
+    def add(self, prompt: list[int], response: list[int]) -> Example:
+        """Append a turn; the response is trained on."""
+        self.ids += prompt + response
+        self.trained += [False] * len(prompt) + [True] * len(response)
+        return self
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What one example is made of: a study, and a view (report, image) or questions about one image (question)."""
+
+    row: Row
+    view: View | None = None
+    questions: tuple[Question, ...] = ()
+
+
+class TaskMix(Dataset[dict[str, Any]]):
+    """The examples of an epoch.
+
+    Everything random in an example (wording, sections, image, augmentation, dropped condition, questions) is a function
+    of seed, epoch and index, so a resumed run sees the same. The report and image tasks hold every pair of a study's
+    report and a view at least once an epoch; the other tasks fill up to the mix, going through their studies epoch by
+    epoch. Studies take part in the tasks that they have the parts for.
+
+    Args:
+        rows: studies of one or several corpora.
+        store: codes of their images.
+        tokenizer: with image tokens.
+        ids: their ids.
+        config: the mix.
+        seed: of everything random.
+
+    Raises:
+        RecipeError: a task of the mix that no study fits.
+        ManifestError: an image whose codes are not in the store.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        store: TokenStore,
+        tokenizer: PreTrainedTokenizerBase,
+        ids: TokenIds,
+        config: MixConfig = STAGE_1,
+        seed: int = 0,
+    ) -> None:
+        self.store, self.ids, self.config, self.seed = store, ids, config, seed
+        self.prompter = Prompter(tokenizer, ids)
+        self.epoch = 0
+        rows = _first_studies(rows) if config.first_study else rows
+        for ref in (ref for row in rows for ref in row.images):
+            if ref.path not in store:
+                raise ManifestError(f"{ref.path} is not in the token store; build the store again from this manifest.")
+        self.units = {task: self._units(task, rows) for task in config.weights()}
+        for task, units in self.units.items():
+            if not units:
+                raise RecipeError(f"mix: no study fits the task {task.value!r}; set it to 0 or add a corpus that does.")
+        self.counts = _counts(config.weights(), {task: len(units) for task, units in self.units.items()})
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch that `mix[i]` is of."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.item(index, self.epoch)
+
+    def item(self, index: int, epoch: int) -> dict[str, Any]:
+        """One example: `input_ids` and `labels` (s,), int64, labels -100 where not trained on; `tags` names it."""
+        task, unit = self._place(index, epoch)
+        rng = np.random.default_rng((self.seed, epoch, index))
+        build = {Task.REPORT: self._report, Task.IMAGE: self._image, Task.QUESTION: self._question}
+        example = build.get(task, self._text)(unit, rng)
+        ids = torch.tensor(example.ids[: self.config.max_length])
+        trained = torch.tensor(example.trained[: self.config.max_length])
+        tags = {"task": task.value, "uid": unit.row.uid, "view": unit.view.value if unit.view else ""}
+        return {"input_ids": ids, "labels": ids.where(trained, IGNORED), "tags": tags}
+
+    def length(self, index: int) -> int:
+        """Tokens of that example in epoch 0; about as many in others."""
+        return len(self.item(index, 0)["input_ids"])
+
+    def _place(self, index: int, epoch: int) -> tuple[Task, _Unit]:
+        """Task and unit of an index. Whole rounds through a task's units keep their places; the rest goes on."""
+        slot = range(len(self))[index]
+        tasks = iter(self.counts)
+        task = next(tasks)
+        while slot >= self.counts[task]:
+            slot -= self.counts[task]
+            task = next(tasks)
+        units, count = self.units[task], self.counts[task]
+        rest = count % len(units)
+        if slot < count - rest:
+            return task, units[slot % len(units)]
+        turn, place = divmod(epoch * rest + slot - (count - rest), len(units))
+        order = np.random.default_rng((self.seed, list(Task).index(task), turn)).permutation(len(units))
+        return task, units[order[place]]
+
+    # -- what a study can take part in ---------------------------------------------------------------------------
+
+    def _units(self, task: Task, rows: Sequence[Row]) -> list[_Unit]:
+        if task is Task.QUESTION:
+            return [unit for row in rows for unit in self._question_units(row)]
+        if task is Task.TEXT:
+            return [_Unit(row) for row in rows if _text_tasks(row)]
+        return [
+            _Unit(row, view)
+            for row in rows
+            if any(has_sections(row.report, sections) for sections in self.config.sections)
+            for view in self.config.views
+            if row.image(view)
+        ]
+
+    def _question_units(self, row: Row) -> list[_Unit]:
+        """One unit for each image that is asked about, and one for questions about the study."""
+        shown = {ref.path for ref in row.images if ref.view in self.config.views}
+        about: dict[str, list[Question]] = {}
+        for question in row.questions:
+            if question.image in shown or (not question.image and shown):
+                about.setdefault(question.image, []).append(question)
+        return [_Unit(row, questions=tuple(questions)) for questions in about.values()]
+
+    # -- examples ------------------------------------------------------------------------------------------------
+
+    def _report(self, unit: _Unit, rng: np.random.Generator) -> Example:
+        sections = self._sections(unit.row.report, rng)
+        images = self._views(unit.row, unit.view, rng)
+        prompt = self.prompter.report(images, sections, int(rng.integers(WORDINGS)))
+        return Example().add(prompt, self.prompter.answer(format_answer(unit.row.report, sections)))
+
+    def _image(self, unit: _Unit, rng: np.random.Generator) -> Example:
+        assert unit.view is not None
+        sections = self._sections(unit.row.report, rng)
+        report = Report() if rng.random() < self.config.drop_text else unit.row.report
+        prompt = self.prompter.draw(report, unit.view, sections, int(rng.integers(WORDINGS)))
+        image = self._encode(_choose([r for r in unit.row.images if r.view is unit.view], rng), rng)
+        opening = self.ids.opening(unit.view)
+        return Example().add(prompt, [*image[len(opening) :], self.ids.end])
+
+    def _question(self, unit: _Unit, rng: np.random.Generator) -> Example:
+        path = unit.questions[0].image
+        if path:
+            images = self._unless_dropped([ref for ref in unit.row.images if ref.path == path], rng)
+        else:
+            views = [view for view in self.config.views if unit.row.image(view)]
+            images = self._views(unit.row, _choose(views, rng), rng)
+        order = rng.permutation(len(unit.questions))[: self.config.questions]
+        first, *further = [unit.questions[i] for i in order]
+        prompt = self.prompter.question(first.question, images, int(rng.integers(WORDINGS)))
+        example = Example().add(prompt, self.prompter.answer(first.answer))
+        for question in further:
+            example.add(self.prompter.further_question(question.question), self.prompter.answer(question.answer))
+        return example
+
+    def _text(self, unit: _Unit, rng: np.random.Generator) -> Example:
+        row, wording = unit.row, int(rng.integers(WORDINGS))
+        if _choose(_text_tasks(row), rng) == "impression":
+            prompt = self.prompter.impression(row.report.findings, wording)
+            return Example().add(prompt, self.prompter.answer(format_answer(row.report, Sections.IMPRESSION)))
+        prompt = self.prompter.observations(row.report, wording)
+        return Example().add(prompt, self.prompter.answer(format_observations(row.labels)))
+
+    def _sections(self, report: Report, rng: np.random.Generator) -> Sections:
+        return _choose([sections for sections in self.config.sections if has_sections(report, sections)], rng)
+
+    def _views(self, row: Row, view: View | None, rng: np.random.Generator) -> list[list[int]]:
+        """An image of `view`, sometimes one of the other view too, frontal first."""
+        others = [v for v in self.config.views if v is not view and row.image(v)]
+        shown = {view, *(others if rng.random() < self.config.two_views else ())}
+        refs = [_choose([ref for ref in row.images if ref.view is v], rng) for v in View if v in shown]
+        return self._unless_dropped(refs, rng)
+
+    def _unless_dropped(self, refs: list[ImageRef], rng: np.random.Generator) -> list[list[int]]:
+        return [] if rng.random() < self.config.drop_images else [self._encode(ref, rng) for ref in refs]
+
+    def _encode(self, ref: ImageRef, rng: np.random.Generator) -> list[int]:
+        codes = self.store.codes(ref.path, int(rng.integers(self.store.variants(ref.path))))
+        return self.ids.image(torch.from_numpy(codes), ref.view)
+
+
+def collate(examples: Sequence[dict[str, Any]], pad_id: int) -> dict[str, Tensor]:
+    """Examples of a `TaskMix` as a batch: `input_ids`, `labels`, `attention_mask`, each (b, s), padded on the right."""
+    lengths = torch.tensor([len(example["input_ids"]) for example in examples])
+
+    def padded(key: str, value: int) -> Tensor:
+        rows = [example[key] for example in examples]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
+
+    return {
+        "input_ids": padded("input_ids", pad_id),
+        "labels": padded("labels", IGNORED),
+        "attention_mask": (torch.arange(int(lengths.max())) < lengths[:, None]).long(),
+    }
+
+
+def _counts(weights: dict[Task, float], units: dict[Task, int]) -> dict[Task, int]:
+    """Examples of each task in an epoch: every pair at least once in each direction, the others in proportion."""
+    pairs: list[Task] = [task for task in weights if task in (Task.REPORT, Task.IMAGE)]
+    leading = pairs or sorted(weights, key=lambda task: weights[task])[-1:]
+    share = max(units[task] / weights[task] for task in leading)
+    return {task: max(1, round(share * weight)) for task, weight in weights.items()}
+
+
+def _first_studies(rows: Sequence[Row]) -> list[Row]:
+    first: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        first.setdefault((row.corpus, row.patient), row)
+    return list(first.values())
+
+
+def _text_tasks(row: Row) -> list[str]:
+    tasks = ["impression"] if row.report.findings and row.report.impression else []
+    return tasks + (["observations"] if row.report and row.labels else [])
+
+
+def _choose(options: Sequence[Any], rng: np.random.Generator) -> Any:
+    return options[int(rng.integers(len(options)))]

@@ -1,0 +1,481 @@
+"""The public API: `load("nano")` gives a `Model` that reports, draws and answers.
+
+    model = radloom.load("nano")
+    model.report("chest.png")                    # -> Report(findings=..., impression=...)
+    model.image("Large right pleural effusion.") # -> [array (256, 256) in [0, 1]]
+    model.ask("chest.png", "Is the heart enlarged?")
+    model.check("chest.png")                     # -> {"Cardiomegaly": 0.91, ...}
+
+A model is a folder: `model.json` and one checkpoint a part, `classifier/`, `codec/` and `language/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radloom import __version__, checkpoint
+from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
+from radloom.codec.network import Codec, load_codec
+from radloom.config import from_dict
+from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
+from radloom.imaging import ImageWarning, Transform, as_image
+from radloom.language.decoding import generate_codes, generate_text
+from radloom.language.model import LanguageModel
+from radloom.language.prompts import Sections, format_answer, parse_answer
+from radloom.reports.sections import parse_report
+from radloom.study import Image, Report, Study, View
+
+if TYPE_CHECKING:
+    from radloom.language.decoding import Progress
+
+MODEL_FILE = "model.json"
+FORMAT = 1
+"""Version of `model.json`."""
+
+PARTS = ("classifier", "codec", "language")
+"""Folders of a model, one checkpoint each."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: 0 takes the likeliest.
+        top_p: share of probability that is drawn from.
+        guidance: classifier-free guidance; 1 is none.
+        max_tokens: longest text.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    guidance: float = 1.0
+    max_tokens: int = 160
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Contents of `model.json`.
+
+    Attributes:
+        format: version of this layout.
+        recipe: what trained it.
+        about: in a sentence.
+        image, text: defaults for drawing and for writing.
+    """
+
+    format: int
+    recipe: str
+    about: str
+    image: Sampling = field(default_factory=lambda: Sampling(top_p=0.95, guidance=2.0))
+    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
+
+
+def shipped() -> list[str]:
+    """Names of the models inside the package."""
+    root = Path(str(files("radloom"))) / "weights"
+    return sorted(p.parent.relative_to(root).as_posix() for p in root.glob(f"**/{MODEL_FILE}"))
+
+
+def locate(name: str | Path) -> Path:
+    """The folder of a model: one inside the package, or a path.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if str(name) in shipped():
+        return Path(str(files("radloom"))) / "weights" / str(name)
+    if (Path(name) / MODEL_FILE).is_file():
+        return Path(name)
+    raise CheckpointError(
+        f"No model {str(name)!r}{did_you_mean(str(name), shipped())}: it is neither inside the package "
+        f"({', '.join(shipped()) or 'none there'}) nor a folder with {MODEL_FILE}, as `radloom train` makes one."
+    )
+
+
+def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Model:
+    """Load a model.
+
+    Args:
+        name: of a model inside the package, or the folder of one.
+        device: where it runs.
+
+    Raises:
+        CheckpointError: no such model, or one that is damaged or of another version.
+        RadloomError: a device that this machine does not have.
+    """
+    device = _usable(device)
+    folder = locate(name)
+    config = read_model_config(folder)
+    codec, classifier, transform = load_vision(folder)
+    prints = [checkpoint.fingerprint(folder / part) for part in PARTS]
+    language = LanguageModel.load(folder / "language", codec=prints[PARTS.index("codec")])
+    head = (folder / MODEL_FILE).read_text(encoding="utf-8")
+    fingerprint = hashlib.sha256("".join([*prints, head]).encode()).hexdigest()[:16]
+    return Model(config, classifier, codec, language, transform, device, fingerprint)
+
+
+def load_vision(
+    name: str | Path = "nano", *, codec: Path | str | None = None, device: str | torch.device = "cpu"
+) -> tuple[Codec, ClinicalClassifier, Transform]:
+    """The parts of a model that look at X-rays, without its language model.
+
+    Args:
+        name: of a model inside the package, or the folder of one.
+        codec: folder of a codec to use instead of the model's.
+        device: where they run.
+
+    Raises:
+        CheckpointError: no such model or codec, damaged ones, or ones with different transforms.
+    """
+    device = _usable(device)
+    folder = locate(name)
+    classifier, transform = load_classifier(folder / "classifier")
+    network, codec_transform = load_codec(codec or folder / "codec")
+    if transform != codec_transform:
+        raise CheckpointError(
+            f"{codec or folder}: classifier and codec have different transforms; train them in one recipe."
+        )
+    return network.to(device), classifier.to(device), transform
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """Contents of a model's `model.json`.
+
+    Raises:
+        CheckpointError: not JSON, or of another format.
+    """
+    path = folder / MODEL_FILE
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not valid JSON ({error}); restore it from a whole copy.") from None
+    found = head.get("format") if isinstance(head, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{path} has format {found}; this radloom reads format {FORMAT}. Train the model again.")
+    return from_dict(ModelConfig, {k: v for k, v in head.items() if k != "parts"}, MODEL_FILE)
+
+
+class Model:
+    """Reads, draws and answers. Made by `load`.
+
+    Images are files of any kind that `read_image` takes, or arrays (H, W) in [0, 1] with bones bright.
+
+    Attributes:
+        config: contents of `model.json`.
+        transform: image array -> model pixels.
+        classifier, codec, language: the parts.
+        fingerprint: 16 hex digits that change with any part; `""` for a model that was not loaded from a folder.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        classifier: ClinicalClassifier,
+        codec: Codec,
+        language: LanguageModel,
+        transform: Transform,
+        device: str | torch.device = "cpu",
+        fingerprint: str = "",
+    ) -> None:
+        self.config, self.transform, self.fingerprint = config, transform, fingerprint
+        self.device = torch.device(device)
+        self.classifier, self.codec = classifier.to(self.device), codec.to(self.device)
+        self.language = language
+        language.model.to(self.device)  # type: ignore[arg-type]
+        self.prompter = language.prompter
+
+    # -- one at a time -------------------------------------------------------------------------------------------
+
+    def report(
+        self, image: Image | str, lateral: Image | str | None = None, *, seed: int = 0, **sampling: Any
+    ) -> Report:
+        """The findings and the impression of a study.
+
+        Args:
+            image: the frontal view; a lateral one is recognised and read as such, with a warning.
+            lateral: the lateral view, if there is one.
+            seed: of sampling, where the temperature is not 0.
+            sampling: fields of `Sampling` to change.
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
+        study = self._study(image, lateral)
+        return self.reports([study], seeds=[seed], **sampling)[0]
+
+    def image(
+        self, text: str | Report, *, view: View | str = View.FRONTAL, n: int = 1, seed: int = 0, **sampling: Any
+    ) -> list[np.ndarray]:
+        """Draw `n` X-rays of a report or a few sentences.
+
+        Args:
+            text: a report; text with section headings is split at them, other text is taken as findings.
+            view: frontal or lateral.
+            n: how many.
+            seed: the samples use seed, seed + 1, ...
+            sampling: fields of `Sampling` to change.
+
+        Returns:
+            `n` arrays (R, R) float32 in [0, 1].
+
+        Raises:
+            ReportError: empty text, or more than the model's context holds.
+        """
+        if n < 1:
+            raise RadloomError(f"n is {n}; ask for at least one image.")
+        report = as_report(text)
+        return self.images([report] * n, [as_view(view)] * n, seeds=range(seed, seed + n), **sampling)
+
+    def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> str:
+        """The answer to a question about an X-ray."""
+        return self.answers([image], [question], seeds=[seed], **sampling)[0]
+
+    def check(self, image: Image | str) -> dict[str, float]:
+        """Probability of each of the 14 observations, and of the view being lateral, by the classifier."""
+        return dict(zip(OUTPUTS, self.classifier.probabilities(self.pixels([image]))[0].tolist(), strict=True))
+
+    def view(self, image: Image | str) -> View:
+        """The view of an X-ray, by the classifier."""
+        return self.classifier.views(self.pixels([image]))[0]
+
+    def reconstruct(self, image: Image | str) -> np.ndarray:
+        """An X-ray through the codec and back: (R, R) float32 in [0, 1]."""
+        return self.decode(self.encode(self.pixels([image])))[0]
+
+    def complete(self, study: Study, want: Sequence[str], *, seed: int = 0) -> Study:
+        """Fill the parts of a study that are wanted from those that are there.
+
+        Args:
+            study: with some parts missing.
+            want: of `frontal`, `lateral`, `report`; the language model draws from a report, so that views alone are
+                completed by way of one.
+            seed: of sampling.
+
+        Raises:
+            RadloomError: nothing given, nothing wanted, or a part both given and wanted.
+        """
+        parts = {"frontal": study.frontal, "lateral": study.lateral, "report": study.report}
+        for name in want:
+            if name not in parts:
+                raise RadloomError(f"Unknown part {name!r}{did_you_mean(name, parts)}; parts: {', '.join(parts)}.")
+            if parts[name] is not None:
+                raise RadloomError(f"The {name} is both given and wanted; leave it out of one.")
+        if not want:
+            raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
+        if all(part is None for part in parts.values()):
+            raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
+        report = study.report or self.reports([study], seeds=[seed])[0]
+        views = {v: self.images([report], [View(v)], seeds=[seed])[0] for v in want if v != "report"}
+        return Study(
+            uid=study.uid,
+            frontal=views.get("frontal", study.frontal),
+            lateral=views.get("lateral", study.lateral),
+            report=report if "report" in want else study.report,
+            labels=study.labels,
+            source=f"radloom {self.config.recipe}",
+        )
+
+    # -- many at a time ------------------------------------------------------------------------------------------
+
+    def reports(
+        self,
+        studies: Sequence[Study],
+        *,
+        sections: Sections = Sections.BOTH,
+        seeds: Sequence[int] | None = None,
+        progress: Progress | None = None,
+        **sampling: Any,
+    ) -> list[Report]:
+        """Reports of studies, each with a frontal or a lateral view or both."""
+        how = _changed(self.config.text, sampling)
+        prompts = [self.prompter.report(tokens, sections) for tokens in self._image_tokens(studies)]
+        texts = self._write(prompts, self.prompter.report([], sections), how, seeds, progress)
+        return [parse_answer(text) for text in texts]
+
+    def images(
+        self,
+        reports: Sequence[Report],
+        views: Sequence[View],
+        *,
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+        **sampling: Any,
+    ) -> list[np.ndarray]:
+        """X-rays of reports, one each: arrays (R, R) in [0, 1]."""
+        how = _changed(self.config.image, sampling)
+        prompts = [self._drawing(report, view) for report, view in zip(reports, views, strict=True)]
+        nulls = [self.prompter.draw(Report(), view) for view in views]
+        codes = generate_codes(
+            self.language.model,
+            self.language.ids,
+            prompts,
+            seeds=list(seeds),
+            null_prompts=nulls,
+            guidance=how.guidance,
+            temperature=how.temperature,
+            top_p=how.top_p,
+            progress=progress,
+        )
+        return self.decode(codes.view(-1, *self.language.ids.vocabulary.grid))
+
+    def answers(
+        self,
+        images: Sequence[Image | str],
+        questions: Sequence[str],
+        *,
+        seeds: Sequence[int] | None = None,
+        progress: Progress | None = None,
+        **sampling: Any,
+    ) -> list[str]:
+        """Answers to questions, one an image."""
+        how = _changed(self.config.text, sampling)
+        for question in questions:
+            if not question.strip():
+                raise ReportError("The question is empty; ask something about the X-ray.")
+        pixels = self.pixels(images)
+        codes, views = self.encode(pixels), self.classifier.views(pixels)
+        tokens = [self.language.ids.image(c, v) for c, v in zip(codes, views, strict=True)]
+        prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
+        return self._write(prompts, None, how, seeds, progress)
+
+    def provenance(self, report: Report, view: View, seed: int) -> dict[str, str]:
+        """What a drawn X-ray's file says of itself, for `write_png`."""
+        return {
+            "Comment": f"Synthetic {view} chest X-ray. It shows no patient and is for research only.",
+            "Description": format_answer(report),
+            "Software": f"radloom {__version__}, model {self.config.recipe} {self.fingerprint}, seed {seed}",
+        }
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def pixels(self, images: Sequence[Image | str]) -> Tensor:
+        """Model pixels (b, 1, R, R) of images."""
+        arrays = [as_image(Path(image) if isinstance(image, str) else image) for image in images]
+        return torch.stack([self.transform(array) for array in arrays]).to(self.device)
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Codes (b, h, w) of model pixels."""
+        return self.codec.encode(pixels)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> list[np.ndarray]:
+        """Images (R, R) in [0, 1] of codes (b, h, w)."""
+        return [self.transform.to_image(p.cpu()) for p in self.codec.decode(codes.to(self.device))]
+
+    def _study(self, image: Image | str, lateral: Image | str | None) -> Study:
+        first = as_image(Path(image) if isinstance(image, str) else image)
+        second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
+        seen = self.view(first)
+        if seen is View.LATERAL and second is None:
+            warnings.warn("The image looks like a lateral view and is read as one.", ImageWarning, stacklevel=3)
+            return Study(lateral=first)
+        if seen is View.LATERAL:
+            warnings.warn("The frontal image looks like a lateral view.", ImageWarning, stacklevel=3)
+        return Study(frontal=first, lateral=second)
+
+    def _image_tokens(self, studies: Sequence[Study]) -> list[list[list[int]]]:
+        """For each study, the token sequences of its views."""
+        shown = [
+            (i, view, image) for i, s in enumerate(studies) for view in View if (image := s.view(view)) is not None
+        ]
+        missing = set(range(len(studies))) - {i for i, _, _ in shown}
+        if missing:
+            raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
+        codes = self.encode(self.pixels([image for _, _, image in shown]))
+        tokens: list[list[list[int]]] = [[] for _ in studies]
+        for (i, view, _), code in zip(shown, codes, strict=True):
+            tokens[i].append(self.language.ids.image(code, view))
+        return tokens
+
+    def _drawing(self, report: Report, view: View) -> list[int]:
+        if not report:
+            raise ReportError("The text to draw from is empty; give findings or an impression.")
+        sections = Sections.BOTH
+        prompt = self.prompter.draw(report, view, sections)
+        room = self.language.model.config.max_position_embeddings - self.language.ids.vocabulary.length - 1
+        if len(prompt) > room:
+            raise ReportError(f"The text is {len(prompt)} tokens long; at most {room} fit. Shorten it.")
+        return prompt
+
+    def _write(
+        self,
+        prompts: list[list[int]],
+        null: list[int] | None,
+        how: Sampling,
+        seeds: Sequence[int] | None,
+        progress: Progress | None,
+    ) -> list[str]:
+        room = self.language.model.config.max_position_embeddings - how.max_tokens
+        longest = max(map(len, prompts))
+        if longest > room:
+            raise ReportError(f"The prompt is {longest} tokens long; at most {room} fit. Shorten the text.")
+        answers = generate_text(
+            self.language.model,
+            self.language.ids,
+            prompts,
+            max_tokens=how.max_tokens,
+            temperature=how.temperature,
+            top_p=how.top_p,
+            seeds=list(range(len(prompts))) if seeds is None else list(seeds),
+            null_prompts=None if null is None else [null] * len(prompts),
+            guidance=1.0 if null is None else how.guidance,
+            progress=progress,
+        )
+        return [self.prompter.decode(answer) for answer in answers]
+
+
+def as_view(view: View | str) -> View:
+    """A view by its name.
+
+    Raises:
+        RadloomError: neither frontal nor lateral.
+    """
+    names = [known.value for known in View]
+    if view not in names:
+        raise RadloomError(f"Unknown view {view!r}{did_you_mean(str(view), names)}; name frontal or lateral.")
+    return View(view)
+
+
+def as_report(text: str | Report) -> Report:
+    """A report, from text: split at its headings if it has any, otherwise all of it as findings.
+
+    Raises:
+        ReportError: there is no text.
+    """
+    if isinstance(text, Report):
+        return text
+    if not text.strip():
+        raise ReportError("The text to draw from is empty; give findings or an impression.")
+    headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
+    return parse_report(text) if headed else Report(findings=" ".join(text.split()))
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise RadloomError(f"Device {str(device)!r} cannot be used ({reason}); take cpu.") from None
+
+
+def _changed(sampling: Sampling, changes: dict[str, Any]) -> Sampling:
+    known = Sampling.__dataclass_fields__
+    for key in changes:
+        if key not in known:
+            raise RadloomError(
+                f"Unknown sampling setting {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}."
+            )
+    return Sampling(**({k: getattr(sampling, k) for k in known} | {k: v for k, v in changes.items() if v is not None}))

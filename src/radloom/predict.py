@@ -1,0 +1,296 @@
+"""Reports, drawn X-rays or answers for a whole manifest, batched, in a file that grows and can be taken up again.
+
+The output is JSON lines: `{"uid", "findings", "impression"}` of reports, `{"uid", "image"}` of drawings (PNG files in a
+folder beside, named by paths relative to the output) or `{"qid", "answer"}`. Beside it lies `*.meta.json`, which says
+what made it; going on with another model or other settings is an error.
+
+Every item is sampled with a seed made from its own name, so that batch size, limits and restarts change nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PILImage
+
+from radloom import __version__
+from radloom.corpora.manifest import ImageRef, Manifest, Row
+from radloom.errors import RadloomError, did_you_mean
+from radloom.imaging import read_image, write_png
+from radloom.models import Model
+from radloom.study import Question, Study, View
+
+FORMAT = 1
+"""Version of the output, written to every `*.meta.json`."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a call of `predict` did.
+
+    Attributes:
+        out: the file.
+        new, before: items written now and by earlier calls.
+        unfit: items that lack what the task needs, by reason.
+        repaired: whether a last line cut short by a kill was removed first.
+    """
+
+    out: Path
+    new: int
+    before: int
+    unfit: dict[str, int]
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One line to come: its id, and what it is made from."""
+
+    id: str
+    row: Row
+    question: Question | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the tasks need besides their items."""
+
+    model: Model
+    manifest: Manifest
+    out: Path
+    view: View
+    seed: int
+    sampling: dict[str, Any]
+
+    def seeds(self, items: Iterable[_Item]) -> list[int]:
+        return [zlib.crc32(f"{self.seed}:{item.id}".encode()) for item in items]
+
+
+def predict(
+    model: Model,
+    manifest: Manifest,
+    task: str,
+    out: Path | str,
+    *,
+    batch_size: int = 8,
+    limit: int | None = None,
+    view: View | str = View.FRONTAL,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **sampling: Any,
+) -> Predicted:
+    """Run the model over a manifest and append to `out` what is not there yet.
+
+    Args:
+        model: what reads, draws or answers.
+        manifest: whose studies; already narrowed to a split where that is wanted.
+        task: `report`, from the first frontal and the first lateral view there are; `image`, from the report; `ask`,
+            the questions of the manifest.
+        out: a `.jsonl` file; one that an earlier call of the same kind left is gone on with.
+        batch_size: items at a time.
+        limit: only the first so many items.
+        view: of drawings.
+        seed: of sampling.
+        progress: told of items done and in all.
+        sampling: fields of `Sampling` to change.
+
+    Raises:
+        RadloomError: an unknown task, nothing to do, an output that another model or other settings began, a damaged
+            one, or a place that cannot be written.
+        ImageError: an image that has gone or was damaged since the corpus was prepared.
+    """
+    out = Path(out)
+    if task not in _TASKS:
+        raise RadloomError(f"Unknown task {task!r}{did_you_mean(task, _TASKS)}; tasks: {', '.join(_TASKS)}.")
+    if out.suffix != ".jsonl":
+        raise RadloomError(f"{out} does not end in .jsonl; predictions are written as JSON lines.")
+    if batch_size < 1:
+        raise RadloomError(f"The batch size is {batch_size}; give at least 1.")
+    list_items, run, key = _TASKS[task]
+    items, unfit = list_items(manifest)
+    items = items[:limit]
+    if not items:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in unfit.items())
+        raise RadloomError(f"{manifest.corpus or 'The manifest'} has nothing for {task!r} ({reasons}); name another.")
+    twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
+    if twice:
+        raise RadloomError(f"{key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
+    work = _Work(model, manifest, out, View(view), seed, sampling)
+    _claim(work, task)
+    done, repaired = _written(out, key)
+    missing = [item for item in items if item.id not in done]
+    for start in range(0, len(missing), batch_size):
+        batch = missing[start : start + batch_size]
+        lines = [{key: item.id} | line for item, line in zip(batch, run(work, batch), strict=True)]
+        _append(out, lines)
+        if progress:
+            progress(len(items) - len(missing) + start + len(batch), len(items))
+    return Predicted(out, len(missing), len(items) - len(missing), unfit, repaired)
+
+
+def read_study(manifest: Manifest, row: Row) -> Study:
+    """A row as a `Study` whose views are arrays in their true proportions, where a corpus had them squashed."""
+    frontal, lateral = (_read(manifest, row.image(view)) for view in View)
+    return Study(row.uid, frontal, lateral, row.report or None, dict(row.labels), row.corpus)
+
+
+def unsquash(image: np.ndarray, aspect: float | None) -> np.ndarray:
+    """Shrink one side so that width / height is `aspect`: what `Transform` does, ahead of it.
+
+    Args:
+        image: (H, W) in [0, 1].
+        aspect: true width / height; None where the pixels are square already.
+    """
+    if aspect is None:
+        return image
+    height, width = image.shape
+    side = max(height, width)
+    size = (max(1, round(side * min(1.0, aspect))), max(1, round(side * min(1.0, 1 / aspect))))
+    resized = PILImage.fromarray(image).resize(size, PILImage.Resampling.BICUBIC)
+    return np.asarray(resized).clip(0.0, 1.0)
+
+
+# -- the tasks -------------------------------------------------------------------------------------------------------
+
+
+def _studies_with_images(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
+    items = [_Item(row.uid, row) for row in manifest if row.images]
+    return items, {"studies without an image": len(manifest) - len(items)}
+
+
+def _reports(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
+    studies = [read_study(work.manifest, item.row) for item in items]
+    reports = work.model.reports(studies, seeds=work.seeds(items), **work.sampling)
+    return [{"findings": report.findings, "impression": report.impression} for report in reports]
+
+
+def _studies_with_reports(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
+    items = [_Item(row.uid, row) for row in manifest if row.report]
+    return items, {"studies without a report": len(manifest) - len(items)}
+
+
+def _drawings(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
+    seeds = work.seeds(items)
+    reports = [item.row.report for item in items]
+    images = work.model.images(reports, [work.view] * len(items), seeds=seeds, **work.sampling)
+    lines = []
+    for item, report, image, seed in zip(items, reports, images, seeds, strict=True):
+        path = work.out.with_suffix("") / f"{_file_name(item.id)}.png"
+        write_png(image, path, text=work.model.provenance(report, work.view, seed))
+        lines.append({"image": path.relative_to(work.out.parent).as_posix()})
+    return lines
+
+
+def _questions(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
+    every = [_Item(question.qid, row, question) for row in manifest for question in row.questions]
+    items = [item for item in every if _shown(item) is not None]
+    without = sum(not row.questions for row in manifest)
+    return items, {"studies without a question": without, "questions without an image": len(every) - len(items)}
+
+
+def _answers(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
+    images = [image for item in items if (image := _read(work.manifest, _shown(item))) is not None]
+    questions = [item.question.question for item in items if item.question]
+    answers = work.model.answers(images, questions, seeds=work.seeds(items), **work.sampling)
+    return [{"answer": answer} for answer in answers]
+
+
+_TASKS: dict[str, tuple[Callable[..., tuple[list[_Item], dict[str, int]]], Callable[..., list[dict[str, str]]], str]]
+_TASKS = {
+    "report": (_studies_with_images, _reports, "uid"),
+    "image": (_studies_with_reports, _drawings, "uid"),
+    "ask": (_questions, _answers, "qid"),
+}
+
+
+def _shown(item: _Item) -> ImageRef | None:
+    """The image that a question is about: the one it names, or else the study's first frontal or lateral view."""
+    named = item.question.image if item.question else ""
+    if named:
+        return next((ref for ref in item.row.images if ref.path == named), None)
+    return item.row.image(View.FRONTAL) or item.row.image(View.LATERAL)
+
+
+def _read(manifest: Manifest, ref: ImageRef | None) -> np.ndarray | None:
+    return None if ref is None else unsquash(read_image(manifest.path(ref)), ref.aspect)
+
+
+def _file_name(uid: str) -> str:
+    """The uid as a file name; one with unusual characters is told from its likes by a checksum."""
+    plain = re.sub(r"[^\w.-]", "_", uid)
+    return uid if plain == uid else f"{plain}-{zlib.crc32(uid.encode()):08x}"
+
+
+# -- the output ------------------------------------------------------------------------------------------------------
+
+
+def _claim(work: _Work, task: str) -> None:
+    """Note beside the output what makes it, or check that it is what is noted there."""
+    how = work.model.config.image if task == "image" else work.model.config.text
+    settings = {
+        "format": FORMAT,
+        "task": task,
+        "model": work.model.fingerprint,
+        "recipe": work.model.config.recipe,
+        "corpus": work.manifest.corpus,
+        "view": work.view.value if task == "image" else "",
+        "seed": work.seed,
+        "sampling": asdict(how) | {k: v for k, v in work.sampling.items() if v is not None},
+    }
+    note = work.out.with_suffix(".meta.json")
+    if not work.out.exists():
+        _write_note(note, settings | {"radloom": __version__})
+        return
+    remedy = f"Name another file, or delete {work.out} and {note.name}."
+    if not note.is_file():
+        raise RadloomError(f"{work.out} was not made by `radloom predict`: {note.name} is missing. {remedy}")
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:
+        raise RadloomError(f"{note} is not valid JSON. {remedy}") from None
+    differing = [name for name, value in settings.items() if noted.get(name) != value]
+    if differing:
+        raise RadloomError(f"{work.out} was begun with another {' and '.join(differing)}. {remedy}")
+
+
+def _write_note(note: Path, settings: dict[str, Any]) -> None:
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RadloomError(f"{note} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def _written(out: Path, key: str) -> tuple[set[str], bool]:
+    """The ids that `out` holds, after a last line that a kill cut short is taken off, and whether one was."""
+    if not out.exists():
+        return set(), False
+    data = out.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with out.open("r+b") as file:
+            file.truncate(len(whole))
+    done = set()
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            done.add(str(json.loads(line)[key]))
+        except (ValueError, KeyError, TypeError):
+            raise RadloomError(f"{out}: line {number} is damaged; delete that line and start again.") from None
+    return done, len(whole) < len(data)
+
+
+def _append(out: Path, lines: Iterable[dict[str, Any]]) -> None:
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    with out.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Recipes: whole trainings as commented YAML, and what runs them."""

@@ -1,0 +1,45 @@
+"""The model card that a finished training writes: what was trained, on what, and how it went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from radloom.recipes.recipe import Recipe
+
+LICENCES = {
+    "indiana": "Indiana University / Open-i chest X-rays; reports CC BY-NC-ND 4.0",
+    "nih": "NIH ChestX-ray14; no restriction on use, attribution requested (NIH Clinical Center)",
+    "vqa-rad": "VQA-RAD, training questions on chest images; see osf.io/89kps",
+    "folder": "a folder of the user's",
+}
+
+
+def model_card(recipe: Recipe, folder: Path) -> str:
+    """Markdown text from the recipe and the finished stages in `folder`."""
+    lines = [
+        f"# {recipe.name}",
+        "",
+        recipe.about,
+        "",
+        "For research and teaching; not a medical device. Weights are for non-commercial use, as the licences of the",
+        "data ask. Everything that the model draws is synthetic.",
+        "",
+        "## Data",
+        "",
+        *(f"- `{name}`: {LICENCES[corpus.kind]}" for name, corpus in recipe.corpora.items()),
+        "",
+        "## Training",
+        "",
+        f"`radloom train {recipe.name} --data DIR`",
+        "",
+        "| stage | kind | steps | batch | score on val |",
+        "|---|---|---|---|---|",
+    ]
+    for stage in recipe.stages:
+        done = json.loads((folder / stage.name / "done.json").read_text(encoding="utf-8"))
+        train = done["train"]
+        batch = train["batch_size"] * train["accumulate"]
+        scores = ", ".join(f"{k} {v:.3f}" for k, v in done["scores"].items() if "auroc[" not in k or "mean" in k)
+        lines.append(f"| {stage.name} | {stage.kind} | {done['step']} | {batch} | {scores} |")
+    return "\n".join(lines) + "\n"

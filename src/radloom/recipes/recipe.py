@@ -1,0 +1,172 @@
+"""Recipes: which corpora, which stages in which order, with which sizes. Plain YAML, read strictly.
+
+`radloom train NAME` takes a name of `recipes/` (`llm-cxr/nano`) or a YAML file of one's own. `--set a.b=value` replaces
+a value; stages are addressed by their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from radloom.config import from_dict
+from radloom.errors import RecipeError, did_you_mean
+from radloom.imaging import Transform
+from radloom.recipes.stages import STAGES, StageConfig
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """A corpus below the data folder.
+
+    Attributes:
+        kind: which `prepare` reads it.
+        path: its folder, relative to `--data`.
+    """
+
+    kind: Literal["indiana", "nih", "vqa-rad", "folder"]
+    path: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training, from raw data to a model.
+
+    Attributes:
+        name: of the recipe.
+        about: what it makes, in a sentence or two.
+        transform: image array -> model pixels, for every stage.
+        corpora: by name.
+        stages: in order; each may use what earlier ones made, by name.
+        model: which stage's output is which part of the finished model.
+    """
+
+    name: str
+    about: str
+    transform: Transform
+    corpora: dict[str, CorpusConfig]
+    stages: tuple[StageConfig, ...]
+    model: dict[str, str]
+
+
+def names() -> list[str]:
+    """Names of the recipes in the package."""
+    root = Path(str(files("radloom.recipes")))
+    return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
+
+
+def source(name: str) -> Path:
+    """The YAML file of a recipe: one of the package's, or a path.
+
+    Raises:
+        RecipeError: there is none of that name.
+    """
+    if name in names():
+        return Path(str(files("radloom.recipes"))) / f"{name}.yaml"
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise RecipeError(f"{path} does not exist; name a recipe file or one of: {', '.join(names())}.")
+        return path
+    raise RecipeError(f"Unknown recipe {name!r}{did_you_mean(name, names())}. Recipes: {', '.join(names())}.")
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply changes such as `codec.train.steps=20` (stage name, then keys).
+
+    Raises:
+        RecipeError: unknown recipe or key, wrong value, or a stage that uses one that does not come before it.
+    """
+    path = source(name)
+    data = _read(path)
+    for change in changes:
+        _apply(data, change)
+    return _build(data)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}. Mend it at that line.") from None
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path} does not hold a recipe: a mapping with 'stages' is expected.")
+    known = [f.name for f in fields(Recipe)]
+    for key in data:
+        if key not in known:
+            near = did_you_mean(str(key), known)
+            raise RecipeError(f"{path.name}: unknown key {key!r}{near}. Keys: {', '.join(known)}.")
+    stages = data.get("stages")
+    if not isinstance(stages, list) or not all(isinstance(s, dict) and isinstance(s.get("name"), str) for s in stages):
+        raise RecipeError(
+            f"{path.name}: 'stages' is not a list of stages, each with a name; see the package's recipes."
+        )
+    return data
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    address, separator, text = change.partition("=")
+    if not separator:
+        raise RecipeError(f"--set {change!r}: write KEY=VALUE, for example codec.train.steps=20.")
+    first, *keys = address.split(".")
+    by_name = {s["name"]: s for s in data["stages"]}
+    if first in by_name:
+        target: Any = by_name[first]
+    elif first in data and first != "stages":
+        target, keys = data, [first, *keys]
+    else:
+        raise RecipeError(f"--set {address}: no stage or key {first!r}{did_you_mean(first, [*by_name, *data])}.")
+    if not keys:
+        raise RecipeError(f"--set {address}: name a key of stage {first!r}, for example {first}.train.steps=20.")
+    for key in keys[:-1]:
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            raise RecipeError(f"--set {address}: {key!r} is not a group of settings.")
+    try:
+        target[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError(f"--set {change}: {text!r} is not a YAML value; quote it, or close its brackets.") from None
+
+
+def _build(data: Mapping[str, Any]) -> Recipe:
+    stages: list[StageConfig] = []
+    for item in data["stages"]:
+        kind = str(item.get("kind"))
+        if kind not in STAGES:
+            near = did_you_mean(kind, STAGES)
+            raise RecipeError(f"{item['name']}: kind {kind!r} is not one of {', '.join(STAGES)}{near}.")
+        stage = from_dict(STAGES[kind], {k: v for k, v in item.items() if k != "kind"}, item["name"])
+        _check_stage(stage, [s.name for s in stages])
+        stages.append(stage)
+    rest = {k: v for k, v in data.items() if k != "stages"}
+    recipe: Recipe = from_dict(Recipe, {**rest, "stages": stages}, "")
+    for part, name in recipe.model.items():
+        if name not in [s.name for s in stages]:
+            raise RecipeError(
+                f"model.{part}: no stage is called {name!r}{did_you_mean(name, [s.name for s in stages])}."
+            )
+    for stage in stages:
+        for name in getattr(stage, "corpora", ()):
+            if name not in recipe.corpora:
+                near = did_you_mean(name, recipe.corpora)
+                raise RecipeError(f"{stage.name}.corpora: the recipe has no corpus {name!r}{near}.")
+    return recipe
+
+
+def _check_stage(stage: StageConfig, before: list[str]) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", stage.name) or stage.name in ("corpora", "model"):
+        raise RecipeError(
+            f"{stage.name}: cannot be a stage's name, which is that of its folder beside 'corpora' and 'model'; "
+            "use letters, digits, '-' and '_'."
+        )
+    if stage.name in before:
+        raise RecipeError(f"{stage.name}: two stages have this name; give each its own.")
+    for key, name in stage.uses().items():
+        if name not in before:
+            raise RecipeError(f"{stage.name}.{key}: no earlier stage is called {name!r}{did_you_mean(name, before)}.")

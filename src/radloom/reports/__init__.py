@@ -1,0 +1,1 @@
+"""Reports: sections, cleaning, the rule-based labeller of the 14 observations, question synthesis."""

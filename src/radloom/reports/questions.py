@@ -1,0 +1,342 @@
+"""Questions about a study and their answers, written by rule from its report, or by a language model.
+
+LLM-CXR (Lee et al. 2023, arXiv 2305.11490) had a language model write about five pairs a report and never released
+them. `synthesise` writes them by rule, the same for the same seed on any machine; `from_llm` takes any callable that
+completes a prompt.
+
+By rule there are five types:
+
+- *presence*: an observation that the report calls positive or negative; uncertain ones are never asked. Up to three
+  positive ones are drawn and up to two negative ones; a study without a positive one gets one negative one, or none
+  in every second normal study. One in three is asked the other way round (`free of ...?`). So over a corpus of mostly
+  normal studies `yes` is right about as often as `no`, in total and for each wording. In a report that is normal as a
+  whole (`No Finding`), an observation of `IMPLIED_NEGATIVE` that goes unmentioned counts as negative.
+- *location*, *side*, *severity*: from the words around a positive mention, in sentences that hold no negative mention
+  and no device, and only where all sentences about that observation agree.
+- *normality*: `yes` for `No Finding` without devices, `no` where one of the other observations is positive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+from random import Random
+from typing import Protocol
+
+from radloom.reports.cleaning import clean, mentions_prior
+from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, Evidence, evidence
+from radloom.study import OBSERVATIONS, Mention, Question, Report
+
+NAMES: dict[str, tuple[str, str, str]] = {
+    "Enlarged Cardiomediastinum": ("a widened mediastinum", "mediastinal widening", "the mediastinum"),
+    "Cardiomegaly": ("cardiomegaly", "cardiomegaly", "the cardiomegaly"),
+    "Lung Opacity": ("a lung opacity", "lung opacities", "the opacity"),
+    "Lung Lesion": ("a lung nodule or granuloma", "lung nodules and granulomas", "the lesion"),
+    "Edema": ("pulmonary edema", "pulmonary edema", "the pulmonary edema"),
+    "Consolidation": ("consolidation", "consolidation", "the consolidation"),
+    "Pneumonia": ("pneumonia", "pneumonia", "the pneumonia"),
+    "Atelectasis": ("atelectasis", "atelectasis", "the atelectasis"),
+    "Pneumothorax": ("a pneumothorax", "pneumothorax", "the pneumothorax"),
+    "Pleural Effusion": ("a pleural effusion", "pleural effusion", "the pleural effusion"),
+    "Pleural Other": ("pleural thickening or fibrosis", "pleural thickening and fibrosis", "the pleural change"),
+    "Fracture": ("a fracture", "fractures", "the fracture"),
+    "Support Devices": ("a support device", "support devices", "the device"),
+}
+"""Observation -> how a question names it: with an article, after `free of`, and as something known."""
+
+IMPLIED_NEGATIVE = (
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+)
+"""Observations so common that a normal report without them means that they are absent."""
+
+WORDINGS: dict[str, tuple[str, ...]] = {
+    "presence": (
+        "Is there {a}?",
+        "Does this chest X-ray show {a}?",
+        "Is {a} present?",
+        "Can {a} be seen on this X-ray?",
+    ),
+    "absence": (
+        "Is the chest free of {of}?",
+        "Is this chest X-ray free of {of}?",
+        "Is this an X-ray without {of}?",
+    ),
+    "location": (
+        "Where is {the}?",
+        "In which part of the chest is {the}?",
+        "What is the location of {the}?",
+    ),
+    "side": (
+        "On which side is {the}: left, right or both?",
+        "Is {the} on the left, on the right or on both sides?",
+        "Which side shows {the}: left, right or both?",
+    ),
+    "severity": (
+        "How severe is {the}?",
+        "What is the degree of {the}?",
+        "How would you grade {the}?",
+    ),
+    "size": (
+        "How big is {the}?",
+        "What is the size of {the}?",
+        "How would you describe the size of {the}?",
+    ),
+    "normality": (
+        "Is this chest X-ray normal?",
+        "Is this a normal chest X-ray?",
+        "Does this chest X-ray look normal?",
+    ),
+}
+"""Type -> its wordings. `absence` asks for presence the other way round, `size` is severity of what has an extent."""
+
+LOCATED = frozenset(
+    {
+        "Lung Opacity",
+        "Lung Lesion",
+        "Consolidation",
+        "Pneumonia",
+        "Atelectasis",
+        "Pneumothorax",
+        "Pleural Effusion",
+        "Pleural Other",
+        "Fracture",
+    }
+)
+"""Observations that have a place and a side."""
+
+GRADED = {
+    "Cardiomegaly": "severity",
+    "Edema": "severity",
+    "Atelectasis": "severity",
+    "Pneumothorax": "size",
+    "Pleural Effusion": "size",
+}
+"""Observations that have a degree or a size."""
+
+_LOCATION = re.compile(
+    r"\b(?:(?:left|right|bilateral|both)[ -](?:sided )?)?"
+    r"(?:(?:upper|middle|lower) lobes?|(?:upper|lower) lungs?|mid(?:dle)?[ -]?lungs?(?: zones?)?|"
+    r"(?:lung )?(?:bases?|apex|apices)|apical|basilar|lingula|perihilar region|hilum|hila|costophrenic angles?|"
+    r"(?:(?:\d+(?:st|nd|rd|th)|anterior|posterior|lateral) )*ribs?|clavicle|scapula|humerus)\b"
+    r"|\b(?:bibasilar|biapical|retrocardiac|lingular|sternum|thoracic spine|lumbar spine|[tl]\d{1,2})\b"
+    r"|\b(?:left|right) (?:lung|hemithorax)\b"
+)
+_PLAIN_PLACE = (
+    (r"^(left|right|bilateral|both)[ -](?:sided )?", r"\1 "),
+    (r"^bilateral ", "both "),
+    (r"^(?:bibasilar|(?:both )?(?:lung )?bases)$", "both lung bases"),
+    (r"^(?:biapical|both apical|(?:both )?(?:lung )?apices)$", "both lung apices"),
+    (r"^(left|right) (?:basilar|base)$", r"\1 lung base"),
+    (r"^(left|right) (?:apical|apex)$", r"\1 lung apex"),
+    (r"^(?:left )?lingula[r]?$", "lingula"),
+    (r"^retrocardiac$", "behind the heart"),
+    (r"\bmid(?:dle)?[ -]?lungs?(?: zones?)?$", "mid lung"),
+    (r"^(?:(?:lung )?(?:base|apex)|apical|basilar|ribs?)$", ""),
+    (r"^(left|right|both) rib$", r"\1 ribs"),
+    (r"^(?:upper|middle|lower) (?:lobe|lung)$", ""),
+    (r"^(?:both )?((?:upper|middle|lower) (?:lobe|lung))s?$", r"both \1s"),
+)
+"""(pattern, plainer words), applied in turn to a place; a place that says too little becomes `""`."""
+
+_DEGREE = (
+    r"\b(trace|tiny|minimal|small|mild|moderate|large|severe|marked|extensive)(?:ly)?"
+    r"(?:(?: |-)to(?: |-)(moderate|large|severe)(?:ly)?)?"
+)
+_PLAN = re.compile(
+    r"\b(?:recommend\w*|follow ?-?up|should|advis\w+|suggested (?:ct|mri)|plan(?:ned|s)?|treat\w*|biopsy|therapy|"
+    r"next step|clinical correlation|further (?:evaluation|imaging))\b",
+    re.IGNORECASE,
+)
+
+PROMPT = """\
+You are given a chest X-ray report. Write {limit} pairs of a short question about the X-ray and its short answer.
+Ask only what the image itself shows: presence, place, side, size or severity of findings and devices.
+Never mention earlier studies, change since one, or plans such as treatment or follow-up.
+Answer with a JSON list and nothing else: [{{"question": "...", "answer": "..."}}, ...]
+
+Report:
+{report}
+"""
+
+
+class QuestionWriter(Protocol):
+    """A language model as a function: completes a prompt and returns its text."""
+
+    def __call__(self, prompt: str, /) -> str: ...
+
+
+def synthesise(report: Report, labels: dict[str, Mention], *, seed: int, uid: str, limit: int = 5) -> list[Question]:
+    """Up to `limit` questions about a study, the same for the same report, labels, seed and uid.
+
+    Args:
+        report: findings and impression are read.
+        labels: what `labeller.label` says of it.
+        seed: another seed draws other observations and wordings.
+        uid: the study; part of each `qid`.
+        limit: the most questions to return.
+    """
+    rng = Random(int.from_bytes(sha256(f"{seed}:{uid}".encode()).digest()[:8]))
+    presence = _presence(labels, rng)
+    others = [*_details(evidence(report)), *_normality(labels)]
+    rng.shuffle(others)
+    chosen = [*presence[:3], *others, *presence[3:]][:limit]
+    rng.shuffle(chosen)
+    questions = []
+    for number, (kind, observation, answer) in enumerate(chosen, 1):
+        a, of, the = NAMES.get(observation, ("", "", ""))
+        questions.append(
+            Question(
+                qid=f"{uid}-{number}",
+                question=rng.choice(WORDINGS[kind]).format(a=a, of=of, the=the),
+                answer=answer,
+                answer_type="open" if kind in ("location", "severity", "size") else "closed",
+                question_type={"absence": "presence", "size": "severity"}.get(kind, kind),
+            )
+        )
+    return questions
+
+
+def from_llm(
+    report: Report, write: QuestionWriter, *, uid: str, rejected: Counter[str], limit: int = 5
+) -> list[Question]:
+    """Questions that a language model writes about a report.
+
+    The model gets `PROMPT` and must answer with a JSON list of objects that hold `question` and `answer` and nothing
+    else. What does not fit is left out and counted in `rejected` by reason: `not JSON`, `not a list`, `not a pair`,
+    `empty`, `prior study`, `plan`, `repeated`, `too many`. Errors that `write` raises pass through.
+    """
+    text = f"Findings: {clean(report.findings)}\nImpression: {clean(report.impression)}"
+    try:
+        pairs = json.loads(write(PROMPT.format(limit=limit, report=text)))
+    except json.JSONDecodeError:
+        rejected["not JSON"] += 1
+        return []
+    if not isinstance(pairs, list):
+        rejected["not a list"] += 1
+        return []
+    questions: list[Question] = []
+    for pair in pairs:
+        reason = _unfit(pair) or ("too many" if len(questions) == limit else "")
+        if not reason and any(q.question == pair["question"].strip() for q in questions):
+            reason = "repeated"
+        if reason:
+            rejected[reason] += 1
+            continue
+        question, answer = pair["question"].strip(), pair["answer"].strip()
+        closed = answer.lower().rstrip(".") in ("yes", "no")
+        questions.append(
+            Question(
+                qid=f"{uid}-{len(questions) + 1}",
+                question=question,
+                answer=answer.lower().rstrip(".") if closed else answer,
+                answer_type="closed" if closed else "open",
+                question_type="free",
+            )
+        )
+    return questions
+
+
+_Draft = tuple[str, str, str]
+"""(key of `WORDINGS`, observation or "", answer)."""
+
+
+def _presence(labels: dict[str, Mention], rng: Random) -> list[_Draft]:
+    """Positive and negative observations by turns, as many of the one as of the other where that can be."""
+    positive = [o for o in NAMES if labels.get(o) is Mention.POSITIVE]
+    negative = [o for o in NAMES if labels.get(o) is Mention.NEGATIVE and o != SUPPORT_DEVICES]
+    if labels.get(NO_FINDING) is Mention.POSITIVE:
+        negative += [o for o in IMPLIED_NEGATIVE if o not in labels]
+    rng.shuffle(positive)
+    rng.shuffle(negative)
+    positive = positive[:3]
+    plainly_normal = not positive and labels.get(NO_FINDING) is Mention.POSITIVE
+    negative = negative[: 0 if plainly_normal and rng.random() < 0.5 else max(1, len(positive) - 1)]
+    drafts = []
+    for turn in range(3):
+        for observations, present in ((positive, True), (negative, False)):
+            if turn < len(observations):
+                turned = rng.random() < 1 / 3
+                drafts.append(
+                    ("absence" if turned else "presence", observations[turn], "yes" if present != turned else "no")
+                )
+    return drafts
+
+
+def _normality(labels: dict[str, Mention]) -> list[_Draft]:
+    devices = labels.get(SUPPORT_DEVICES) is Mention.POSITIVE
+    found = any(labels.get(o) is Mention.POSITIVE for o in OBSERVATIONS if o not in (NO_FINDING, SUPPORT_DEVICES))
+    if found:
+        return [("normality", "", "no")]
+    return [("normality", "", "yes")] if labels.get(NO_FINDING) is Mention.POSITIVE and not devices else []
+
+
+def _details(mentions: Iterable[Evidence]) -> list[_Draft]:
+    """Location, side and severity of what is positive, where every sentence about it says the same."""
+    by_sentence: dict[str, list[Evidence]] = {}
+    for mention in mentions:
+        by_sentence.setdefault(mention.sentence, []).append(mention)
+    answers: dict[tuple[str, str], set[str]] = {}
+    for sentence, said in by_sentence.items():
+        positive = {m.observation: m.phrase for m in said if m.mention is Mention.POSITIVE}
+        if SUPPORT_DEVICES in positive or any(m.mention is not Mention.POSITIVE for m in said):
+            continue
+        located = positive.keys() & LOCATED
+        for observation in sorted(located):
+            if side := _side(sentence.lower()):
+                answers.setdefault(("side", observation), set()).add(side)
+            if len(located) == 1 and (place := _place(sentence.lower())):
+                answers.setdefault(("location", observation), set()).add(place)
+        for observation, phrase in positive.items():
+            if observation in GRADED and len(positive) == 1 and (degree := _degree(sentence.lower(), phrase)):
+                answers.setdefault((GRADED[observation], observation), set()).add(degree)
+    return [(kind, observation, found.pop()) for (kind, observation), found in answers.items() if len(found) == 1]
+
+
+def _side(sentence: str) -> str:
+    if re.search(r"\b(?:bilateral\w*|both|bibasilar|biapical)\b", sentence):
+        return "both"
+    sides = set(re.findall(r"\b(?:left|right)\b", sentence))
+    return sides.pop() if len(sides) == 1 else ""
+
+
+def _place(sentence: str) -> str:
+    places = {match[0] for match in _LOCATION.finditer(sentence)}
+    if len(places) != 1:
+        return ""
+    place = places.pop()
+    for pattern, plain in _PLAIN_PLACE:
+        place = re.sub(pattern, plain, place)
+    return place.upper() if re.fullmatch(r"[tl]\d+", place) else place
+
+
+def _degree(sentence: str, phrase: str) -> str:
+    """The degree right before the words of a mention, or in the predicate after them (`heart is mildly enlarged`)."""
+    words = re.escape(phrase)
+    found = re.search(rf"{_DEGREE}(?: (?!and |with )[\w-]+){{0,3}} {words}\b", sentence) or re.search(
+        rf"\b{words}(?: \w+){{0,3}} {_DEGREE} (?:enlarged|prominent|increased)\b", sentence
+    )
+    return " to ".join(filter(None, found.groups())) if found else ""
+
+
+def _unfit(pair: object) -> str:
+    """Why a language model's pair cannot be used, or `""`."""
+    if not isinstance(pair, dict) or set(pair) != {"question", "answer"}:
+        return "not a pair"
+    if not all(isinstance(value, str) for value in pair.values()):
+        return "not a pair"
+    if not all(value.strip() for value in pair.values()):
+        return "empty"
+    both = f"{pair['question']} {pair['answer']}"
+    if mentions_prior(both):
+        return "prior study"
+    return "plan" if _PLAN.search(both) else ""

@@ -1,0 +1,78 @@
+"""What a model must beat: the same report for every study, and the report of the most similar training study."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import sqrt
+from typing import TypeVar
+
+import numpy as np
+
+from radloom.errors import RadloomError
+from radloom.scores.text import r2gen_clean
+
+Item = TypeVar("Item")
+
+_BLOCK = 1024  # queries compared at a time
+
+
+def constant_report(reports: Sequence[str]) -> str:
+    """The most typical of `reports`: its bag of words has the highest mean cosine with all of them.
+
+    Scored against every study, the most typical report does far better than the most frequent one, which is short.
+
+    Raises:
+        RadloomError: no report.
+    """
+    if not reports:
+        raise RadloomError("The constant baseline has no report to choose from; give it the training reports.")
+    bags = [Counter(r2gen_clean(report).split()) for report in reports]
+    norms = [sqrt(sum(count * count for count in bag.values())) for bag in bags]
+    total: dict[str, float] = {}
+    for bag, norm in zip(bags, norms, strict=True):
+        for word, count in bag.items():
+            total[word] = total.get(word, 0.0) + count / norm
+    typicality = [
+        sum(count * total[word] for word, count in bag.items()) / norm for bag, norm in zip(bags, norms, strict=True)
+    ]
+    return reports[int(np.argmax(typicality))]
+
+
+def nearest_neighbour(
+    train_features: np.ndarray, train_items: Sequence[Item], query_features: np.ndarray
+) -> list[Item]:
+    """For each query the training item whose features have the highest cosine with it; the first of equals.
+
+    Args:
+        train_features: (n, d).
+        train_items: what belongs to them, e.g. reports; n of them.
+        query_features: (m, d).
+
+    Returns:
+        m items.
+
+    Raises:
+        RadloomError: sizes that do not fit, no training item, or features that are not finite.
+    """
+    if not len(train_items) or len(train_features) != len(train_items):
+        raise RadloomError(f"{len(train_features)} training features for {len(train_items)} items; give one for each.")
+    train, queries = _unit(train_features, "Training"), _unit(query_features, "Query")
+    if train.shape[1] != queries.shape[1]:
+        raise RadloomError(
+            f"Training features have {train.shape[1]} dimensions, queries {queries.shape[1]}; use one network for both."
+        )
+    nearest: list[int] = []
+    for start in range(0, len(queries), _BLOCK):
+        nearest.extend((queries[start : start + _BLOCK] @ train.T).argmax(1).tolist())
+    return [train_items[i] for i in nearest]
+
+
+def _unit(features: np.ndarray, which: str) -> np.ndarray:
+    """Rows of length one; rows of zeros stay."""
+    if features.ndim != 2:
+        raise RadloomError(f"{which} features have shape {features.shape}; give (rows, dimensions).")
+    if not np.isfinite(features).all():
+        raise RadloomError(f"{which} features hold NaN or infinity; mend the network or the images that gave them.")
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1)

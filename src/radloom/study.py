@@ -1,0 +1,102 @@
+"""The one noun: a chest X-ray study, whole or with parts missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+OBSERVATIONS: tuple[str, ...] = (
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+"""The 14 observations of CheXpert (Irvin et al. 2019, arXiv 1901.07031), in its order."""
+
+
+class View(StrEnum):
+    """The two projections of a chest study; AP and PA are both frontal."""
+
+    FRONTAL = "frontal"
+    LATERAL = "lateral"
+
+
+class Mention(StrEnum):
+    """What a report says of an observation. Not mentioned at all is `None`, never a member of this."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The sections of a report that radloom reads and writes; a missing section is the empty string."""
+
+    findings: str = ""
+    impression: str = ""
+    indication: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.findings or self.impression)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a study and its answer.
+
+    Attributes:
+        qid: unique within its corpus.
+        question, answer: plain sentences.
+        answer_type: `"closed"` (yes/no or a choice named in the question) or `"open"`.
+        question_type: presence, location, side, severity, normality, or the corpus's own word for it.
+        image: path of the one image it is about, relative to the manifest's root; `""` when it is about the study.
+    """
+
+    qid: str
+    question: str
+    answer: str
+    answer_type: str
+    question_type: str
+    image: str = ""
+
+
+Image = Path | np.ndarray
+"""An X-ray: a file, or a float32 array (H, W) in [0, 1] with bones bright, as `imaging.read_image` gives it."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A frontal view, a lateral view and a report, each there or missing.
+
+    Attributes:
+        uid: name of the study within its corpus; `""` for one made up on the spot.
+        frontal, lateral: the views, as files or arrays.
+        report: the report.
+        labels: observation -> what the report says of it; unmentioned observations are absent.
+        source: where the study comes from: a corpus, or the model that made it.
+    """
+
+    uid: str = ""
+    frontal: Image | None = None
+    lateral: Image | None = None
+    report: Report | None = None
+    labels: dict[str, Mention] = field(default_factory=dict)
+    source: str = ""
+
+    def view(self, view: View | str) -> Image | None:
+        """The image of that view, or None."""
+        return self.frontal if View(view) is View.FRONTAL else self.lateral

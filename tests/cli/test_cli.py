@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import radloom
+import tiny
+from radloom.study import OBSERVATIONS
+
+
+def test_report_gives_sections_as_text_or_json(cli, tiny_model: Path, chest_file: Path) -> None:
+    text = cli("report", chest_file, "--model", tiny_model)
+    assert text.code == 0
+    assert text.out.startswith(("FINDINGS: ", "IMPRESSION: "))
+    found = cli("report", chest_file, "--lateral", chest_file, "--model", tiny_model, "--json")
+    assert json.loads(found.out).keys() == {"findings", "impression", "model", "seconds"}
+    assert found.out.count("\n") == 1
+
+
+def test_image_writes_one_png_that_says_it_is_synthetic(cli, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "x.png"
+    result = cli("image", "Large right pleural effusion.", "-o", out, "--model", tiny_model, "--view", "lateral")
+    assert (result.code, result.out) == (0, f"{out}\n")
+    with Image.open(out) as picture:
+        assert picture.size == (tiny.SIDE, tiny.SIDE)
+        assert "Synthetic lateral" in picture.text["Comment"]
+        assert picture.text["Description"] == "FINDINGS: Large right pleural effusion."
+
+
+def test_several_images_are_numbered_and_seeded(cli, tiny_model: Path, tmp_path: Path) -> None:
+    sampling = ("--guidance", "1", "--top-p", "0.9", "--temperature", "1")
+    draw = ("image", "Clear lungs.", "--model", tiny_model, *sampling, "--json", "-o")
+    three = json.loads(cli(*draw, tmp_path / "x.png", "-n", 3, "--seed", 5).out)
+    assert three["images"] == [str(tmp_path / f"x-{i}.png") for i in (1, 2, 3)]
+    assert three["seeds"] == [5, 6, 7]
+    pictures = [np.asarray(Image.open(path)) for path in three["images"]]
+    assert not np.array_equal(pictures[0], pictures[1])
+    cli(*draw, tmp_path / "again.png", "--seed", 6)
+    again = np.asarray(Image.open(tmp_path / "again.png"))
+    assert np.abs(pictures[1].astype(int) - again).max() <= 1
+
+
+def test_ask(cli, tiny_model: Path, chest_file: Path) -> None:
+    answer = cli("ask", chest_file, "Is the heart enlarged?", "--model", tiny_model)
+    found = json.loads(cli("ask", chest_file, "Is the heart enlarged?", "--model", tiny_model, "--json").out)
+    assert found["question"] == "Is the heart enlarged?"
+    assert answer.out.strip() == found["answer"] != ""
+
+
+def test_check_lists_the_fourteen_observations(cli, tiny_model: Path, chest_file: Path) -> None:
+    found = json.loads(cli("check", chest_file, "--model", tiny_model, "--json").out)
+    assert tuple(found["observations"]) == OBSERVATIONS
+    assert all(0 <= p <= 1 for p in found["observations"].values())
+    text = cli("check", chest_file, "--model", tiny_model).out
+    assert re.search(r"^Pleural Effusion +0\.\d\d", text, re.MULTILINE)
+    assert "view" in text and "frontal" in text
+
+
+def test_prepare_says_what_was_kept_and_left_out(cli, tmp_path: Path) -> None:
+    source = tiny.make_indiana(tmp_path / "raw")
+    (source / "ecgen-radiology" / "2.xml").write_text("<eCitation><uId")
+    result = cli("prepare", "indiana", source, "-o", tmp_path / "out")
+    assert result.code == 0
+    assert "indiana: 5 studies" in result.out
+    assert "left out: 1 x report, unreadable" in result.out
+    found = json.loads(cli("prepare", "indiana", source, "-o", tmp_path / "out", "--json").out)
+    assert found["splits"]["val"]["studies"] == 2
+    assert found["dropped"]["report"] == {"unreadable": 1}
+
+
+def test_reconstruct_scores_a_manifest_and_draws_pairs(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    run = ("reconstruct", prepared, "--split", "val", "-n", 3, "-o", out, "--model", tiny_model)
+    found = json.loads(cli(*run, "--json").out)
+    assert found["images"] == 4
+    assert 0 < found["scores"]["psnr"] < 40
+    assert 0 < found["scores"]["codebook_usage"] <= 1
+    assert "auroc_macro[1 observations, radloom-classifier, originals]" in found["scores"] or found["verdicts"]
+    with Image.open(out) as picture:
+        assert picture.width > 3 * tiny.SIDE
+        assert picture.height > 2 * tiny.SIDE
+    assert "Pleural Effusion" in cli(*run).out
+
+
+def test_reconstruct_takes_images_and_another_codec(cli, tiny_model: Path, chest_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    run = ("reconstruct", chest_file, chest_file, "-o", out, "--model", tiny_model, "--codec", tiny_model / "codec")
+    found = json.loads(cli(*run, "--json").out)
+    assert found["images"] == 2
+    assert found["verdicts"]["Edema"]["auroc"] is None
+
+
+def test_demo_writes_pictures_and_a_page_that_fetches_nothing(cli, tiny_model: Path, tmp_path: Path) -> None:
+    result = cli("demo", "-o", tmp_path / "demo", "--model", tiny_model)
+    assert result.code == 0
+    page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
+    assert str(tmp_path / "demo" / "index.html") in result.out
+    assert len(list((tmp_path / "demo").glob("*.png"))) == page.count("data:image/png;base64,") == 4
+    assert set(re.findall(r'(?:src|href)="(\w+):', page)) == {"data"}
+    assert "http" not in page and "url(" not in page
+    for text in ("synthetic", "not a medical device", "Is the heart enlarged?", "Cardiomegaly", " s</span>"):
+        assert text in page
+
+
+def test_demo_escapes_what_it_shows(cli, tiny_model: Path, tmp_path: Path) -> None:
+    found = cli("demo", "-o", tmp_path, "--model", tiny_model, "--text", "A <b>large</b> heart & lungs.", "--json")
+    assert json.loads(found.out)["text"] == "A <b>large</b> heart & lungs."
+    assert "A &lt;b&gt;large&lt;/b&gt; heart &amp; lungs." in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_doctor_fails_where_something_needed_is_missing(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from radloom.doctor import Check
+
+    checks = [Check("torch", True, "2.0"), Check("training: gguf", False, "not installed", "Install it.")]
+    monkeypatch.setattr("radloom.doctor.diagnose", lambda: checks)
+    result = cli("doctor")
+    assert result.code == 0
+    assert "Install it." in result.out
+    checks.append(Check("memory", False, "0.1 GB", "Close programs."))
+    result = cli("doctor", "--json")
+    assert result.code == 1
+    assert json.loads(result.out)["ok"] is False
+
+
+def test_recipes_are_listed_and_shown_to_be_copied(cli, tmp_path: Path) -> None:
+    listed = json.loads(cli("train", "--list", "--json").out)["recipes"]
+    assert "llm-cxr/nano" in listed
+    copy = tmp_path / "mine.yaml"
+    copy.write_text(cli("train", "llm-cxr/nano", "--show").out)
+    again = cli("train", copy, "--set", "no-such-stage.train.steps=1", "--data", tmp_path)
+    assert again.code == 2
+    assert "no-such-stage" in again.err
+
+
+RECIPE = """
+name: mine
+about: A codec, and nothing else.
+transform: {size: 64}
+corpora:
+  here: {kind: folder, path: raw}
+stages:
+  - name: codec
+    kind: codec
+    corpora: [here]
+    network: {channels: [16, 16, 16], codes: 16, code_dim: 8}
+    loss: {perceptual: 0, clinical: 0, phi: 0, adversarial: 0}
+    train: {steps: 500, batch_size: 2, learning_rate: 1.0e-3}
+model: {codec: codec}
+"""
+
+
+def test_train_runs_a_recipe_of_ones_own_and_names_what_it_made(cli, tmp_path: Path) -> None:
+    tiny.make_folder_corpus(tmp_path / "raw")
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    run = ("train", tmp_path / "mine.yaml", "--data", tmp_path, "-o", tmp_path / "run", "--set", "codec.train.steps=1")
+    found = json.loads(cli(*run, "--json").out)
+    assert found["model"] == str(tmp_path / "run" / "model")
+    assert (tmp_path / "run" / "model" / "codec" / "model.safetensors").is_file()
+    changed = cli(*run[:-1], "codec.train.steps=2")
+    assert changed.code == 2
+    assert "other settings" in changed.err
+
+
+def test_colour_photo_is_read_with_a_warning_of_one_line(cli, tiny_model: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "holiday.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(photo)
+    result = cli("report", photo, "--model", tiny_model)
+    assert result.code == 0
+    assert result.err.startswith("radloom: warning: ")
+    assert "holiday.jpg is a colour image" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_ctrl_c_exits_with_130(cli, tiny_model: Path, chest_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("radloom.models.load", interrupted)
+    assert cli("report", chest_file, "--model", tiny_model).code == 130
+
+
+def test_version_and_help_load_nothing_heavy() -> None:
+    assert radloom.__version__ in _python("-m", "radloom", "--version").stdout
+    watch = (
+        "import sys, radloom.cli\n"
+        "try: radloom.cli.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'pandas', 'transformers', 'rich') if m in sys.modules])"
+    )
+    shown = _python("-c", watch).stdout
+    assert "reconstruct" in shown
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_a_process_of_its_own_reads_quietly_and_opens_no_connection(tiny_model: Path, chest_file: Path) -> None:
+    watch = (
+        "import sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'socket.connect': raise SystemExit('a connection was opened')\n"
+        "sys.addaudithook(hook)\n"
+        "from radloom.cli import main\n"
+        "main()"
+    )
+    result = _python("-c", watch, "report", str(chest_file), "--model", str(tiny_model), "--json")
+    assert result.returncode == 0, result.stderr
+    assert "findings" in json.loads(result.stdout)
+    assert result.stderr == ""
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=os.environ, timeout=300)

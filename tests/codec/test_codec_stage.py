@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from radloom.classifier.model import ClassifierConfig, ClinicalClassifier
+from radloom.classifier.network import EfficientNetLite
+from radloom.codec.losses import LossWeights, ReconstructionLoss
+from radloom.codec.network import CodecConfig, load_codec
+from radloom.codec.stage import CodecStage
+from radloom.corpora.images import XrayImages
+from radloom.training import Clock, LoopConfig, fit
+
+SMALL = CodecConfig((16, 16, 16), (1, 1, 1), (1, 1, 1), detail=16, codes=16, code_dim=8)
+PLAIN = LossWeights(perceptual=0, clinical=0, phi=0, adversarial=0)
+CONFIG = LoopConfig(steps=4, batch_size=4, learning_rate=1e-3, warmup=1)
+
+
+@pytest.fixture
+def full(xrays: dict[str, XrayImages]) -> CodecStage:
+    """A stage with every loss."""
+    torch.manual_seed(0)
+    weights = LossWeights(adversarial_start=0.5, adversarial_ramp=0.25, crop=24, clinical_size=32)
+    loss = ReconstructionLoss(weights, EfficientNetLite(), ClinicalClassifier(ClassifierConfig(size=32)))
+    return CodecStage(SMALL.build(), loss, xrays["train"], xrays["val"])
+
+
+def batch(stage: CodecStage) -> dict[str, torch.Tensor]:
+    return stage.collate([stage.item(i, 0) for i in range(4)])
+
+
+def with_gradient(module: torch.nn.Module) -> set[str]:
+    return {name for name, p in module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+
+
+def test_each_loss_moves_its_own_network(full: CodecStage) -> None:
+    codec, discriminator = full.modules["codec"], full.modules["discriminator"]
+    torch.nn.init.normal_(codec.decoder[-2].weight)
+    for block in codec.modules():  # residual branches begin at 0 and hide what is before them
+        for name in ("conv2", "out"):
+            if hasattr(block, name):
+                torch.nn.init.normal_(getattr(block, name).weight, std=0.1)
+    torch.nn.init.constant_(discriminator.layers[-1].bias, 3.0)  # else real and fake pull at it alike
+    losses = full.losses(batch(full), Clock(step=7, steps=8, epoch=0))
+
+    next(losses).total.backward()
+    assert with_gradient(codec) == {name for name, _ in codec.named_parameters()}
+    assert not with_gradient(discriminator)
+    codec.zero_grad(set_to_none=True)
+
+    next(losses).total.backward()
+    assert not with_gradient(codec)
+    assert with_gradient(discriminator) == {name for name, _ in discriminator.named_parameters()}
+    assert all(p.requires_grad for p in discriminator.parameters())
+
+    assert next(losses, None) is None
+    assert not with_gradient(full.loss)
+
+
+def test_discriminator_is_ramped_in(full: CodecStage) -> None:
+    def weight(step: int) -> float | None:
+        """Of the adversarial term, from the total."""
+        torch.manual_seed(0)  # of the crop
+        loss = next(full.losses(batch(full), Clock(step, 8, 0)))
+        if "adversarial" not in loss.terms:
+            return None
+        torch.manual_seed(0)
+        without = next(full.losses(batch(full), Clock(0, 8, 0)))
+        return ((loss.total - without.total) / loss.terms["adversarial"]).item()
+
+    full.modules["codec"].eval()
+    full.modules["discriminator"].eval()
+    with torch.no_grad():
+        full.modules["discriminator"].layers[-1].bias.fill_(-3.0)  # logits far from 0, so that the division is sound
+    assert [weight(step) for step in (0, 3)] == [None, None]
+    assert [weight(step) for step in (4, 5, 6, 7)] == pytest.approx([0.0, 0.05, 0.1, 0.1], abs=1e-4)
+
+
+def test_without_adversarial_weight_there_is_no_discriminator(xrays: dict[str, XrayImages]) -> None:
+    stage = CodecStage(SMALL.build(), ReconstructionLoss(PLAIN), xrays["train"], xrays["val"])
+    assert list(stage.modules) == ["codec"]
+    assert set(stage.groups(CONFIG)) == {"codec"}
+    (loss,) = stage.losses(batch(stage), Clock(7, 8, 0))
+    assert set(loss.terms) == {"l1", "gradient", "commitment", "used_in_batch"}
+    expected = loss.terms["l1"] + loss.terms["gradient"] + 0.25 * loss.terms["commitment"]
+    assert loss.total.item() == pytest.approx(expected.item())
+
+
+def test_items_are_named_by_study_and_file(full: CodecStage) -> None:
+    assert full.items() == 12
+    assert full.describe(0) == "made-up/s0 (0-frontal.png)"
+
+
+def test_learns_to_reconstruct_and_writes_a_codec(xrays: dict[str, XrayImages], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stage = CodecStage(SMALL.build(), ReconstructionLoss(PLAIN), xrays["train"], xrays["val"])
+    before = scores(stage)
+    fit(stage, LoopConfig(steps=40, batch_size=6, learning_rate=4e-3, warmup=5, precision="no"), tmp_path)
+    after = scores(stage)
+    assert after["psnr"] > before["psnr"] + 3
+    assert after["ssim"] > before["ssim"]
+    assert 0 < after["codebook_usage"] <= 1
+    codec, transform = load_codec(tmp_path / "model")
+    assert transform == xrays["train"].transform
+    stage.modules["codec"] = codec
+    assert scores(stage)["psnr"] == pytest.approx(after["psnr"], abs=0.5)  # stored in bfloat16
+
+
+def scores(stage: CodecStage) -> dict[str, float]:
+    with torch.no_grad():
+        stage.modules["codec"].eval()
+        return stage.evaluate()
+
+
+def test_sample_shows_originals_above_reconstructions(xrays: dict[str, XrayImages]) -> None:
+    stage = CodecStage(SMALL.build().eval(), ReconstructionLoss(PLAIN), xrays["train"], xrays["val"])
+    with torch.no_grad():
+        picture = stage.sample(Clock(0, 1, 0))
+    assert picture is not None
+    assert picture.shape == (2 * 36 + 4, 8 * 36 + 4)
+    first = (xrays["val"][0][0].numpy() + 1) / 2
+    assert abs(picture[4:36, 4:36] - first).max() < 1e-6
+
+
+def test_frozen_networks_stay_as_they_are(full: CodecStage, tmp_path: Path) -> None:
+    before = {k: v.clone() for k, v in full.loss.state_dict().items()}
+    fit(full, CONFIG, tmp_path)
+    assert all(torch.equal(before[k], v) for k, v in full.loss.state_dict().items())
+    assert not any(m.training for m in (full.loss.imagenet, full.loss.classifier) if m)

@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from radloom.errors import RecipeError
+from radloom.recipes.recipe import load_recipe, names, source
+from radloom.recipes.stages import TrainClassifier, TrainCodec
+
+TRAIN = {"steps": 2, "batch_size": 3, "learning_rate": 0.001}
+PLAIN = {"perceptual": 0, "clinical": 0, "phi": 0}
+
+
+def recipe() -> dict:
+    return {
+        "name": "tiny",
+        "about": "A test.",
+        "transform": {"size": 32},
+        "corpora": {"made-up": {"kind": "folder", "path": "raw"}},
+        "stages": [
+            {"name": "classifier", "kind": "classifier", "corpora": ["made-up"], "train": dict(TRAIN)},
+            {"name": "codec", "kind": "codec", "corpora": ["made-up"], "train": dict(TRAIN), "loss": dict(PLAIN)},
+        ],
+        "model": {"codec": "codec"},
+    }
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write(tmp_path, recipe())
+
+
+def write(folder: Path, data: object) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+def refused(path: Path | str, match: str, *changes: str) -> None:
+    with pytest.raises(RecipeError, match=match):
+        load_recipe(str(path), changes)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_of_the_package_loads(name: str) -> None:
+    loaded = load_recipe(name)
+    assert loaded.name == name
+    assert loaded.about
+    assert loaded.stages
+    assert source(name).read_text().startswith("#")  # says what it is for
+
+
+def test_a_recipe_file(file: Path) -> None:
+    loaded = load_recipe(str(file))
+    assert [type(stage) for stage in loaded.stages] == [TrainClassifier, TrainCodec]
+    assert loaded.transform.size == 32
+    assert loaded.corpora["made-up"].path == "raw"
+
+
+def test_changes(file: Path) -> None:
+    loaded = load_recipe(
+        str(file),
+        [
+            "codec.train.steps=7",
+            "codec.train.learning_rate=1e-4",
+            "codec.network.channels=[16, 16, 16]",
+            "transform.fit=crop",
+            "corpora.made-up.path=elsewhere",
+        ],
+    )
+    classifier, codec = loaded.stages
+    assert isinstance(codec, TrainCodec)
+    assert isinstance(classifier, TrainClassifier)
+    assert (codec.train.steps, classifier.train.steps) == (7, 2)
+    assert codec.train.learning_rate == 1e-4
+    assert codec.network.channels == (16, 16, 16)
+    assert loaded.transform.fit == "crop"
+    assert loaded.corpora["made-up"].path == "elsewhere"
+
+
+def test_unknown_recipe(tmp_path: Path) -> None:
+    refused("llm-cxr/nan", r"Unknown recipe 'llm-cxr/nan' \(did you mean 'llm-cxr/nano'\?\)")
+    refused(tmp_path / "none.yaml", r"none\.yaml does not exist; .*llm-cxr/nano")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("codec.train.stpes=7", r"codec\.train: unknown key 'stpes' \(did you mean 'steps'\?\)"),
+        ("codc.train.steps=7", r"no stage or key 'codc' \(did you mean 'codec'\?\)"),
+        ("transfrom.size=7", r"no stage or key 'transfrom' \(did you mean 'transform'\?\)"),
+        ("codec.train.steps=seven", r"codec\.train\.steps: expected int, got 'seven'"),
+        ("codec.train.precision=bfloat16", r"codec\.train\.precision: 'bfloat16' is not one of 'bf16', 'no'"),
+        ("codec.train.steps", r"write KEY=VALUE"),
+        ("codec=7", r"name a key of stage 'codec'"),
+        ("codec.train.steps.x=7", r"'steps' is not a group of settings"),
+        ("codec.train.steps=[7", r"'\[7' is not a YAML value"),
+        ("stages=7", r"no stage or key 'stages'"),
+        ("codec.kind=codek", r"codec: kind 'codek' is not one of .* \(did you mean 'codec'\?\)"),
+        ("codec.start=later", r"codec\.start: no earlier stage is called 'later'"),
+        ("codec.corpora=[made-ip]", r"codec\.corpora: the recipe has no corpus 'made-ip' \(did you mean 'made-up'\?\)"),
+        ("codec.loss.phi=1", r"codec: loss\.clinical and loss\.phi need a classifier stage"),
+        ("model.codec=codex", r"model\.codec: no stage is called 'codex' \(did you mean 'codec'\?\)"),
+        ("corpora.made-up.kind=indianna", r"corpora\.made-up\.kind: 'indianna' is not one of"),
+        ("transform.size=0", r"size 0 is not a number of pixels"),
+    ],
+)
+def test_changes_that_cannot_be_made(file: Path, change: str, match: str) -> None:
+    refused(file, match, change)
+
+
+def test_a_stage_uses_only_earlier_ones(tmp_path: Path) -> None:
+    data = recipe()
+    data["stages"][1] |= {"classifier": "classifier"}
+    load_recipe(str(write(tmp_path, data)))
+    data["stages"].reverse()
+    refused(write(tmp_path, data), r"codec\.classifier: no earlier stage is called 'classifier'")
+    data["stages"][0] |= {"classifier": "codec"}
+    refused(write(tmp_path, data), r"codec\.classifier: no earlier stage is called 'codec'")  # nor itself
+
+
+def test_unknown_keys_name_the_nearest(tmp_path: Path) -> None:
+    refused(write(tmp_path, recipe() | {"modle": {}}), r"unknown key 'modle' \(did you mean 'model'\?\)")
+    refused(write(tmp_path, recipe() | {3: 4}), r"unknown key 3\b")
+    data = recipe()
+    data["stages"][0]["trian"] = data["stages"][0].pop("train")
+    refused(write(tmp_path, data), r"classifier: unknown key 'trian' \(did you mean 'train'\?\)")
+    del data["stages"][0]["trian"]
+    refused(write(tmp_path, data), r"classifier: missing key 'train'")
+
+
+def test_missing_parts_of_a_recipe(tmp_path: Path) -> None:
+    for key in ("name", "transform", "corpora", "model"):
+        data = recipe()
+        del data[key]
+        refused(write(tmp_path, data), f"missing key '{key}'")
+
+
+@pytest.mark.parametrize("stages", [None, 5, {"name": "codec"}, ["codec"], [{"kind": "codec"}], [{"name": 3}]])
+def test_stages_that_are_no_list_of_named_stages(tmp_path: Path, stages: object) -> None:
+    refused(write(tmp_path, recipe() | {"stages": stages}), r"tiny\.yaml: 'stages' is not a list of stages")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2\n", "", "\x00"])
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
+    refused(write(tmp_path, text), r"tiny\.yaml")
+
+
+@pytest.mark.parametrize("name", ["model", "corpora", "../codec", "a/b", "a.b", ""])
+def test_stage_names_are_folder_names(tmp_path: Path, name: str) -> None:
+    data = recipe()
+    data["stages"][1]["name"] = data["model"]["codec"] = name
+    refused(write(tmp_path, data), "cannot be a stage's name")
+
+
+def test_two_stages_of_one_name(tmp_path: Path) -> None:
+    data = recipe()
+    data["stages"][1]["name"] = data["model"]["codec"] = "classifier"
+    refused(write(tmp_path, data), "classifier: two stages have this name")

@@ -1,0 +1,186 @@
+"""A whole recipe, classifier and codec, on ten made-up studies."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from radloom.checkpoint import fingerprint
+from radloom.classifier.model import load_classifier
+from radloom.codec.network import load_codec
+from radloom.corpora.images import XrayImages
+from radloom.corpora.manifest import Manifest
+from radloom.errors import ImageError, RecipeError
+from radloom.imaging import Transform
+from radloom.recipes.recipe import Recipe, load_recipe
+from radloom.recipes.runner import run
+from radloom.study import View
+
+RECIPE = """
+name: tiny
+about: A test.
+transform: {size: 32}
+corpora:
+  made-up: {kind: folder, path: raw}
+  train-only: {kind: folder, path: raw}
+stages:
+  - name: classifier
+    kind: classifier
+    corpora: [made-up]
+    network: {size: 32}
+    train: {steps: 2, batch_size: 4, learning_rate: 1e-3, ema: 0.9, log_every: 1, save_minutes: 0}
+  - name: codec-warm
+    kind: codec
+    corpora: [made-up, train-only]
+    network: {channels: [16, 16, 16], encoder_blocks: [1, 1, 1], decoder_blocks: [1, 1, 1], codes: 16, code_dim: 8}
+    loss: {perceptual: 0, clinical: 0, phi: 0, adversarial: 0}
+    train: {steps: 3, batch_size: 4, learning_rate: 1e-3, log_every: 1}
+  - name: codec
+    kind: codec
+    corpora: [made-up]
+    start: codec-warm
+    classifier: classifier
+    loss: {perceptual: 0, clinical_size: 32, adversarial_start: 0}
+    train: {steps: 2, batch_size: 4, learning_rate: 1e-3, log_every: 1, precision: "no"}
+model: {classifier: classifier, codec: codec}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _random_instead_of_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radloom.classifier.model.load_imagenet", lambda network: network)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, corpus: Manifest) -> Path:
+    """Of a run whose corpora are prepared."""
+    run_folder = tmp_path / "run"
+    corpus.write(run_folder / "corpora" / "made-up")
+    Manifest(corpus.split("train").rows, corpus.root, corpus.corpus).write(run_folder / "corpora" / "train-only")
+    return run_folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Recipe]:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE)
+    return lambda *changes: load_recipe(str(path), changes)
+
+
+def test_trains_every_stage_and_assembles_the_model(tiny: Callable[..., Recipe], folder: Path) -> None:
+    model = run(tiny(), folder.parent, folder)
+    assert model == folder / "model"
+    assert {p.name for p in model.iterdir()} == {"classifier", "codec", "model.json", "README.md"}
+    head = json.loads((model / "model.json").read_text())
+    assert head == {"format": 1, "recipe": "tiny", "about": "A test.", "parts": ["classifier", "codec"]}
+    for part in ("classifier", "codec"):
+        assert fingerprint(model / part) == fingerprint(folder / part / "model")
+    assert load_codec(model / "codec")[1] == load_classifier(model / "classifier")[1] == Transform(32)
+    assert fingerprint(folder / "codec-warm" / "model") != fingerprint(folder / "codec" / "model")
+    noted = yaml.safe_load((folder / "codec" / "stage.yaml").read_text())
+    assert noted["start"] == "codec-warm"
+    assert noted["train"]["precision"] == "no"
+    terms = json.loads((folder / "codec" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"l1", "clinical", "phi", "adversarial", "discriminator"} <= terms.keys()
+    assert "perceptual" not in terms
+
+
+def test_same_recipe_same_weights_whatever_the_interruptions(
+    tiny: Callable[..., Recipe], folder: Path, tmp_path: Path, corpus: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tiny(), folder.parent, folder)
+    parts = tmp_path / "again"
+    for name in ("made-up", "train-only"):
+        Manifest.read(folder / "corpora" / name).write(parts / "corpora" / name)
+    reads, read = 0, XrayImages.__getitem__
+
+    def killed_at(count: int) -> Callable[..., object]:
+        def item(self: XrayImages, index: int) -> object:
+            nonlocal reads
+            reads += 1
+            if reads == count:
+                raise KeyboardInterrupt
+            return read(self, index)
+
+        return item
+
+    for count in (6, 8):  # in the classifier's second step, then, after that step is done again, as it is scored
+        reads = 0
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(XrayImages, "__getitem__", killed_at(count))
+            run(tiny(), folder.parent, parts)
+        assert not (parts / "classifier" / "done.json").exists()
+    assert run(tiny(), folder.parent, parts, until="codec-warm") == parts / "codec-warm" / "model"
+    assert not (parts / "model").exists()
+    again = run(tiny(), folder.parent, parts)
+    for part in ("classifier", "codec"):
+        assert fingerprint(whole / part) == fingerprint(again / part)
+
+
+def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], folder: Path) -> None:
+    model = run(tiny(), folder.parent, folder)
+    logs = {p: p.stat().st_mtime_ns for p in folder.glob("*/log.jsonl")}
+    assert len(logs) == 3
+    first = fingerprint(model / "codec")
+    assert fingerprint(run(tiny(), folder.parent, folder) / "codec") == first
+    assert logs == {p: p.stat().st_mtime_ns for p in folder.glob("*/log.jsonl")}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("codec-warm.train.steps=4", r"codec-warm was begun with other settings \(train\)"),
+        ("codec-warm.network.codes=8", r"codec-warm was begun with other settings \(network\)"),
+        ("transform.size=48", r"run was begun with other settings \(size\)"),
+    ],
+)
+def test_changed_settings_of_an_existing_run(
+    tiny: Callable[..., Recipe], folder: Path, change: str, match: str
+) -> None:
+    recipe = tiny("model={codec: codec-warm}")
+    kept = [stage for stage in recipe.stages if stage.name == "codec-warm"]
+    recipe = Recipe(recipe.name, recipe.about, recipe.transform, recipe.corpora, tuple(kept), recipe.model)
+    run(recipe, folder.parent, folder, until="codec-warm")
+    with pytest.raises(RecipeError, match=match):
+        run(tiny(change, "model={codec: codec-warm}"), folder.parent, folder, until="codec-warm")
+
+
+def test_until_an_unknown_stage(tiny: Callable[..., Recipe], folder: Path) -> None:
+    with pytest.raises(RecipeError, match=r"No stage is called 'codex' \(did you mean 'codec'\?\)"):
+        run(tiny(), folder.parent, folder, until="codex")
+    assert not (folder / "classifier").exists()
+
+
+def test_a_corpus_that_is_not_there(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"nowhere/raw is missing; name the folder that holds it with --data"):
+        run(tiny(), tmp_path / "nowhere", tmp_path / "run")
+
+
+def test_no_image_in_a_split(tiny: Callable[..., Recipe], folder: Path) -> None:
+    recipe = tiny("classifier.corpora=[train-only]")
+    with pytest.raises(RecipeError, match=r"classifier: no image of train-only is in the split 'val'"):
+        run(recipe, folder.parent, folder)
+
+
+def test_corpora_are_prepared_on_the_way(tiny: Callable[..., Recipe], tmp_path: Path, corpus: Manifest) -> None:
+    table = ["uid,split,frontal,lateral,findings"]
+    for row in corpus:
+        views = [ref.path for view in View if (ref := row.image(view))]
+        table.append(",".join([row.uid, row.split, *views, f'"{row.report.findings}"']))
+    (corpus.root / "table.csv").write_text("\n".join(table) + "\n")
+    run(tiny("classifier.train.steps=1"), tmp_path, tmp_path / "run", until="classifier")
+    prepared = Manifest.read(tmp_path / "run" / "corpora" / "made-up")
+    assert len(prepared) == 10
+    assert not (tmp_path / "run" / "corpora" / "train-only").exists()
+
+
+def test_an_image_that_was_changed_to_the_worse_is_named(
+    tiny: Callable[..., Recipe], folder: Path, corpus: Manifest
+) -> None:
+    for path in corpus.root.glob("*.png"):
+        Image.new("L", (1, 1)).save(path)
+    with pytest.raises(ImageError, match=r"-(frontal|lateral)\.png"):
+        run(tiny(), folder.parent, folder)

@@ -1,0 +1,196 @@
+"""Sections of free-text reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radloom.errors import ReportError
+from radloom.reports.sections import parse_report, read_report, split_sections
+from radloom.study import Report
+
+MIMIC_STYLE = """\
+                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+
+ INDICATION:  ___ year old man with cough  // infiltrate?
+
+ TECHNIQUE:  Two views of the chest.
+
+ COMPARISON:  ___
+
+ FINDINGS:
+
+ The lungs are clear.  The heart is
+ normal in size.
+
+ IMPRESSION:
+
+ 1.  No acute process.
+ 2.  Old rib fracture.
+"""
+
+
+def test_a_report_in_mimic_style() -> None:
+    assert split_sections(MIMIC_STYLE) == {
+        "preamble": "FINAL REPORT",
+        "examination": "CHEST (PA AND LAT)",
+        "indication": "___ year old man with cough // infiltrate?",
+        "technique": "Two views of the chest.",
+        "comparison": "___",
+        "findings": "The lungs are clear. The heart is normal in size.",
+        "impression": "1. No acute process. 2. Old rib fracture.",
+    }
+    assert parse_report(MIMIC_STYLE) == Report(
+        findings="The lungs are clear. The heart is normal in size.",
+        impression="1. No acute process. 2. Old rib fracture.",
+        indication="___ year old man with cough // infiltrate?",
+    )
+
+
+def test_any_order() -> None:
+    report = parse_report("IMPRESSION: Normal.\nHISTORY: Cough.\nFINDINGS: Clear lungs.")
+    assert report == Report(findings="Clear lungs.", impression="Normal.", indication="Cough.")
+
+
+def test_repeated_sections_are_joined() -> None:
+    report = parse_report(
+        "FINDINGS: Clear lungs.\nIMPRESSION: Normal.\nFINDINGS: Old fracture.\nIMPRESSION: No change."
+    )
+    assert report == Report(findings="Clear lungs. Old fracture.", impression="Normal. No change.")
+
+
+@pytest.mark.parametrize(
+    ("header", "section"),
+    [
+        ("IMPRESSON", "impression"),
+        ("IMPERSSION", "impression"),
+        ("IMPRESSIION", "impression"),
+        ("MPRESSION", "impression"),
+        ("Impresion", "impression"),
+        ("FINDNGS", "findings"),
+        ("FINIDNGS", "findings"),
+        ("FINDING", "findings"),
+        ("COMPARISION", "comparison"),
+        ("INDICATON", "indication"),
+        ("CONCLUSON", "impression"),
+        ("TECNIQUE", "technique"),
+        ("FINDINGS/IMPRESSION", "impression"),
+        ("FINDINGS AND IMPRESSION", "impression"),
+        ("REASON FOR EXAM", "indication"),
+        ("WET READ", "wet read"),
+        ("CLINICAL HISTORY", "history"),
+    ],
+)
+def test_headers_and_their_misspellings(header: str, section: str) -> None:
+    assert split_sections(f"{header}: Some text.\n") == {section: "Some text."}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "findings: Clear lungs.\n\nimpression: Normal.",
+        "Findings: Clear lungs.\nImpression: Normal.",
+        "FINDINGS\nClear lungs.\nIMPRESSION\nNormal.",
+        "Findings\nClear lungs.\n\nImpression\nNormal.",
+        "FINDINGS: Clear lungs. IMPRESSION: Normal.",
+        "Findings: Clear lungs. Impression: Normal.",
+        "FINDINGS :\r\nClear lungs.\r\nIMPRESSION :\r\nNormal.",
+    ],
+)
+def test_lower_case_without_colon_and_within_a_line(text: str) -> None:
+    assert parse_report(text) == Report(findings="Clear lungs.", impression="Normal.")
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "These findings are unchanged.",
+        "The overall impression\nis that of a normal chest.",
+        "Dr. Example was told of the\nfindings\nat noon.",
+        "We note the following\nfindings: an effusion and a nodule.",
+        "Comparison is made with the\nprior film.",
+        "Findings were discussed. The impression remains.",
+        "Concussion: none.",
+    ],
+)
+def test_words_in_prose_are_no_headers(prose: str) -> None:
+    assert split_sections(f"IMPRESSION: {prose}") == {"impression": " ".join(prose.split())}
+
+
+def test_unknown_header_in_capitals_keeps_its_text_out_of_the_impression() -> None:
+    sections = split_sections("IMPRESSION: Effusion.\n\nNOTIFICATION: Told by phone.\nSIGNED BY: A. Nobody")
+    assert sections == {"impression": "Effusion.", "notification": "Told by phone.", "signed by": "A. Nobody"}
+
+
+def test_header_that_describes_the_view_opens_the_findings() -> None:
+    assert parse_report("CHEST, TWO VIEWS: Clear lungs.\nIMPRESSION: Normal.").findings == "Clear lungs."
+
+
+def test_organ_subheadings_stay_within_the_findings() -> None:
+    text = "FINDINGS:\nLUNGS: Clear.\nHEART AND MEDIASTINUM: Normal.\nBones: Intact.\nIMPRESSION: Normal."
+    assert parse_report(text).findings == "LUNGS: Clear. HEART AND MEDIASTINUM: Normal. Bones: Intact."
+    without_header = "COMPARISON: None.\nLUNGS: Clear.\nHEART: Normal.\nIMPRESSION: Normal."
+    assert parse_report(without_header).findings == "LUNGS: Clear. HEART: Normal."
+
+
+@pytest.mark.parametrize(
+    ("text", "findings"),
+    [
+        ("The lungs are clear. No effusion.", "The lungs are clear. No effusion."),
+        ("CHEST X-RAY\n\nThe lungs are clear.\n\nNo effusion.", "CHEST X-RAY The lungs are clear. No effusion."),
+        (
+            "HISTORY: Cough.\n\nCOMPARISON: None.\n\nThe lungs are clear.\n\nNo effusion.",
+            "The lungs are clear. No effusion.",
+        ),
+        ("HISTORY: Cough.\n\nCOMPARISON: No effusion any more.", "No effusion any more."),
+        ("WET READ: No acute process.", "No acute process."),
+        ("HISTORY: Cough.", ""),
+        ("HISTORY: Cough.\n\nThe lungs are clear.\n\nIMPRESSION: Normal.", "The lungs are clear."),
+        ("IMPRESSION: Normal.", ""),
+    ],
+)
+def test_where_no_header_says_findings(text: str, findings: str) -> None:
+    assert parse_report(text).findings == findings
+
+
+def test_empty_sections_are_left_out() -> None:
+    assert split_sections("FINDINGS:\n\nIMPRESSION: Normal.") == {"impression": "Normal."}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(max_size=200))
+def test_no_text_is_too_odd(text: str) -> None:
+    assert isinstance(parse_report(text), Report)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(alphabet="FINDGSimpreso: \n.", max_size=200))
+def test_no_text_of_header_letters_is_too_odd(text: str) -> None:
+    assert isinstance(parse_report(text), Report)
+
+
+def test_read_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("\ufeffFINDINGS: Clear lungs.", encoding="utf-8")
+    assert read_report(path).findings == "Clear lungs."
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"\xff\xfe\x00\xd8", "not UTF-8"), (b"", "no findings"), (b"HISTORY: Cough.", "no findings")],
+)
+def test_file_that_holds_no_report(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "report.txt"
+    path.write_bytes(content)
+    with pytest.raises(ReportError, match=says) as error:
+        read_report(path)
+    assert str(path) in str(error.value)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"absent\.txt"):
+        read_report(tmp_path / "absent.txt")

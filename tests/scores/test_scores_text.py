@@ -1,0 +1,93 @@
+"""Golden values are pycocoevalcap 1.2's (`Bleu(4)`, `Rouge()`) on the same strings."""
+
+import numpy as np
+import pytest
+
+from radloom.errors import RadloomError
+from radloom.scores.text import bleu, bleu_counts, r2gen_clean, r2gen_text, rouge_l, score_reports
+
+REFERENCES = [
+    "the heart is normal in size . the lungs are clear . no pleural effusion is seen .",
+    "mild cardiomegaly . no focal consolidation pneumothorax or effusion .",
+    "lungs are hyperinflated with flattened diaphragms .",
+]
+HYPOTHESES = [
+    "the heart is normal in size . lungs are clear . there is no pleural effusion .",
+    "the heart is mildly enlarged . no pneumothorax or effusion .",
+    "normal chest",
+]
+
+
+def test_bleu_equals_pycocoevalcap() -> None:
+    corpus = [0.6207532648784001, 0.5402963663833911, 0.46869481173665134, 0.39264868609688097]
+    bleu4 = [0.5586623203169252, 0.2790159393287965, 2.1827615550011675e-12]
+    np.testing.assert_allclose(bleu(REFERENCES, HYPOTHESES), corpus, atol=1e-9)
+    np.testing.assert_allclose(bleu_counts(REFERENCES, HYPOTHESES).sentences()[:, 3], bleu4, atol=1e-9)
+
+
+def test_rouge_l_equals_pycocoevalcap() -> None:
+    expected = [0.8527493010251631, 0.5763779527559055, 0.0]
+    np.testing.assert_allclose(rouge_l(REFERENCES, HYPOTHESES), expected, atol=1e-9)
+
+
+def test_several_references_equal_pycocoevalcap() -> None:
+    references, hypotheses = (
+        [["no effusion is seen in the chest", "there is no effusion"]],
+        ["no effusion is there at all"],
+    )
+    expected = [0.5643211497389692, 0.4371212829630446, 0.3432315222953156, 5.8118508138094164e-05]
+    np.testing.assert_allclose(bleu(references, hypotheses), expected, atol=1e-9)
+    np.testing.assert_allclose(rouge_l(references, hypotheses), [0.5], atol=1e-9)
+
+
+def test_bleu_of_a_subset_is_the_bleu_of_those_pairs() -> None:
+    index = np.array([1, 1, 0])
+    subset = bleu([REFERENCES[i] for i in index], [HYPOTHESES[i] for i in index])
+    np.testing.assert_allclose(bleu_counts(REFERENCES, HYPOTHESES).corpus(index), subset)
+
+
+def test_empty_hypothesis_scores_zero() -> None:
+    assert bleu(["no effusion"], [""])[0] == pytest.approx(0, abs=1e-6)
+    assert rouge_l(["no effusion"], [""])[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("Heart size normal. Lungs CLEAR.", "heart size normal . lungs clear ."),
+        ("1. Cardiomegaly. 2. No effusion.", "cardiomegaly . no effusion ."),
+        ("No x-ray signs; see note (prior/old): stable!", "no x-ray signs see note priorold stable ."),
+        ("Done... Next", "done . next ."),
+        ("sats <90% @ rest", "sats 90  rest ."),
+        ("", " ."),
+    ],
+)
+def test_cleaning_is_that_of_r2gen(raw: str, clean: str) -> None:
+    assert r2gen_clean(raw) == clean
+
+
+def test_text_is_cut_at_sixty_words() -> None:
+    assert r2gen_text("word " * 100) == " ".join(["word"] * 60)
+
+
+def test_report_scores_are_named_after_section_and_protocol_and_bracket_the_value() -> None:
+    scores = score_reports(
+        ["Heart is NORMAL."] * 3 + REFERENCES, ["heart is normal"] * 3 + HYPOTHESES, "findings", samples=100
+    )
+    assert list(scores) == [*(f"bleu{k}[findings, r2gen]" for k in (1, 2, 3, 4)), "rouge_l[findings, r2gen]"]
+    for interval in scores.values():
+        assert 0 < interval.low <= interval.value <= interval.high <= 1
+
+
+def test_a_perfect_system_scores_one() -> None:
+    for interval in score_reports(REFERENCES, REFERENCES, "findings", samples=10).values():
+        assert interval.value == pytest.approx(1, abs=1e-6)
+
+
+def test_blank_references_and_unequal_sides_are_refused() -> None:
+    with pytest.raises(RadloomError, match="Reference 1 has no findings"):
+        score_reports(["clear lungs", "  "], ["a", "b"], "findings")
+    with pytest.raises(RadloomError, match="2 references for 1 hypotheses"):
+        bleu(["a", "b"], ["a"])
+    with pytest.raises(RadloomError, match="0 references"):
+        rouge_l([], [])

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import radloom
+import tiny
+from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
+from radloom.imaging import ImageWarning
+from radloom.models import as_report, load_vision, shipped
+from radloom.study import OBSERVATIONS, Report, Study, View
+
+
+@pytest.fixture
+def chest() -> np.ndarray:
+    return tiny.draw_chest().astype(np.float32) / 255
+
+
+def test_the_same_image_as_file_string_and_array_gives_one_report(
+    model: radloom.Model, chest_file: Path, chest: np.ndarray
+) -> None:
+    report = model.report(chest_file)
+    assert report.findings or report.impression
+    assert report == model.report(str(chest_file)) == model.report(chest)
+
+
+def test_drawings_are_images_that_depend_on_seed_view_and_text(model: radloom.Model) -> None:
+    first, second = model.image("Clear lungs.", n=2, seed=3)
+    assert first.shape == (tiny.SIDE, tiny.SIDE)
+    assert first.dtype == np.float32
+    assert 0 <= first.min() <= first.max() <= 1
+    assert not np.array_equal(first, second)
+    assert np.allclose(second, model.image("Clear lungs.", seed=4)[0], atol=1e-4)
+    assert not np.array_equal(first, model.image("Clear lungs.", seed=3, view="lateral")[0])
+    strong = {"guidance": 30.0, "seed": 3}
+    assert not np.array_equal(model.image("Clear lungs.", **strong)[0], model.image("Effusion.", **strong)[0])
+
+
+def test_a_batch_gives_what_its_members_give_one_by_one(model: radloom.Model) -> None:
+    chests = [tiny.draw_chest(i).astype(np.float32) / 255 for i in range(3)]
+    questions = ["Is the heart enlarged?", "Effusion?", "Is there a pneumothorax?"]
+    assert model.answers(chests, questions) == [model.ask(c, q) for c, q in zip(chests, questions, strict=True)]
+    assert model.reports([Study(frontal=c) for c in chests]) == [model.report(c) for c in chests]
+
+
+def test_check_and_view(model: radloom.Model, chest: np.ndarray) -> None:
+    found = model.check(chest)
+    assert tuple(found) == (*OBSERVATIONS, "lateral")
+    assert all(0 <= p <= 1 for p in found.values())
+    assert model.view(chest) is View.FRONTAL
+
+
+def test_a_lateral_view_alone_is_read_as_one_with_a_warning(
+    model: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
+    with pytest.warns(ImageWarning, match="looks like a lateral view and is read as one"):
+        report = model.report(chest)
+    assert report == model.reports([Study(lateral=chest)])[0]
+
+
+def test_reconstruction_has_the_size_of_the_model(model: radloom.Model, chest: np.ndarray) -> None:
+    assert model.reconstruct(chest).shape == (tiny.SIDE, tiny.SIDE)
+
+
+PARTS = ("frontal", "lateral", "report")
+
+
+@pytest.mark.parametrize("given", [s for n in (1, 2) for s in itertools.combinations(PARTS, n)])
+def test_every_missing_part_is_completed_from_any_that_are_there(
+    model: radloom.Model, chest: np.ndarray, given: tuple[str, ...]
+) -> None:
+    there = {"frontal": chest, "lateral": chest, "report": Report(findings="Clear lungs.")}
+    missing = [part for part in PARTS if part not in given]
+    for n in range(1, len(missing) + 1):
+        for want in itertools.combinations(missing, n):
+            whole = model.complete(Study(uid="s1", **{part: there[part] for part in given}), want)
+            assert whole.uid == "s1"
+            for part in PARTS:
+                assert (getattr(whole, part) is not None) == (part in given or part in want)
+
+
+def test_what_cannot_be_completed(model: radloom.Model, chest: np.ndarray) -> None:
+    with pytest.raises(RadloomError, match="both given and wanted"):
+        model.complete(Study(frontal=chest), ["frontal"])
+    with pytest.raises(RadloomError, match="did you mean 'lateral'"):
+        model.complete(Study(frontal=chest), ["latral"])
+    with pytest.raises(RadloomError, match="Nothing is wanted"):
+        model.complete(Study(frontal=chest), [])
+    with pytest.raises(RadloomError, match="Nothing is given"):
+        model.complete(Study(), ["report"])
+
+
+def test_text_to_draw_from(model: radloom.Model) -> None:
+    assert as_report("Clear lungs.\nNormal heart.") == Report(findings="Clear lungs. Normal heart.")
+    headed = as_report("FINDINGS: Clear lungs. IMPRESSION: Normal.")
+    assert (headed.findings, headed.impression) == ("Clear lungs.", "Normal.")
+    with pytest.raises(ReportError, match="empty"):
+        model.image("  ")
+    with pytest.raises(ReportError, match=r"tokens long; at most \d+ fit"):
+        model.image("effusion " * 5000)
+    with pytest.raises(RadloomError, match="at least one"):
+        model.image("Clear lungs.", n=0)
+    with pytest.raises(RadloomError, match=r"Unknown view 'frontale' .did you mean 'frontal'"):
+        model.image("Clear lungs.", view="frontale")
+    with pytest.raises(RadloomError, match=r"'temprature' .did you mean 'temperature'"):
+        model.image("Clear lungs.", temprature=1.0)
+
+
+def test_questions_and_studies_that_cannot_be_answered(model: radloom.Model, chest: np.ndarray) -> None:
+    with pytest.raises(ReportError, match="question is empty"):
+        model.ask(chest, " ")
+    with pytest.raises(ImageError, match="'s7' has no image"):
+        model.reports([Study(uid="s7")])
+    with pytest.raises(ImageError, match="scale them"):
+        model.report(chest * 255)
+
+
+def test_defaults_of_sampling_come_with_the_model(model: radloom.Model, tiny_model: Path, tmp_path: Path) -> None:
+    assert model.config.text.max_tokens == tiny.MAX_TOKENS
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    head = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps(head | {"text": {"max_tokens": 1, "temprature": 0.0}}))
+    with pytest.raises(RadloomError, match="temprature"):
+        radloom.load(other)
+
+
+def test_fingerprint_tells_models_apart(model: radloom.Model, tiny_model: Path, tmp_path: Path) -> None:
+    assert len(model.fingerprint) == 16
+    assert radloom.load(tiny_model).fingerprint == model.fingerprint
+    assert radloom.load(tiny.make_model(tmp_path / "other", seed=1)).fingerprint != model.fingerprint
+
+
+def test_unknown_model_and_device(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No model 'nowhere'"):
+        radloom.load("nowhere")
+    with pytest.raises(CheckpointError, match="neither inside the package"):
+        radloom.load(tmp_path)
+    with pytest.raises(RadloomError, match="'abacus' cannot be used"):
+        radloom.load(tiny_model, device="abacus")
+
+
+def test_parts_with_different_transforms_do_not_go_together(tiny_model: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    (other / "codec" / "transform.json").write_text('{"size": 64, "fit": "crop"}')
+    with pytest.raises(CheckpointError, match="different transforms"):
+        load_vision(other)
+
+
+def test_every_shipped_model_is_whole() -> None:
+    for name in shipped():
+        assert radloom.load(name).config.recipe

