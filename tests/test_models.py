@@ -48,6 +48,15 @@ def test_a_batch_gives_what_its_members_give_one_by_one(model: radloom.Model) ->
     assert model.reports([Study(frontal=c) for c in chests]) == [model.report(c) for c in chests]
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_constant_image_gives_no_nan(model: radloom.Model, value: float) -> None:
+    blank = np.full((80, 72), value, np.float32)
+    assert all(0 <= p <= 1 for p in model.check(blank).values())
+    again = model.reconstruct(blank)
+    assert np.isfinite(again).all() and 0 <= again.min() <= again.max() <= 1
+    assert model.ask(blank, "Is the heart enlarged?")
+
+
 def test_check_and_view(model: radloom.Model, chest: np.ndarray) -> None:
     found = model.check(chest)
     assert tuple(found) == (*OBSERVATIONS, "lateral")

@@ -197,6 +197,41 @@ def check_command(image: Picture, model: ModelName = "nano", device: Device = "c
     return Answer(data | {"model": loaded.fingerprint}, "\n".join([f"{'view':<28}{view}", *lines]))
 
 
+@command("questions")
+def questions_command(
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ManifestFolder,
+    llm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Let this language model write them: a folder or hub name.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most questions a study.")] = 5,
+    split: Split = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Write questions and answers from the reports of a manifest, by rule or by a language model of your choice."""
+    _check_output(out / "manifest.parquet")
+    studies = _read_manifest(manifest, split, None)
+    if any(row.questions for row in studies):
+        raise RadloomError(f"{manifest} has questions already; name a manifest without.")
+    from radloom.corpora.manifest import SUMMARY, summary_lines
+    from radloom.corpora.questions import ask_llm, question_manifest
+
+    notes = []
+    if llm is None:
+        asked = question_manifest(studies, limit=limit, seed=seed)
+    else:
+        from radloom.language.writer import question_writer
+
+        write = question_writer(llm, device=device)
+        asked, rejected = ask_llm(studies, write, Path(llm).name, limit=limit, progress=_Counter("studies"))
+        notes = [f"left out: {count} x pair, {why}" for why, count in sorted(rejected.items())]
+    asked.write(out, notes=notes)
+    summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))
+
+
 @command("predict")
 def predict_command(
     task: Annotated[str, typer.Argument(help="report, image or ask.")],
@@ -361,7 +396,7 @@ def demo_command(
     start = time.perf_counter()
     loaded = load(model, device=device)
     loading = _since(start)
-    demo = run_demo(loaded, out, text=text or TEXT, seed=seed)
+    demo = run_demo(loaded, out, text=TEXT if text is None else text, seed=seed)
     seconds = {"load": loading} | {name: round(value, 2) for name, value in demo.seconds.items()}
     lines = [
         demo.text,
@@ -465,21 +500,14 @@ def main() -> None:
 def _prepare(kind: str, source: Path, out: Path, view_of: bool = False, **options: Path | str | None) -> Answer:
     _check_output(out / "manifest.parquet")
     from radloom.corpora import prepare as prepare_corpus
-    from radloom.corpora.manifest import SUMMARY
+    from radloom.corpora.manifest import SUMMARY, summary_lines
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if view_of and (predictor := _view_predictor()):
         given["view_of"] = predictor
     prepare_corpus(kind, source, out, progress=_Counter("images"), **given)
     summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-    lines = [f"{summary['corpus']}: {summary['studies']} studies in {out}"]
-    for name, counts in summary["splits"].items():
-        lines.append(f"  {name}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
-    for what, reasons in summary["dropped"].items():
-        lines += [f"  left out: {count} x {what}, {why}" for why, count in reasons.items()]
-    if summary["dropped"]:
-        lines.append(f"  each by its id in {out / 'dropped.jsonl'}")
-    return Answer({"out": str(out), **summary}, "\n".join(lines + [f"  {note}" for note in summary["notes"]]))
+    return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))
 
 
 def _view_predictor() -> Callable[[Path], View] | None:
@@ -496,8 +524,10 @@ def _view_predictor() -> Callable[[Path], View] | None:
         return load_vision("nano")
 
     def view_of(path: Path) -> View:
-        from radloom.imaging import read_image
+        from radloom.imaging import dicom_view, read_image
 
+        if stated := dicom_view(path):
+            return stated
         _, classifier, transform = vision()
         view: View = classifier.views(transform(read_image(path))[None])[0]
         return view

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from radloom.devices import bfloat16_in_hardware
 from radloom.errors import RadloomError
 
 _GB = 1e9
@@ -110,14 +111,8 @@ def check_torch() -> Check:
             "device", False, f"torch does not load: {error}", "Reinstall it: pip install --force-reinstall torch"
         )
     accelerator = torch.accelerator.current_accelerator()
-    if accelerator is None:
-        fast = (
-            torch.cpu.get_capabilities().get("avx512_bf16", False) if hasattr(torch.cpu, "get_capabilities") else False
-        )
-        detail = f"cpu, bfloat16 {'in hardware' if fast else 'emulated'}"
-    else:
-        fast = accelerator.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
-        detail = f"{accelerator.type}, bfloat16 {'in hardware' if fast else 'emulated'}"
+    name = accelerator.type if accelerator else "cpu"
+    detail = f"{name}, bfloat16 {'in hardware' if bfloat16_in_hardware() else 'emulated'}"
     return Check("device", True, f"{detail}, {torch.get_num_threads()} threads")
 
 

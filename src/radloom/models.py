@@ -28,6 +28,7 @@ from radloom import __version__, checkpoint
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
 from radloom.codec.network import Codec, load_codec
 from radloom.config import from_dict
+from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import ImageWarning, Transform, as_image
 from radloom.language.decoding import generate_codes, generate_text
@@ -115,7 +116,7 @@ def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Mo
         CheckpointError: no such model, or one that is damaged or of another version.
         RadloomError: a device that this machine does not have.
     """
-    device = _usable(device)
+    device = usable(device)
     folder = locate(name)
     config = read_model_config(folder)
     codec, classifier, transform = load_vision(folder)
@@ -139,7 +140,7 @@ def load_vision(
     Raises:
         CheckpointError: no such model or codec, damaged ones, or ones with different transforms.
     """
-    device = _usable(device)
+    device = usable(device)
     folder = locate(name)
     classifier, transform = load_classifier(folder / "classifier")
     network, codec_transform = load_codec(codec or folder / "codec")
@@ -461,14 +462,6 @@ def as_report(text: str | Report) -> Report:
         raise ReportError("The text to draw from is empty; give findings or an impression.")
     headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
     return parse_report(text) if headed else Report(findings=" ".join(text.split()))
-
-
-def _usable(device: str | torch.device) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise RadloomError(f"Device {str(device)!r} cannot be used ({reason}); take cpu.") from None
 
 
 def _changed(sampling: Sampling, changes: dict[str, Any]) -> Sampling:

@@ -24,7 +24,7 @@ from PIL import Image as PILImage
 
 from radloom import __version__
 from radloom.corpora.manifest import ImageRef, Manifest, Row
-from radloom.errors import RadloomError, did_you_mean
+from radloom.errors import RadloomError, ReportError, did_you_mean
 from radloom.imaging import read_image, write_png
 from radloom.models import Model
 from radloom.study import Question, Study, View
@@ -125,13 +125,18 @@ def predict(
     if twice:
         raise RadloomError(f"{key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
     work = _Work(model, manifest, out, View(view), seed, sampling)
-    _claim(work, task)
+    settings = _claim(work, task)
     done, repaired = _written(out, key)
     missing = [item for item in items if item.id not in done]
     for start in range(0, len(missing), batch_size):
         batch = missing[start : start + batch_size]
-        lines = [{key: item.id} | line for item, line in zip(batch, run(work, batch), strict=True)]
-        _append(out, lines)
+        try:
+            made = run(work, batch)
+        except ReportError as error:
+            raise ReportError(f"{key} {', '.join(item.id for item in batch)}: {error}") from None
+        if not out.exists():
+            _write_note(out.with_suffix(".meta.json"), settings | {"radloom": __version__})
+        _append(out, [{key: item.id} | line for item, line in zip(batch, made, strict=True)])
         if progress:
             progress(len(items) - len(missing) + start + len(batch), len(items))
     return Predicted(out, len(missing), len(items) - len(missing), unfit, repaired)
@@ -233,8 +238,8 @@ def _file_name(uid: str) -> str:
 # -- the output ------------------------------------------------------------------------------------------------------
 
 
-def _claim(work: _Work, task: str) -> None:
-    """Note beside the output what makes it, or check that it is what is noted there."""
+def _claim(work: _Work, task: str) -> dict[str, Any]:
+    """What makes the output, after a check that it is what is noted beside an output that is there."""
     how = work.model.config.image if task == "image" else work.model.config.text
     settings = {
         "format": FORMAT,
@@ -248,8 +253,7 @@ def _claim(work: _Work, task: str) -> None:
     }
     note = work.out.with_suffix(".meta.json")
     if not work.out.exists():
-        _write_note(note, settings | {"radloom": __version__})
-        return
+        return settings
     remedy = f"Name another file, or delete {work.out} and {note.name}."
     if not note.is_file():
         raise RadloomError(f"{work.out} was not made by `radloom predict`: {note.name} is missing. {remedy}")
@@ -260,6 +264,7 @@ def _claim(work: _Work, task: str) -> None:
     differing = [name for name, value in settings.items() if noted.get(name) != value]
     if differing:
         raise RadloomError(f"{work.out} was begun with another {' and '.join(differing)}. {remedy}")
+    return settings
 
 
 def _write_note(note: Path, settings: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from radloom.classifier.model import OUTPUTS, ClassifierConfig, load_classifier
+from radloom.classifier.model import OUTPUTS, ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.stage import ClassifierStage, predict
 from radloom.corpora.images import XrayImages
 from radloom.training import Clock, LoopConfig, fit
@@ -13,7 +13,9 @@ from radloom.training import Clock, LoopConfig, fit
 def stage(xrays: dict[str, XrayImages], monkeypatch: pytest.MonkeyPatch) -> ClassifierStage:
     monkeypatch.setattr("radloom.classifier.model.load_imagenet", lambda network: network)
     torch.manual_seed(0)
-    return ClassifierStage(ClassifierConfig(size=32), xrays["train"], xrays["val"], seed=3)
+    return ClassifierStage(
+        ClinicalClassifier.from_imagenet(ClassifierConfig(size=32)), xrays["train"], xrays["val"], seed=3
+    )
 
 
 def batch(stage: ClassifierStage) -> dict[str, torch.Tensor]:
@@ -84,7 +86,7 @@ def test_predictions_do_not_depend_on_the_batch_size(stage: ClassifierStage) -> 
 
 
 def test_learns_and_writes_a_classifier(stage: ClassifierStage, tmp_path: Path) -> None:
-    fit(stage, LoopConfig(steps=12, batch_size=6, learning_rate=3e-3, warmup=2, precision="no"), tmp_path)
+    fit(stage, LoopConfig(steps=12, batch_size=6, learning_rate=3e-3, warmup=2, precision="fp32"), tmp_path)
     losses = [torch.tensor(predict_loss(stage, split)) for split in ("train",)]
     assert losses[0] < 0.6  # 15 fair coins would give .69
     model, transform = load_classifier(tmp_path / "model")

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 import radloom
 import tiny
+from radloom.corpora.manifest import Manifest
 from radloom.study import OBSERVATIONS
 
 
@@ -74,6 +76,62 @@ def test_prepare_says_what_was_kept_and_left_out(cli, tmp_path: Path) -> None:
     found = json.loads(cli("prepare", "indiana", source, "-o", tmp_path / "out", "--json").out)
     assert found["splits"]["val"]["studies"] == 2
     assert found["dropped"]["report"] == {"unreadable": 1}
+
+
+def test_prepare_of_other_corpora_tells_as_json(cli, tmp_path: Path) -> None:
+    for kind, make, studies in (("folder", tiny.make_folder_corpus, 6), ("nih", tiny.make_nih, 6)):
+        found = json.loads(cli("prepare", kind, make(tmp_path / kind), "-o", tmp_path / f"{kind}-out", "--json").out)
+        assert (found["studies"], found["out"]) == (studies, str(tmp_path / f"{kind}-out"))
+
+
+def test_evaluate_tells_as_json(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
+    run = ("evaluate", prepared, "--task", "question", "-o", tmp_path / "scores", "--model", tiny_model, "--json")
+    found = json.loads(cli(*run).out)
+    assert found["signature"]["split"] == "val"
+    assert {score["name"] for score in found["scores"]} == {"exact_match[closed, raw]"}
+    assert found == json.loads((tmp_path / "scores" / "scores.json").read_text(encoding="utf-8"))
+
+
+def test_questions_by_rule(cli, tmp_path: Path) -> None:
+    cli("prepare", "indiana", tiny.make_indiana(tmp_path / "raw"), "-o", tmp_path / "made")
+    result = cli("questions", tmp_path / "made", "-o", tmp_path / "asked", "--limit", 2)
+    assert result.code == 0 and "written by rule: 6 studies" in result.out
+    first = Manifest.read(tmp_path / "asked").rows[0]
+    assert 1 <= len(first.questions) <= 2
+    assert any("effusion" in q.question and q.answer in ("yes", "no", "right") for q in first.questions)
+    again = cli("questions", tmp_path / "asked", "-o", tmp_path / "twice")
+    assert again.code == 2 and "has questions already" in again.err
+
+
+def test_questions_by_a_language_model(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = []
+
+    def fake(name: str, device: str) -> Callable[[str], str]:
+        def write(prompt: str) -> str:
+            prompts.append(prompt)
+            pairs = [("Is there an effusion?", "Yes"), ("Has it grown?", "unchanged")]
+            return json.dumps([{"question": q, "answer": a} for q, a in pairs])
+
+        return write
+
+    monkeypatch.setattr("radloom.language.writer.question_writer", fake)
+    cli("prepare", "indiana", tiny.make_indiana(tmp_path / "raw"), "-o", tmp_path / "made")
+    asked = (
+        "questions",
+        tmp_path / "made",
+        "--split",
+        "val",
+        "-o",
+        tmp_path / "asked",
+        "--llm",
+        "some/model",
+        "--json",
+    )
+    found = json.loads(cli(*asked).out)
+    assert found["corpus"] == "indiana, written by model"
+    assert found["notes"] == ["left out: 2 x pair, prior study"]
+    assert len(prompts) == 2 and "pleural effusion" in "".join(prompts)
+    assert [q.answer for row in Manifest.read(tmp_path / "asked") for q in row.questions] == ["yes", "yes"]
 
 
 def test_reconstruct_scores_a_manifest_and_draws_pairs(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:

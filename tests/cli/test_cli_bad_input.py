@@ -101,6 +101,52 @@ def test_bad_image(cli, tiny_model: Path, tmp_path: Path, make: Callable[[Path],
     assert_one_sentence(cli("report", path, "--model", tiny_model), path.name)
 
 
+@pytest.mark.parametrize("make", [missing, truncated, not_finite], ids=lambda make: make.__name__)
+def test_bad_image_whatever_the_command(
+    cli, tiny_model: Path, chest_file: Path, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for arguments in (
+        ("ask", path, "Is it large?"),
+        ("check", path),
+        ("report", chest_file, "--lateral", path),
+        ("reconstruct", chest_file, path, "-o", tmp_path / "pairs.png"),
+    ):
+        assert_one_sentence(cli(*arguments, "--model", tiny_model), path.name)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_predict_leaves_nothing_when_it_cannot_begin(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for picture in (prepared.parent / "raw").rglob("*.png"):
+        to = tmp_path / "images" / picture.relative_to(prepared.parent / "raw")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(picture.read_bytes()[:200])
+    to = ("-o", tmp_path / "out.jsonl", "--model", tiny_model)
+    assert_one_sentence(cli("predict", "report", prepared, "--images", tmp_path / "images", *to), ".png")
+    assert_one_sentence(cli("predict", "image", prepared, "--temperature", "-1", *to), "temperature -1.0")
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_a_text_of_a_manifest_that_is_too_long_is_named(cli, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "t.csv").write_text("uid,findings\nlengthy," + "effusion " * 5000 + "\n")
+    assert cli("prepare", "folder", tmp_path / "raw", "-o", tmp_path / "made").code == 0
+    outcome = cli("predict", "image", tmp_path / "made", "-o", tmp_path / "x.jsonl", "--model", tiny_model)
+    assert_one_sentence(outcome, "uid lengthy", "Shorten")
+
+
+def test_train_without_its_data_leaves_nothing(cli, tmp_path: Path) -> None:
+    outcome = cli("train", "llm-cxr/nano", "--data", tmp_path, "-o", tmp_path / "run")
+    assert_one_sentence(outcome, "iu_xray", "--data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_of_nothing(cli, tiny_model: Path, tmp_path: Path) -> None:
+    assert_one_sentence(cli("demo", "-o", tmp_path / "demo", "--text", "", "--model", tiny_model), "empty")
+
+
 def test_with_json_the_error_is_an_object_on_stdout(cli, tiny_model: Path, tmp_path: Path) -> None:
     outcome = cli("ask", missing(tmp_path), "Is it large?", "--model", tiny_model, "--json")
     assert outcome.code == 2

@@ -1,12 +1,15 @@
+import sys
+import types
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier
 from radloom.classifier.network import EfficientNetLite
-from radloom.codec.losses import LossWeights, ReconstructionLoss, feature_distance, gradient_loss
-from radloom.errors import RecipeError
+from radloom.codec.losses import LossWeights, ReconstructionLoss, feature_distance, gradient_loss, load_lpips
+from radloom.errors import MissingPackageError, RecipeError
 
 TERMS = ("l1", "gradient", "perceptual", "clinical", "phi")
 NONE = LossWeights(l1=0, gradient=0, perceptual=0, clinical=0, phi=0, crop=32, clinical_size=32)
@@ -83,11 +86,46 @@ def test_gradient_reaches_the_output_and_no_network(term: str, networks, pair) -
     assert all(torch.equal(before[k], v) for k, v in loss.state_dict().items())  # batch statistics stay
 
 
-@pytest.mark.parametrize("term", ["perceptual", "clinical", "phi"])
+@pytest.mark.parametrize("term", ["perceptual", "clinical", "phi", "lpips"])
 def test_a_weight_without_its_network_is_an_error(term: str) -> None:
     with pytest.raises(RecipeError, match=term):
         ReconstructionLoss(replace(NONE, **{term: 1.0}))
     ReconstructionLoss(NONE)
+
+
+class FakeLpips(torch.nn.Module):
+    """Takes what the package's network takes: RGB in [-1, 1]; gives one distance an image."""
+
+    def __init__(self, net: str, verbose: bool) -> None:
+        super().__init__()
+        assert (net, verbose) == ("vgg", False)
+        self.scale = torch.nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        assert x.shape == y.shape == (2, 3, 32, 32)
+        return self.scale * (x - y).square().mean((1, 2, 3), keepdim=True)
+
+
+def test_lpips_where_its_weights_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pair) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "lpips", types.SimpleNamespace(LPIPS=FakeLpips))
+    with pytest.raises(MissingPackageError, match=r"vgg16-397923af\.pth; put them there, or set loss\.lpips to 0"):
+        load_lpips()
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "vgg16-397923af.pth").touch()
+    loss = ReconstructionLoss(replace(NONE, lpips=2.0), lpips=load_lpips())
+    x, y = (image[..., :32, :32] for image in pair)
+    total, terms = loss(x, y)
+    assert terms["lpips"].item() == pytest.approx(3 * (x - y).square().mean().item(), rel=1e-5)
+    assert total.item() == pytest.approx(2 * terms["lpips"].item())
+    assert not any(p.requires_grad for p in loss.parameters())
+
+
+def test_lpips_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match="pip install lpips"):
+        load_lpips()
 
 
 def test_gradient_loss_by_hand() -> None:

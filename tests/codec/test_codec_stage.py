@@ -95,7 +95,7 @@ def test_learns_to_reconstruct_and_writes_a_codec(xrays: dict[str, XrayImages], 
     torch.manual_seed(0)
     stage = CodecStage(SMALL.build(), ReconstructionLoss(PLAIN), xrays["train"], xrays["val"])
     before = scores(stage)
-    fit(stage, LoopConfig(steps=40, batch_size=6, learning_rate=4e-3, warmup=5, precision="no"), tmp_path)
+    fit(stage, LoopConfig(steps=40, batch_size=6, learning_rate=4e-3, warmup=5, precision="fp32"), tmp_path)
     after = scores(stage)
     assert after["psnr"] > before["psnr"] + 3
     assert after["ssim"] > before["ssim"]

@@ -81,9 +81,10 @@ def test_narrow_sampling_is_greedy(extended, prompts, narrow):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 0.0])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_useless_logits_still_give_exactly_one_image(extended, prompts, value, guidance, temperature):
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_useless_logits_still_give_exactly_one_image(extended, prompts, value, guidance, temperature, use_cache):
     extended[0].get_output_embeddings().weight.data.fill_(value)
-    codes = draw(extended, prompts, guidance=guidance, temperature=temperature)
+    codes = draw(extended, prompts, guidance=guidance, temperature=temperature, use_cache=use_cache)
     assert codes.shape == (3, 16) and codes.min() >= 0 and codes.max() < 32
 
 

@@ -12,7 +12,7 @@ from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.training import LoopConfig, fit
 
-CONFIG = LoopConfig(steps=4, batch_size=2, learning_rate=1e-3, warmup=1, ema=0.9, precision="no", log_every=1)
+CONFIG = LoopConfig(steps=4, batch_size=2, learning_rate=1e-3, warmup=1, ema=0.9, precision="fp32", log_every=1)
 
 
 @pytest.fixture

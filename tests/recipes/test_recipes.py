@@ -90,7 +90,7 @@ def test_unknown_recipe(tmp_path: Path) -> None:
         ("codc.train.steps=7", r"no stage or key 'codc' \(did you mean 'codec'\?\)"),
         ("transfrom.size=7", r"no stage or key 'transfrom' \(did you mean 'transform'\?\)"),
         ("codec.train.steps=seven", r"codec\.train\.steps: expected int, got 'seven'"),
-        ("codec.train.precision=bfloat16", r"codec\.train\.precision: 'bfloat16' is not one of 'bf16', 'no'"),
+        ("codec.train.precision=bfloat16", r"codec\.train\.precision: 'bfloat16' is not one of 'auto', 'bf16', 'fp32'"),
         ("codec.train.steps", r"write KEY=VALUE"),
         ("codec=7", r"name a key of stage 'codec'"),
         ("codec.train.steps.x=7", r"'steps' is not a group of settings"),

@@ -44,7 +44,7 @@ stages:
     start: codec-warm
     classifier: classifier
     loss: {perceptual: 0, clinical_size: 32, adversarial_start: 0}
-    train: {steps: 2, batch_size: 4, learning_rate: 1e-3, log_every: 1, precision: "no"}
+    train: {steps: 2, batch_size: 4, learning_rate: 1e-3, log_every: 1, precision: fp32}
 model: {classifier: classifier, codec: codec}
 """
 
@@ -82,7 +82,7 @@ def test_trains_every_stage_and_assembles_the_model(tiny: Callable[..., Recipe],
     assert fingerprint(folder / "codec-warm" / "model") != fingerprint(folder / "codec" / "model")
     noted = yaml.safe_load((folder / "codec" / "stage.yaml").read_text())
     assert noted["start"] == "codec-warm"
-    assert noted["train"]["precision"] == "no"
+    assert noted["train"]["precision"] == "fp32"
     terms = json.loads((folder / "codec" / "log.jsonl").read_text().splitlines()[-1])
     assert {"l1", "clinical", "phi", "adversarial", "discriminator"} <= terms.keys()
     assert "perceptual" not in terms
@@ -120,6 +120,20 @@ def test_same_recipe_same_weights_whatever_the_interruptions(
         assert fingerprint(whole / part) == fingerprint(again / part)
 
 
+def test_a_classifier_goes_on_from_an_earlier_one(folder: Path, tmp_path: Path) -> None:
+    plan = yaml.safe_load(RECIPE)
+    first = plan["stages"][0]
+    train = first["train"] | {"learning_rate": 1e-9, "ema": None}
+    second = {k: v for k, v in first.items() if k != "network"} | {"name": "again", "start": "classifier"}
+    plan |= {"stages": [first, second | {"train": train}], "model": {"classifier": "again"}}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(plan))
+    run(load_recipe(str(tmp_path / "two.yaml")), folder.parent, folder)
+    begun, ended = (load_classifier(folder / name / "model")[0] for name in ("classifier", "again"))
+    assert ended.config.size == 32  # of the classifier begun from, not the default
+    assert begun.head.weight.abs().max() > 0
+    assert (begun.head.weight - ended.head.weight).abs().max() < 1e-6
+
+
 def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], folder: Path) -> None:
     model = run(tiny(), folder.parent, folder)
     logs = {p: p.stat().st_mtime_ns for p in folder.glob("*/log.jsonl")}
@@ -148,6 +162,19 @@ def test_changed_settings_of_an_existing_run(
         run(tiny(change, "model={codec: codec-warm}"), folder.parent, folder, until="codec-warm")
 
 
+def test_a_setting_that_came_with_a_later_version_has_its_default(tiny: Callable[..., Recipe], folder: Path) -> None:
+    run(tiny(), folder.parent, folder, until="classifier")
+    note = folder / "classifier" / "stage.yaml"
+    settings = yaml.safe_load(note.read_text())
+    assert settings.pop("start", "absent") is None
+    assert settings["train"].pop("precision") == "auto"
+    note.write_text(yaml.safe_dump(settings))
+    assert run(tiny(), folder.parent, folder, until="classifier") == folder / "classifier" / "model"
+    note.write_text(yaml.safe_dump(settings | {"of_old": 1}))
+    with pytest.raises(RecipeError, match=r"begun with other settings .*of_old"):
+        run(tiny(), folder.parent, folder, until="classifier")
+
+
 def test_until_an_unknown_stage(tiny: Callable[..., Recipe], folder: Path) -> None:
     with pytest.raises(RecipeError, match=r"No stage is called 'codex' \(did you mean 'codec'\?\)"):
         run(tiny(), folder.parent, folder, until="codex")
@@ -157,6 +184,7 @@ def test_until_an_unknown_stage(tiny: Callable[..., Recipe], folder: Path) -> No
 def test_a_corpus_that_is_not_there(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"nowhere/raw is missing; name the folder that holds it with --data"):
         run(tiny(), tmp_path / "nowhere", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_image_in_a_split(tiny: Callable[..., Recipe], folder: Path) -> None:

@@ -2,11 +2,14 @@
 `structural_similarity(x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from radloom.errors import RadloomError
+from radloom.imaging import as_image, write_png
 from radloom.scores.images import psnr, ssim
 
 ROW, COLUMN = np.mgrid[:24, :32]
@@ -24,6 +27,13 @@ def test_one_value_an_image_from_numpy_or_torch() -> None:
     values = ssim(torch.from_numpy(x).float().requires_grad_(), torch.from_numpy(y).float())
     np.testing.assert_allclose(values, [0.962318, 1, 0.962318], atol=1e-5)
     assert psnr(x, y)[1] == np.inf
+
+
+def test_a_picture_is_itself_after_png(tmp_path: Path) -> None:
+    image = as_image(write_png(X[0, 0].astype(np.float32), tmp_path / "x.png"))
+    again = as_image(write_png(image, tmp_path / "again.png"))
+    assert psnr(image[None, None], again[None, None])[0] == np.inf
+    assert ssim(image[None, None], again[None, None])[0] == 1
 
 
 def test_ssim_falls_with_noise() -> None:

@@ -117,7 +117,7 @@ def test_four_batches_of_two_are_a_batch_of_eight(tmp_path: Path) -> None:
     ends = []
     for size, accumulate in ((8, 1), (2, 4)):
         stage = ToyStage("plain", count=16)
-        config = toy_config(6, batch_size=size, accumulate=accumulate, ema=None, precision="no")
+        config = toy_config(6, batch_size=size, accumulate=accumulate, ema=None, precision="fp32")
         fit(stage, config, tmp_path / str(size))
         ends.append((stage.weights(), [line["mse"] for line in read_log(tmp_path / str(size))]))
     (whole, losses), (parts, losses_of_parts) = ends
@@ -199,6 +199,14 @@ def test_small_numbers_keep_their_digits_in_the_log(tmp_path: Path) -> None:
     assert read_log(tmp_path)[0]["lr"] == pytest.approx(4.3e-7)
 
 
+def test_losses_go_to_tensorboard(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    fit(ToyStage(), toy_config(4, log_every=2), tmp_path)
+    board = events.EventAccumulator(str(tmp_path / "events")).Reload()
+    assert [event.step for event in board.Scalars("mse")] == [2, 4]
+    assert board.Scalars("mse")[1].value == pytest.approx(read_log(tmp_path)[-1]["mse"], rel=1e-5)
+
+
 def test_stages_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
     types = []
 
@@ -207,7 +215,7 @@ def test_stages_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
             types.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32)
             yield from super().losses(batch, clock)
 
-    for precision in ("bf16", "no", "bf16"):
+    for precision in ("bf16", "fp32", "bf16"):
         fit(Typed(), toy_config(1, accumulate=1, precision=precision), tmp_path / f"{len(types)}")
     assert types == [torch.bfloat16, torch.float32, torch.bfloat16]
 

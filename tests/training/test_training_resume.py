@@ -56,7 +56,7 @@ def test_toy(tmp_path: Path, stops: list[int]) -> None:
 
 
 def test_toy_with_loader_processes_and_in_float32(tmp_path: Path) -> None:
-    check_resume(lambda seed: ToyStage(seed=seed), toy_config(6, workers=1, precision="no"), tmp_path, [2])
+    check_resume(lambda seed: ToyStage(seed=seed), toy_config(6, workers=1, precision="fp32"), tmp_path, [2])
 
 
 def test_toy_with_tied_weights(tmp_path: Path) -> None:
@@ -88,7 +88,9 @@ def test_classifier_with_dropout_augmentation_and_batch_statistics(
 
     def make(seed: int) -> ClassifierStage:
         torch.manual_seed(seed)
-        return ClassifierStage(ClassifierConfig(size=32), xrays["train"], xrays["val"], seed=3)
+        return ClassifierStage(
+            ClinicalClassifier.from_imagenet(ClassifierConfig(size=32)), xrays["train"], xrays["val"], seed=3
+        )
 
     config = LoopConfig(steps=5, batch_size=5, learning_rate=1e-3, warmup=2, ema=0.9, log_every=1)
     check_resume(make, config, tmp_path, [2])
@@ -184,7 +186,7 @@ def read_lines(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_batches_twice_the_size(tmp_path: Path) -> None:
-    settings = {"steps": 6, "accumulate": 1, "precision": "no", "sample_every": 2, "evaluate_every": 3}
+    settings = {"steps": 6, "accumulate": 1, "precision": "fp32", "sample_every": 2, "evaluate_every": 3}
     alone = toy_command(tmp_path / "one", settings | {"batch_size": 6}, network="plain")
     subprocess.run(alone, check=True, stderr=subprocess.DEVNULL, timeout=600)
     _, *script = toy_command(tmp_path / "two", settings | {"batch_size": 3}, network="plain")

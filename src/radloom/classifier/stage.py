@@ -11,24 +11,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from radloom.classifier.augment import augment
-from radloom.classifier.model import OUTPUTS, ClassifierConfig, ClinicalClassifier, save_classifier, targets
+from radloom.classifier.model import OUTPUTS, ClinicalClassifier, save_classifier, targets
 from radloom.corpora.images import XrayImages
 from radloom.scores.classification import auroc
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
 
 
 class ClassifierStage(Stage):
-    """Fine-tunes EfficientNet-Lite0 on the labels of reports and label lists.
+    """Fine-tunes a classifier on the labels of reports and label lists.
 
     Args:
-        config: of the network.
+        classifier: what is tuned; `ClinicalClassifier.from_imagenet` makes a new one.
         train, val: images with their studies' labels.
         seed: of the augmentation.
     """
 
-    def __init__(self, config: ClassifierConfig, train: XrayImages, val: XrayImages, seed: int = 0) -> None:
+    def __init__(self, classifier: ClinicalClassifier, train: XrayImages, val: XrayImages, seed: int = 0) -> None:
         self.train, self.val, self.seed = train, val, seed
-        self.modules = {"classifier": ClinicalClassifier.from_imagenet(config)}
+        self.modules = {"classifier": classifier}
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {"classifier": decay_groups(self.modules["classifier"], config.weight_decay)}

@@ -4,6 +4,7 @@
 - `gradient`: mean ||grad x - grad x'||^2 over horizontal and vertical differences (MAViLT, arXiv 2502.05926).
 - `perceptual`: squared distance of channel-normalised feature maps, as LPIPS without its learned weights (Zhang et al.
   2018, arXiv 1801.03924), over several layers of an ImageNet network, on a random crop at full resolution.
+- `lpips`: LPIPS itself, with the package `lpips` and its VGG weights where they are on the machine; off by default.
 - `clinical`: the same over several layers of the clinical classifier, on the whole image.
 - `phi`: squared distance of the classifier's pooled features, LLM-CXR's clinical-information-preserving loss
   (arXiv 2305.11490, section 3.1), as a mean over features.
@@ -13,7 +14,10 @@ Pixels are (b, 1, R, R) in [-1, 1].
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -21,7 +25,7 @@ from torch import Tensor, nn
 
 from radloom.classifier.model import ClinicalClassifier
 from radloom.classifier.network import EfficientNetLite
-from radloom.errors import RecipeError
+from radloom.errors import MissingPackageError, RecipeError
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,7 +38,7 @@ class LossWeights:
         adversarial: weight of the generator's hinge loss once it is ramped in.
         adversarial_start, adversarial_ramp: shares of training at which the discriminator starts, and over which the
             generator's weight rises from 0.
-        crop: side in pixels of the random crop that the ImageNet network sees.
+        crop: side in pixels of the random crop that the ImageNet network and LPIPS see.
         clinical_size: side to which the image is scaled for the clinical network.
     """
 
@@ -42,6 +46,7 @@ class LossWeights:
     gradient: float = 1.0
     commitment: float = 0.25
     perceptual: float = 1.0
+    lpips: float = 0.0
     clinical: float = 1.0
     phi: float = 1.0
     adversarial: float = 0.1
@@ -72,6 +77,7 @@ class ReconstructionLoss(nn.Module):
         weights: of each term.
         imagenet: for `perceptual`; None needs its weight to be 0.
         classifier: for `clinical` and `phi`; None needs their weights to be 0.
+        lpips: for `lpips`, two batches (b, 3, R, R) -> one distance each; None needs its weight to be 0.
 
     Raises:
         RecipeError: a weight is not 0 and its network is None.
@@ -82,14 +88,17 @@ class ReconstructionLoss(nn.Module):
         weights: LossWeights,
         imagenet: EfficientNetLite | None = None,
         classifier: ClinicalClassifier | None = None,
+        lpips: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        for name, network in (("perceptual", imagenet), ("clinical", classifier), ("phi", classifier)):
+        needed = (("perceptual", imagenet), ("clinical", classifier), ("phi", classifier), ("lpips", lpips))
+        for name, network in needed:
             if getattr(weights, name) and network is None:
                 raise RecipeError(f"The codec's loss {name!r} has a weight but no network; name one, or set it to 0.")
         self.weights = weights
         self.imagenet = _frozen(imagenet)
         self.classifier = _frozen(classifier)
+        self.lpips = _frozen(lpips)
 
     def forward(self, pixels: Tensor, output: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted total and the unweighted terms, from the original and the reconstruction."""
@@ -104,6 +113,9 @@ class ReconstructionLoss(nn.Module):
             with torch.no_grad():
                 target = self.imagenet.pyramid(theirs.expand(-1, 3, -1, -1), 4)
             terms["perceptual"] = feature_distance(self.imagenet.pyramid(ours.expand(-1, 3, -1, -1), 4), target)
+        if self.lpips is not None and w.lpips:
+            ours, theirs = (crop.expand(-1, 3, -1, -1) for crop in _same_crop(output, pixels, w.crop))
+            terms["lpips"] = self.lpips(ours, theirs).float().mean()
         if self.classifier is not None and (w.clinical or w.phi):
             with torch.no_grad():
                 target = self.classifier.pyramid(pixels, w.clinical_size)
@@ -114,6 +126,22 @@ class ReconstructionLoss(nn.Module):
                 terms["phi"] = (_pooled(ours_maps[-1]) - _pooled(target[-1])).square().mean()
         total = sum((getattr(w, name) * term for name, term in terms.items()), start=output.new_zeros(()))
         return total, terms
+
+
+def load_lpips() -> nn.Module:
+    """LPIPS with VGG-16 (Zhang et al. 2018, arXiv 1801.03924), from the package `lpips`; nothing is downloaded.
+
+    Raises:
+        MissingPackageError: the package, or VGG's weights in torch's cache, are not on this machine.
+    """
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
+    if importlib.util.find_spec("lpips") is None or not weights.is_file():
+        raise MissingPackageError(
+            f"The codec's loss 'lpips' needs the package lpips (`pip install lpips`) and {weights}; put them there, or "
+            "set loss.lpips to 0."
+        )
+    network: nn.Module = importlib.import_module("lpips").LPIPS(net="vgg", verbose=False)
+    return network
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -295,6 +295,19 @@ def summary(manifest: Manifest, dropped: Sequence[Dropped] = (), notes: Sequence
     }
 
 
+def summary_lines(folder: Path) -> list[str]:
+    """What `summary.json` of a prepared corpus says, as lines for people."""
+    counts = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    lines = [f"{counts['corpus']}: {counts['studies']} studies in {folder}"]
+    for name, split in counts["splits"].items():
+        lines.append(f"  {name}: " + ", ".join(f"{count} {what}" for what, count in split.items()))
+    for what, reasons in counts["dropped"].items():
+        lines += [f"  left out: {count} x {what}, {why}" for why, count in reasons.items()]
+    if counts["dropped"]:
+        lines.append(f"  each by its id in {folder / DROPPED}")
+    return lines + [f"  {note}" for note in counts["notes"]]
+
+
 def natural_key(text: str) -> tuple[list[str | int], str]:
     """A sort key that puts `CXR9` before `CXR10`."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))], text

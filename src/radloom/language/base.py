@@ -11,8 +11,9 @@ import importlib.util
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -114,7 +115,8 @@ def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedM
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config).float()
     if pretrained:
-        read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=SMOLLM2, dtype=torch.float32)
+        with redirect_stderr(StringIO()):  # its progress bar heeds no setting
+            read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=SMOLLM2, dtype=torch.float32)
         model.load_state_dict(read.state_dict(), strict=True)
     return model, tokenizer
 

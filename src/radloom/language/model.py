@@ -55,6 +55,7 @@ class LanguageModel:
         texts: Iterable[str] = (),
         codebook: Tensor | None = None,
         codec: str = "",
+        context: int | None = None,
         seed: int = 0,
     ) -> LanguageModel:
         """A base model that has just got its image tokens.
@@ -65,6 +66,7 @@ class LanguageModel:
             texts: all training texts, for a cut vocabulary; the wordings of the prompts are added.
             codebook: (codes, d) of the codec.
             codec: its fingerprint.
+            context: most tokens of a sequence from now on; what is never trained on is better refused than answered.
             seed: of new rows and random weights.
 
         Raises:
@@ -75,6 +77,8 @@ class LanguageModel:
         tokenizer.chat_template = CHAT_TEMPLATE
         for settings in (model.config, model.generation_config):
             settings.eos_token_id = ids.end
+        if context is not None:
+            model.config.max_position_embeddings = min(context, model.config.max_position_embeddings)
         if model.generation_config.pad_token_id is None:
             model.generation_config.pad_token_id = ids.end
         return cls(model, tokenizer, vocabulary, ids, codec)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from radloom.config import to_dict
-from radloom.corpora.manifest import Manifest
+from radloom.config import from_dict, to_dict
+from radloom.corpora.manifest import Manifest, summary_lines
 from radloom.errors import RecipeError, did_you_mean
+from radloom.imaging import Transform
 from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe
-from radloom.recipes.stages import Workshop
+from radloom.recipes.stages import StageConfig, Workshop
 
 MODEL = "model.json"
 FORMAT = 1
@@ -35,13 +37,17 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         The folder of the finished model, or of the last stage if stopped before.
 
     Raises:
-        RecipeError: a stage in `folder` was begun with other settings, or no stage is called `until`.
+        RecipeError: no stage is called `until`, a corpus is not there, or a stage in `folder` was begun with other
+            settings. Nothing is written then.
     """
     stages = [stage.name for stage in recipe.stages]
     if until is not None and until not in stages:
         raise RecipeError(f"No stage is called {until!r}{did_you_mean(until, stages)}. Stages: {', '.join(stages)}.")
+    ahead = recipe.stages if until is None else recipe.stages[: stages.index(until) + 1]
+    for name in dict.fromkeys(name for stage in ahead for name in getattr(stage, "corpora", ())):
+        _source(recipe.corpora[name], data, folder / "corpora" / name)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(to_dict(recipe.transform), folder / "transform.yaml")
+    _claim(recipe.transform, folder / "transform.yaml")
 
     @cache
     def manifest(name: str) -> Manifest:
@@ -52,15 +58,15 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     def output(name: str) -> Path:
         return folder / name / "model"
 
-    for stage in recipe.stages:
+    for stage in ahead:
         place = folder / stage.name
         place.mkdir(exist_ok=True)
-        _claim({"kind": stage.kind, **to_dict(stage)}, place / "stage.yaml")
+        _claim(stage, place / "stage.yaml")
         if not (place / "done.json").is_file():
             print(f"{recipe.name}: {stage.name}", file=sys.stderr)
             stage.run(Workshop(manifest, recipe.transform, output, place))
-        if stage.name == until:
-            return place / "model"
+    if until is not None:
+        return output(until)
     return assemble(recipe, folder)
 
 
@@ -79,16 +85,21 @@ def assemble(recipe: Recipe, folder: Path) -> Path:
     return model
 
 
-def _claim(settings: dict[str, Any], note: Path) -> None:
-    """Note settings in a file, or check that they are those noted there."""
+def _claim(settings: StageConfig | Transform, note: Path) -> None:
+    """Note settings in a file, or check that they are those noted there; what the note lacks has its default."""
+    kind = {"kind": settings.kind} if isinstance(settings, StageConfig) else {}
+    current = {**kind, **to_dict(settings)}
     if not note.is_file():
         new = note.with_name(f".{note.name}.new")
-        new.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        new.write_text(yaml.safe_dump(current, sort_keys=False), encoding="utf-8")
         new.replace(note)
         return
-    noted = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
-    if noted != settings:
-        differing = sorted(k for k in settings.keys() | noted.keys() if settings.get(k) != noted.get(k))
+    noted: dict[str, Any] = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
+    with suppress(RecipeError):  # settings that are not known any more differ as they are
+        begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in kind})
+        noted = {**{k: noted.get(k) for k in kind}, **to_dict(begun)}
+    differing = sorted(k for k in current.keys() | noted.keys() if current.get(k) != noted.get(k))
+    if differing:
         raise RecipeError(
             f"{note.parent} was begun with other settings ({', '.join(differing)}); remove that folder to train "
             "anew, or name another folder with -o."
@@ -96,11 +107,26 @@ def _claim(settings: dict[str, Any], note: Path) -> None:
 
 
 def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
-    if (folder / "manifest.parquet").is_file():
+    """The manifest of a corpus, made on first use; what was left out is told on stderr."""
+    source = _source(corpus, data, folder)
+    if source is None:
         return Manifest.read(folder)
     from radloom.corpora import prepare
 
+    manifest = prepare(corpus.kind, source, folder)
+    print(*summary_lines(folder), sep="\n", file=sys.stderr)
+    return manifest
+
+
+def _source(corpus: CorpusConfig, data: Path, folder: Path) -> Path | None:
+    """Where the raw files of a corpus are; None if it is prepared in `folder` already.
+
+    Raises:
+        RecipeError: neither.
+    """
+    if (folder / "manifest.parquet").is_file():
+        return None
     source = data / corpus.path
     if not source.is_dir():
         raise RecipeError(f"{source} is missing; name the folder that holds it with --data.")
-    return prepare(corpus.kind, source, folder)
+    return source

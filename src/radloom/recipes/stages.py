@@ -14,10 +14,10 @@ from torch import Tensor
 
 from radloom.checkpoint import fingerprint
 from radloom.classifier.augment import augment
-from radloom.classifier.model import ClassifierConfig, load_classifier
+from radloom.classifier.model import ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.network import EfficientNetLite, load_imagenet
 from radloom.classifier.stage import ClassifierStage
-from radloom.codec.losses import LossWeights, ReconstructionLoss
+from radloom.codec.losses import LossWeights, ReconstructionLoss, load_lpips
 from radloom.codec.network import Codec, CodecConfig, load_codec
 from radloom.codec.stage import CodecStage
 from radloom.corpora.images import XrayImages
@@ -92,7 +92,8 @@ class TrainClassifier(StageConfig):
 
     Attributes:
         corpora: whose train split is learned; val comes from those that have one.
-        network: sizes.
+        network: sizes; with `start` they are those of the classifier begun from.
+        start: an earlier classifier stage to go on from; ImageNet weights without.
         train: the loop.
     """
 
@@ -101,11 +102,19 @@ class TrainClassifier(StageConfig):
     corpora: tuple[str, ...]
     train: LoopConfig
     network: ClassifierConfig = field(default_factory=ClassifierConfig)
+    start: str | None = None
+
+    def uses(self) -> dict[str, str]:
+        return {"start": self.start} if self.start else {}
 
     def run(self, workshop: Workshop) -> None:
         train, val = (workshop.images(self.corpora, split) for split in ("train", "val"))
         with seeded(self.train.seed):
-            stage = ClassifierStage(self.network, train, val, self.train.seed)
+            if self.start:
+                classifier, _ = load_classifier(workshop.output(self.start))
+            else:
+                classifier = ClinicalClassifier.from_imagenet(self.network)
+            stage = ClassifierStage(classifier, train, val, self.train.seed)
         fit(stage, self.train, workshop.folder, name=self.name)
 
 
@@ -146,7 +155,8 @@ class TrainCodec(StageConfig):
             codec = load_codec(workshop.output(self.start))[0] if self.start else self.network.build()
             imagenet = load_imagenet(EfficientNetLite()) if self.loss.perceptual else None
             clinical = load_classifier(workshop.output(self.classifier))[0] if self.classifier else None
-            stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical), train, val)
+            lpips = load_lpips() if self.loss.lpips else None
+            stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical, lpips), train, val)
         fit(stage, self.train, workshop.folder, name=self.name)
 
 
@@ -202,6 +212,7 @@ class TuneLanguage(StageConfig):
                 texts=written(rows["train"]),
                 codebook=codec.quantiser.codebook,
                 codec=made_by,
+                context=self.mix.max_length,
                 seed=self.train.seed,
             )
         mixes = {

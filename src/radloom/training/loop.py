@@ -8,6 +8,7 @@ again, it goes on from the last saved state, and on CPU the losses are those of 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import time
@@ -24,6 +25,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from radloom.devices import bfloat16_in_hardware
 from radloom.errors import TrainingError
 from radloom.imaging import write_png
 from radloom.training.progress import Progress
@@ -61,6 +63,12 @@ def learning_rate(step: int, config: LoopConfig) -> float:
         return config.learning_rate * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * (config.final + (1 - config.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def _mixed_precision(config: LoopConfig) -> str:
+    """What Accelerate calls it."""
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and bfloat16_in_hardware())
+    return "bf16" if bf16 else "no"
 
 
 class _Items(Dataset[tuple[int, Any]]):
@@ -133,7 +141,9 @@ class _Run:
         if not stage.items():
             raise TrainingError(f"{name or folder}: there is nothing to train on; look at the corpora of this stage.")
         AcceleratorState._reset_state()  # it refuses another precision than the stage before had
-        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.accelerator.is_available())
+        self.accelerator = Accelerator(
+            mixed_precision=_mixed_precision(config), cpu=not torch.accelerator.is_available()
+        )
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         set_seed(config.seed)
@@ -315,6 +325,7 @@ class _Run:
         if self.accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
         self.accelerator.wait_for_everyone()
+        logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)  # it warns of tied tables, which are meant
         self.accelerator.save_state(str(new))
         if self.accelerator.is_main_process:
             (new / "step.json").write_text(json.dumps({"step": self.step}), encoding="utf-8")

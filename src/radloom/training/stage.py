@@ -45,7 +45,8 @@ class LoopConfig:
         betas, weight_decay: of AdamW; norms, biases and embeddings are not decayed.
         clip: largest gradient norm.
         ema: decay of the exponential moving average of the weights, or None.
-        precision: `"bf16"` runs the networks under autocast, `"no"` in float32; weights and optimizer are float32.
+        precision: of the networks; weights and optimizer are always float32. `"bf16"` runs under autocast, `"fp32"`
+            without, `"auto"` is bf16 where the hardware multiplies it.
         seed: of the data order and everything else random.
         log_every, save_minutes: how often a log line and a checkpoint are written.
         evaluate_every, sample_every: steps between evaluations and sample pictures; 0 is only at the end.
@@ -62,7 +63,7 @@ class LoopConfig:
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float | None = None
-    precision: Literal["bf16", "no"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
     log_every: int = 20
     save_minutes: float = 2.0
