@@ -20,6 +20,8 @@ def test_a_device_that_is_not_there_is_named_with_what_to_take() -> None:
     [({"avx2": True, "avx512_bf16": False}, False), ({"avx512_bf16": True}, True), ({"bf16": True}, True), ({}, False)],
 )
 def test_bfloat16_of_a_processor(capabilities: dict[str, bool], fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: None)
+    # as with a torch built for CUDA on a machine without a GPU
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert devices.bfloat16_in_hardware() is fast

@@ -57,6 +57,11 @@ def test_a_constant_image_gives_no_nan(model: radloom.Model, value: float) -> No
     assert model.ask(blank, "Is the heart enlarged?")
 
 
+def test_guidance_is_not_for_questions(model: radloom.Model, chest: np.ndarray) -> None:
+    with pytest.raises(RadloomError, match=r"guidance 3\.0 is for drawings and reports"):
+        model.ask(chest, "Is the heart enlarged?", guidance=3.0)
+
+
 def test_check_and_view(model: radloom.Model, chest: np.ndarray) -> None:
     found = model.check(chest)
     assert tuple(found) == (*OBSERVATIONS, "lateral")

@@ -64,7 +64,7 @@ Split = Annotated[str | None, typer.Option(help="Only this split of the manifest
 ImagesFolder = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="Where the images are now, if they were moved.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of sampling.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of sampling.")]
 Guidance = Annotated[float | None, typer.Option(help="Classifier-free guidance; 1 is none.")]
 Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest token.")]
 TopP = Annotated[float | None, typer.Option(help="Share of probability that is drawn from.")]
@@ -138,6 +138,7 @@ def image_command(
     as_json: Json = False,
 ) -> Answer:
     """Draw an X-ray from text."""
+    _check_output(out, ".png")
     paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
     for path in paths:
         _check_output(path, ".png")

@@ -32,7 +32,7 @@ def bfloat16_in_hardware() -> bool:
     """
     import torch
 
-    accelerator = torch.accelerator.current_accelerator()
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is None:
         capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -110,7 +110,7 @@ def check_torch() -> Check:
         return Check(
             "device", False, f"torch does not load: {error}", "Reinstall it: pip install --force-reinstall torch"
         )
-    accelerator = torch.accelerator.current_accelerator()
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     name = accelerator.type if accelerator else "cpu"
     detail = f"{name}, bfloat16 {'in hardware' if bfloat16_in_hardware() else 'emulated'}"
     return Check("device", True, f"{detail}, {torch.get_num_threads()} threads")

@@ -342,6 +342,8 @@ class Model:
     ) -> list[str]:
         """Answers to questions, one an image."""
         how = _changed(self.config.text, sampling)
+        if how.guidance != 1.0:
+            raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
         for question in questions:
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")

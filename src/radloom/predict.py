@@ -247,6 +247,7 @@ def _claim(work: _Work, task: str) -> dict[str, Any]:
         "model": work.model.fingerprint,
         "recipe": work.model.config.recipe,
         "corpus": work.manifest.corpus,
+        "manifest": work.manifest.fingerprint(),
         "view": work.view.value if task == "image" else "",
         "seed": work.seed,
         "sampling": asdict(how) | {k: v for k, v in work.sampling.items() if v is not None},

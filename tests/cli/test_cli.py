@@ -141,7 +141,7 @@ def test_reconstruct_scores_a_manifest_and_draws_pairs(cli, tiny_model: Path, pr
     assert found["images"] == 4
     assert 0 < found["scores"]["psnr"] < 40
     assert 0 < found["scores"]["codebook_usage"] <= 1
-    assert "auroc_macro[1 observations, radloom-classifier, originals]" in found["scores"] or found["verdicts"]
+    assert 0 <= found["verdicts"]["Pleural Effusion"]["agreement"] <= 1
     with Image.open(out) as picture:
         assert picture.width > 3 * tiny.SIDE
         assert picture.height > 2 * tiny.SIDE

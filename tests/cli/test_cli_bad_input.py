@@ -171,6 +171,7 @@ def test_question_that_is_empty_or_too_long(cli, tiny_model: Path, chest_file: P
     [
         (("--temperature", "-1"), ("temperature -1.0",)),
         (("--top-p", "0"), ("top_p 0.0",)),
+        (("--guidance", "nan"), ("guidance nan",)),
         (("--view", "side"), ("'side'", "frontal or lateral")),
         (("--device", "abacus"), ("'abacus'", "cpu")),
     ],
@@ -190,6 +191,7 @@ def test_output_that_cannot_be_written_is_found_before_any_work(cli, tmp_path: P
     assert_one_sentence(cli("image", "Clear.", "-o", below, "--model", "unread"), str(below), "choose another")
     assert_one_sentence(cli("image", "Clear.", "-o", tmp_path / "folder.png"), "is a folder")
     assert_one_sentence(cli("image", "Clear.", "-o", tmp_path / "x.gif"), "x.gif", ".png")
+    assert_one_sentence(cli("image", "Clear.", "-o", ".", "-n", 2), ".png")
     assert_one_sentence(cli("demo", "-o", tmp_path / "file" / "demo"), "choose another")
     assert_one_sentence(cli("predict", "report", tmp_path, "-o", tmp_path / "x.csv"), "x.csv", ".jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]

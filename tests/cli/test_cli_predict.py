@@ -68,6 +68,8 @@ def test_what_another_model_or_setting_began_is_not_gone_on_with(
         predict(model, studies, "report", out, temperature=0.5)
     with pytest.raises(RadloomError, match="begun with another task"):
         predict(model, studies, "ask", out)
+    with pytest.raises(RadloomError, match="begun with another manifest"):
+        predict(model, studies.split("train"), "report", out)
     monkeypatch.setattr(model, "fingerprint", "0" * 16)
     with pytest.raises(RadloomError, match=r"begun with another model.*delete"):
         predict(model, studies, "report", out)
@@ -103,7 +105,7 @@ def test_unknown_task_and_nothing_to_do(model: radloom.Model, prepared: Path, tm
 @pytest.mark.parametrize("aspect", [0.82, 1.0, 1.3, None])
 def test_squashed_images_are_read_in_the_proportions_that_training_saw(aspect: float | None) -> None:
     image = np.random.default_rng(0).random((64, 64), np.float32)
-    transform = Transform(size=64)
+    transform = Transform(size=64)  # no smaller than the image: from a larger one, two resizes would differ from one
     assert np.array_equal(transform(unsquash(image, aspect)), transform(image, aspect))
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,3 +137,19 @@ def test_a_store_of_another_format_is_refused(manifest, tmp_path):
     (tmp_path / "store" / "store.json").write_text(json.dumps(head | {"format": 2}))
     with pytest.raises(ManifestError, match="format 2"):
         TokenStore.open(tmp_path / "store", "codec-1")
+
+
+def test_a_store_of_images_in_other_proportions_is_built_anew(manifest, tmp_path):
+    build(manifest, tmp_path / "store")
+    made = []
+
+    def watched(batch):
+        made.append(len(batch))
+        return encode(batch)
+
+    build(manifest, tmp_path / "store", encode=watched)
+    assert not made
+    row = manifest.rows[0]
+    changed = replace(row, images=tuple(replace(ref, aspect=0.7) for ref in row.images))
+    build(replace(manifest, rows=[changed, *manifest.rows[1:]]), tmp_path / "store", encode=watched)
+    assert made

@@ -1,15 +1,18 @@
 """The board scores what is right as right, puts baselines on the same rows, and survives a second run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 import tiny
 from radloom.corpora import prepare
+from radloom.corpora.manifest import Manifest
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError
 from radloom.evaluation.board import CONSTANT, NEIGHBOUR, Features, question_scores, questions, report_scores
 from radloom.evaluation.run import evaluate
+from radloom.study import Question, Report
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,32 @@ def test_answers_are_compared_without_case_and_full_stop(model, studies):
         for (_, system), score in by_name(question_scores(Features(model), answers, val, train, "oracle")).items():
             if system == "oracle":
                 assert score.value == value
+
+
+def test_baselines_answer_the_same_question_where_there_is_one(model, studies):
+    rows = [
+        replace(row, questions=(Question(f"{row.uid}-1", text, answer, "closed", "presence"),))
+        for row, (text, answer) in zip(
+            studies.split("train"), [("Effusion?", "yes"), *[("Nodule?", "no")] * 5], strict=True
+        )
+    ]
+    train = Manifest(rows, studies.root, "made up")
+    val = Manifest(rows[:1], studies.root, "made up")
+    scores = by_name(question_scores(Features(model), {rows[0].questions[0].qid: "no"}, val, train, "wrong"))
+    assert scores["exact_match[closed, made up]", CONSTANT].value == 1  # and not the commonest of all answers, "no"
+    assert scores["exact_match[closed, made up]", NEIGHBOUR].value == 1
+    assert scores["exact_match[closed, made up]", "wrong"].value == 0
+
+
+def test_a_corpus_that_lacks_a_section_or_all_training_reports(model, studies, tmp_path):
+    rows = [
+        replace(row, report=Report(findings=row.report.findings) if row.split == "val" else Report()) for row in studies
+    ]
+    scores = evaluate(model, Manifest(rows, studies.root, "sparse"), tmp_path, name="tiny")
+    assert {(score.name, score.system) for score in scores if "bleu1" in score.name} == {
+        ("bleu1[findings, r2gen]", "tiny")
+    }
+    assert {score.system for score in scores} == {"tiny", CONSTANT, NEIGHBOUR}  # of questions, with nothing to go by
 
 
 def test_questions_written_by_rule_say_so(studies):

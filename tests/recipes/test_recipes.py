@@ -89,6 +89,8 @@ def test_unknown_recipe(tmp_path: Path) -> None:
         ("codec.train.stpes=7", r"codec\.train: unknown key 'stpes' \(did you mean 'steps'\?\)"),
         ("codc.train.steps=7", r"no stage or key 'codc' \(did you mean 'codec'\?\)"),
         ("transfrom.size=7", r"no stage or key 'transfrom' \(did you mean 'transform'\?\)"),
+        ("codec.train.batch_size=0", r"train\.batch_size is 0; give 1 or more"),
+        ("transform.size=250", r"transform\.size is 250; the codec needs a multiple of 16"),
         ("codec.train.steps=seven", r"codec\.train\.steps: expected int, got 'seven'"),
         ("codec.train.precision=bfloat16", r"codec\.train\.precision: 'bfloat16' is not one of 'auto', 'bf16', 'fp32'"),
         ("codec.train.steps", r"write KEY=VALUE"),

@@ -1,7 +1,9 @@
 """A whole recipe, classifier and codec, on ten made-up studies."""
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from radloom.classifier.model import load_classifier
 from radloom.codec.network import load_codec
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
-from radloom.errors import ImageError, RecipeError
+from radloom.errors import ImageError, ManifestError, RecipeError
 from radloom.imaging import Transform
 from radloom.recipes.recipe import Recipe, load_recipe
 from radloom.recipes.runner import run
@@ -175,6 +177,23 @@ def test_a_setting_that_came_with_a_later_version_has_its_default(tiny: Callable
         run(tiny(), folder.parent, folder, until="classifier")
 
 
+def test_a_stage_whose_start_was_trained_anew_is_not_taken_for_finished(
+    tiny: Callable[..., Recipe], folder: Path
+) -> None:
+    run(tiny(), folder.parent, folder)
+    shutil.rmtree(folder / "codec-warm")
+    with pytest.raises(RecipeError, match=r"codec was begun with other settings \(begun_from\)"):
+        run(tiny("codec-warm.train.seed=5"), folder.parent, folder)
+
+
+def test_one_image_in_train_of_one_corpus_and_val_of_another(tiny: Callable[..., Recipe], folder: Path) -> None:
+    other = Manifest.read(folder / "corpora" / "made-up").split("val")
+    moved = [replace(row, uid=f"other-{row.uid}", patient=f"other-{row.patient}", split="train") for row in other]
+    Manifest(moved, other.root, "another").write(folder / "corpora" / "train-only")
+    with pytest.raises(ManifestError, match=r"are the same image.*Keep it in one split"):
+        run(tiny(), folder.parent, folder)
+
+
 def test_until_an_unknown_stage(tiny: Callable[..., Recipe], folder: Path) -> None:
     with pytest.raises(RecipeError, match=r"No stage is called 'codex' \(did you mean 'codec'\?\)"):
         run(tiny(), folder.parent, folder, until="codex")
@@ -208,7 +227,7 @@ def test_corpora_are_prepared_on_the_way(tiny: Callable[..., Recipe], tmp_path: 
 def test_an_image_that_was_changed_to_the_worse_is_named(
     tiny: Callable[..., Recipe], folder: Path, corpus: Manifest
 ) -> None:
-    for path in corpus.root.glob("*.png"):
-        Image.new("L", (1, 1)).save(path)
+    for i, path in enumerate(corpus.root.glob("*.png")):
+        Image.new("L", (1, 1), i).save(path)
     with pytest.raises(ImageError, match=r"-(frontal|lateral)\.png"):
         run(tiny(), folder.parent, folder)

@@ -114,11 +114,19 @@ def test_lower_case_without_colon_and_within_a_line(text: str) -> None:
         "We note the following\nfindings: an effusion and a nodule.",
         "Comparison is made with the\nprior film.",
         "Findings were discussed. The impression remains.",
-        "Concussion: none.",
+        "Clear lungs.\nConcussion: none.",
+        "Clear lungs.\nContusion: none.",
+        "Clear lungs.\nCompression: mild.",
     ],
 )
 def test_words_in_prose_are_no_headers(prose: str) -> None:
     assert split_sections(f"IMPRESSION: {prose}") == {"impression": " ".join(prose.split())}
+
+
+def test_words_that_look_like_headers_in_capitals_are_other_sections() -> None:
+    assert parse_report("HISTORY:\nDEPRESSION\nHYPERTENSION\n\nFINDINGS: Clear.") == Report(
+        findings="Clear.", indication="DEPRESSION HYPERTENSION"
+    )
 
 
 def test_unknown_header_in_capitals_keeps_its_text_out_of_the_impression() -> None:

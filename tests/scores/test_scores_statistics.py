@@ -3,7 +3,7 @@ import pytest
 
 from radloom.errors import RadloomError
 from radloom.scores.names import score_name
-from radloom.scores.statistics import bootstrap, paired_difference
+from radloom.scores.statistics import bootstrap, over_studies, paired_difference
 
 VALUES = np.random.default_rng(7).normal(2.0, 1.0, 400)
 
@@ -58,3 +58,13 @@ def test_no_difference_has_p_of_one() -> None:
 
 def test_names_say_what_made_the_score() -> None:
     assert score_name("bleu4", "findings", "r2gen") == "bleu4[findings, r2gen]"
+
+
+def test_rows_of_one_study_are_drawn_together() -> None:
+    values = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
+    alone = bootstrap(lambda index: values[index].mean(), 5)
+    doubled = np.repeat(values, 2)
+    statistic, studies = over_studies(lambda index: doubled[index].mean(), np.repeat(np.arange(5), 2).tolist())
+    assert studies == 5
+    assert bootstrap(statistic, studies) == alone  # twice the rows are no more evidence
+    assert bootstrap(lambda index: doubled[index].mean(), 10).low > alone.low

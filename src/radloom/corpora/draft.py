@@ -201,7 +201,7 @@ def read_jsonl(path: Path, draft: Draft) -> list[dict[str, Any]]:
         ManifestError: the file cannot be read as UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # and at no other character that Unicode calls a break
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} cannot be read ({error}); save it as JSON lines in UTF-8.") from None
     rows = []

@@ -12,6 +12,7 @@ A prepared corpus is a folder of three files:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -230,6 +231,11 @@ class Manifest:
                 f"It has: {', '.join(known) or 'no studies at all'}."
             )
         return replace(self, rows=rows)
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change with anything that the rows say, wherever the images lie."""
+        records = sorted(json.dumps(_to_record(row), sort_keys=True, default=str) for row in self.rows)
+        return hashlib.sha256("\n".join(records).encode()).hexdigest()[:16]
 
     def path(self, ref: ImageRef) -> Path:
         """The file of an image of this manifest."""

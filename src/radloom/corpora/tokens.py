@@ -1,8 +1,9 @@
 """The token store: the codes of a corpus, computed once.
 
 A folder of `codes.npy` (int16, one row of h * w codes an image and variant), `index.json` (image path -> rows, one a
-variant) and `store.json` (format, grid, fingerprint of whatever made the codes: codec, transform, manifest format). A
-store that another codec made is an error. Several augmentations of an image are variants 1, 2, ...; 0 is the plain one.
+variant) and `store.json` (format, grid, fingerprint of codec and transform that made the codes, and of the images that
+they were made of: path, aspect and size of the file). A store that another codec made is an error; one of other images
+is built anew. Several augmentations of an image are variants 1, 2, ...; 0 is the plain one.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def build(
         encode: the codec, (b, 1, R, R) pixels -> (b, h, w) codes.
         pixels: image and variant -> (1, R, R); variant 0 is the plain image, others are augmented.
         out: folder of the store; the work in progress lies beside it.
-        fingerprint: of codec, transform and augmentation.
+        fingerprint: of codec and transform.
         variants: how many of each image.
         batch_size: images encoded at a time.
         progress: told of images done and in all.
@@ -155,12 +156,15 @@ def build(
     if not work:
         raise ManifestError(f"{manifest.corpus or 'The manifest'} has no images; there is nothing to encode.")
     index = {ref.path: list(range(i * variants, (i + 1) * variants)) for i, ref in enumerate(refs)}
+    files = [(ref, manifest.path(ref)) for ref in refs]
+    seen = [(ref.path, ref.aspect, file.stat().st_size if file.is_file() else 0) for ref, file in files]
+    images = hashlib.sha256(json.dumps([seen, variants]).encode()).hexdigest()[:16]
     if out.exists():
         store = TokenStore.open(out, fingerprint)
-        if store._index == index:
+        if _read(out / STORE).get("images") == images:
             return store
     part = out.with_name(f".{out.name}.part")
-    key = hashlib.sha256(json.dumps([fingerprint, index]).encode()).hexdigest()
+    key = f"{fingerprint} {images}"
     done, codes, grid = _resume(part, key)
     while done < len(work):
         batch = work[done : done + batch_size]
@@ -179,7 +183,7 @@ def build(
         if progress:
             progress(done, len(work))
     del codes
-    return _finish(part, out, index, grid, fingerprint)
+    return _finish(part, out, index, grid, fingerprint, images)
 
 
 def _resume(part: Path, key: str) -> tuple[int, Any, tuple[int, int]]:
@@ -194,11 +198,16 @@ def _resume(part: Path, key: str) -> tuple[int, Any, tuple[int, int]]:
 
 
 def _finish(
-    new: Path, folder: Path, index: Mapping[str, Sequence[int]], grid: tuple[int, int], fingerprint: str
+    new: Path,
+    folder: Path,
+    index: Mapping[str, Sequence[int]],
+    grid: tuple[int, int],
+    fingerprint: str,
+    images: str = "",
 ) -> TokenStore:
     """Turn a folder that holds the codes into a whole store at `folder`."""
     _write(new / INDEX, {path: list(rows) for path, rows in index.items()})
-    _write(new / STORE, {"format": FORMAT, "grid": grid, "fingerprint": fingerprint})
+    _write(new / STORE, {"format": FORMAT, "grid": grid, "fingerprint": fingerprint, "images": images})
     (new / DONE).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     new.replace(folder)

@@ -25,7 +25,7 @@ from radloom.reports.labeller import label
 from radloom.scores.baselines import constant_report, nearest_neighbour
 from radloom.scores.classification import score_auroc, score_f1
 from radloom.scores.names import score_name
-from radloom.scores.statistics import Interval, bootstrap
+from radloom.scores.statistics import Interval, bootstrap, over_studies
 from radloom.scores.text import score_reports
 from radloom.study import OBSERVATIONS, Mention, Question, Report, View
 
@@ -84,36 +84,42 @@ def classifier_scores(model: Model, manifest: Manifest, name: str) -> list[Score
     logits, values, known = [], [], []
     for start in range(0, len(pairs), 32):
         part = pairs[start : start + 32]
-        logits.append(model.classifier.probabilities(_pixels(model, manifest, [ref for _, ref in part])).numpy())
+        chances = model.classifier.probabilities(_pixels(model, manifest, [ref for _, ref in part]))
+        logits.append(chances.cpu().numpy())
         for row, ref in part:
             value, weight = targets(row.labels, has_report=bool(row.report), view=ref.view)
             values.append(value.numpy())
             known.append(weight.numpy() > 0)
     truth = np.where(known, values, np.nan)[:, : len(OBSERVATIONS)]
-    table = score_auroc(truth, np.concatenate(logits)[:, : len(OBSERVATIONS)], OBSERVATIONS, "classifier", LABELLER)
+    studies = [row.uid for row, _ in pairs]
+    found = np.concatenate(logits)[:, : len(OBSERVATIONS)]
+    table = score_auroc(truth, found, OBSERVATIONS, "classifier", LABELLER, studies=studies)
     right = np.array([ref.view is View.LATERAL for _, ref in pairs]) == (np.concatenate(logits)[:, -1] > 0.5)
-    view = _score(score_name("accuracy", "view", "classifier"), name, _mean(right), len(pairs))
+    view = _score(score_name("accuracy", "view", "classifier"), name, _mean(right, studies), len(pairs))
     return [*_scores(table, name, len(pairs)), view]
 
 
 def report_scores(
     features: Features, predicted: Mapping[str, Report], split: Manifest, train: Manifest, name: str
 ) -> list[Score]:
-    """BLEU, ROUGE-L and the F1 of observations of findings and of impressions, beside both baselines."""
+    """BLEU, ROUGE-L and the F1 of observations of findings and of impressions, beside both baselines.
+
+    A section that no report of the split has is left out, and so are the baselines where no report of train has it.
+    """
     scores: list[Score] = []
     seen = [row for row in split if row.uid in predicted and row.images]
     known = [row for row in train if row.report and row.images]
     shown, stored = ([_main(row) for row in rows] for rows in (seen, known))
-    neighbours = nearest_neighbour(features(train, stored), known, features(split, shown))
+    neighbours = nearest_neighbour(features(train, stored), known, features(split, shown)) if known else []
     for section in ("findings", "impression"):
         rows = [i for i, row in enumerate(seen) if getattr(row.report, section)]
+        if not rows:
+            continue
         truth = [getattr(seen[i].report, section) for i in rows]
-        typical = constant_report([text for row in known if (text := getattr(row.report, section))])
-        systems = {
-            name: [getattr(predicted[seen[i].uid], section) for i in rows],
-            CONSTANT: [typical] * len(rows),
-            NEIGHBOUR: [getattr(neighbours[i].report, section) for i in rows],
-        }
+        systems = {name: [getattr(predicted[seen[i].uid], section) for i in rows]}
+        if told := [text for row in known if (text := getattr(row.report, section))]:
+            systems[CONSTANT] = [constant_report(told)] * len(rows)
+            systems[NEIGHBOUR] = [getattr(neighbours[i].report, section) for i in rows]
         labels = _positive(truth)
         for system, texts in systems.items():
             scores += _scores(score_reports(truth, texts, section), system, len(rows))
@@ -141,14 +147,18 @@ def questions(manifest: Manifest) -> list[Asked]:
 def question_scores(
     features: Features, predicted: Mapping[str, str], split: Manifest, train: Manifest, name: str
 ) -> list[Score]:
-    """Exact match of closed and of open questions, beside the commonest and the neighbour's answer of that type."""
+    """Exact match of closed and of open questions, beside the commonest and the neighbour's answer.
+
+    Both baselines look at the training questions with the same words, or, where there are none, of the same type.
+    """
     asked = [a for a in questions(split) if a.question.qid in predicted]
     stored = questions(train)
-    commonest: dict[tuple[str, str], Counter[str]] = {}
-    for a in stored:
-        commonest.setdefault(_kind(a), Counter())[_plain(a.question.answer)] += 1
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for j, a in enumerate(stored):
+        for key in (_words(a), _kind(a)):
+            alike.setdefault(key, []).append(j)
     ours = features(split, [a.ref for a in asked])
-    theirs = features(train, [a.ref for a in stored])
+    theirs = features(train, [a.ref for a in stored]) if stored else np.empty((0, 0))
     scores = []
     for kind in ("closed", "open"):
         picked = [i for i, a in enumerate(asked) if a.question.answer_type.lower() == kind]
@@ -158,18 +168,20 @@ def question_scores(
         for i in picked:
             a = asked[i]
             truth = _plain(a.question.answer)
-            same = [j for j, s in enumerate(stored) if _kind(s) == _kind(a)]
+            same = alike.get(_words(a)) or alike.get(_kind(a), [])
             near = nearest_neighbour(theirs[same], [stored[j] for j in same], ours[i : i + 1]) if same else []
+            commonest = Counter(_plain(stored[j].question.answer) for j in same).most_common(1)
             answers = {
                 name: predicted[a.question.qid],
-                CONSTANT: commonest[_kind(a)].most_common(1)[0][0] if same else "",
+                CONSTANT: commonest[0][0] if commonest else "",
                 NEIGHBOUR: near[0].question.answer if near else "",
             }
             for system, answer in answers.items():
                 right[system].append(_plain(answer) == truth)
         measure = score_name("exact_match", kind, split.corpus)
+        studies = [asked[i].row.uid for i in picked]
         for system, hits in right.items():
-            scores.append(_score(measure, system, _mean(np.array(hits)), len(hits)))
+            scores.append(_score(measure, system, _mean(np.array(hits), studies), len(hits)))
     return scores
 
 
@@ -189,12 +201,16 @@ def as_json(scores: Sequence[Score], signature: Mapping[str, Any]) -> dict[str, 
     return {"signature": dict(signature), "scores": [asdict(score) for score in scores]}
 
 
-def _mean(right: np.ndarray) -> Interval:
-    return bootstrap(lambda index: float(right[index].mean()), len(right))
+def _mean(right: np.ndarray, studies: Sequence[str]) -> Interval:
+    return bootstrap(*over_studies(lambda index: float(right[index].mean()), studies))
 
 
-def _kind(asked: Asked) -> tuple[str, str]:
+def _kind(asked: Asked) -> tuple[str, ...]:
     return asked.question.answer_type.lower(), asked.question.question_type
+
+
+def _words(asked: Asked) -> tuple[str, ...]:
+    return ("words", _plain(asked.question.question))
 
 
 def _plain(answer: str) -> str:

@@ -218,6 +218,7 @@ def _voi_lut(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     """
     lut = dataset.VOILUTSequence[0]
     entries, first, bits = (int(value) for value in lut.LUTDescriptor)
+    entries = entries or 2**16  # as 16 bits cannot say it
     table = lut.LUTData
     if isinstance(table, bytes):  # VR OW: 16-bit words, or packed bytes
         packed = bits <= 8 and len(table) < 2 * entries

@@ -9,6 +9,7 @@ Salimans 2022, arXiv 2207.12598) on logits: null + g * (conditional - null).
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -203,6 +204,8 @@ class _Decoder:
 
 
 def _guided(prompts: Sequence[list[int]], null_prompts: Sequence[list[int]] | None, guidance: float) -> list[list[int]]:
+    if not math.isfinite(guidance):
+        raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
     if guidance == 1.0:
         return list(prompts)
     if null_prompts is None or len(null_prompts) != len(prompts):

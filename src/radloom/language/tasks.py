@@ -24,6 +24,7 @@ from radloom.errors import ManifestError, RecipeError
 from radloom.language.losses import IGNORED
 from radloom.language.prompts import WORDINGS, Prompter, Sections, format_answer, format_observations, has_sections
 from radloom.language.vocabulary import TokenIds
+from radloom.reports.labeller import label
 from radloom.study import Question, Report, View
 
 
@@ -261,7 +262,7 @@ class TaskMix(Dataset[dict[str, Any]]):
             prompt = self.prompter.impression(row.report.findings, wording)
             return Example().add(prompt, self.prompter.answer(format_answer(row.report, Sections.IMPRESSION)))
         prompt = self.prompter.observations(row.report, wording)
-        return Example().add(prompt, self.prompter.answer(format_observations(row.labels)))
+        return Example().add(prompt, self.prompter.answer(format_observations(label(row.report))))
 
     def _sections(self, report: Report, rng: np.random.Generator) -> Sections:
         return _choose([sections for sections in self.config.sections if has_sections(report, sections)], rng)

@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import yaml
 
+from radloom.codec.network import Codec
 from radloom.config import from_dict
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
-from radloom.recipes.stages import STAGES, StageConfig
+from radloom.recipes.stages import STAGES, StageConfig, TrainCodec
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def _build(data: Mapping[str, Any]) -> Recipe:
             raise RecipeError(
                 f"model.{part}: no stage is called {name!r}{did_you_mean(name, [s.name for s in stages])}."
             )
+    if recipe.transform.size % Codec.stride and any(isinstance(stage, TrainCodec) for stage in stages):
+        raise RecipeError(f"transform.size is {recipe.transform.size}; the codec needs a multiple of {Codec.stride}.")
     for stage in stages:
         for name in getattr(stage, "corpora", ()):
             if name not in recipe.corpora:

@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
+from radloom.checkpoint import fingerprint
 from radloom.config import from_dict, to_dict
+from radloom.corpora.checks import leak_check
 from radloom.corpora.manifest import Manifest, summary_lines
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
@@ -59,9 +61,10 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         return folder / name / "model"
 
     for stage in ahead:
+        leak_check([manifest(name) for name in getattr(stage, "corpora", ())])
         place = folder / stage.name
         place.mkdir(exist_ok=True)
-        _claim(stage, place / "stage.yaml")
+        _claim(stage, place / "stage.yaml", {key: fingerprint(output(name)) for key, name in stage.uses().items()})
         if not (place / "done.json").is_file():
             print(f"{recipe.name}: {stage.name}", file=sys.stderr)
             stage.run(Workshop(manifest, recipe.transform, output, place))
@@ -85,10 +88,19 @@ def assemble(recipe: Recipe, folder: Path) -> Path:
     return model
 
 
-def _claim(settings: StageConfig | Transform, note: Path) -> None:
-    """Note settings in a file, or check that they are those noted there; what the note lacks has its default."""
-    kind = {"kind": settings.kind} if isinstance(settings, StageConfig) else {}
-    current = {**kind, **to_dict(settings)}
+def _claim(
+    settings: StageConfig | CorpusConfig | Transform, note: Path, begun_from: dict[str, str] | None = None
+) -> None:
+    """Note settings in a file, or check that they are those noted there; what the note lacks has its default.
+
+    Args:
+        settings: of what is made.
+        note: the file.
+        begun_from: fingerprints of the earlier stages that it is made from.
+    """
+    own: dict[str, Any] = {"kind": settings.kind} if isinstance(settings, StageConfig) else {}
+    own |= {"begun_from": begun_from} if begun_from else {}
+    current = {**own, **to_dict(settings)}
     if not note.is_file():
         new = note.with_name(f".{note.name}.new")
         new.write_text(yaml.safe_dump(current, sort_keys=False), encoding="utf-8")
@@ -96,8 +108,8 @@ def _claim(settings: StageConfig | Transform, note: Path) -> None:
         return
     noted: dict[str, Any] = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
     with suppress(RecipeError):  # settings that are not known any more differ as they are
-        begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in kind})
-        noted = {**{k: noted.get(k) for k in kind}, **to_dict(begun)}
+        begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in own})
+        noted = {**{k: noted.get(k) for k in own}, **to_dict(begun)}
     differing = sorted(k for k in current.keys() | noted.keys() if current.get(k) != noted.get(k))
     if differing:
         raise RecipeError(
@@ -109,6 +121,8 @@ def _claim(settings: StageConfig | Transform, note: Path) -> None:
 def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     """The manifest of a corpus, made on first use; what was left out is told on stderr."""
     source = _source(corpus, data, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(corpus, folder / "corpus.yaml")
     if source is None:
         return Manifest.read(folder)
     from radloom.corpora import prepare

@@ -184,14 +184,16 @@ def _starts_paragraph(match: re.Match[str], text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _known_section(header: str) -> str | None:
-    """The section of a header, misspelt or not."""
+    """The section of a header; one with a single misspelling too, if it is long enough not to be another word.
+
+    With two, *Contusion* would be a conclusion and *Compression* an impression.
+    """
     name = " ".join(header.lower().split())
     name = re.sub(r"\s*/\s*", "/", name)
     if name in _SPELLINGS:
         return _SPELLINGS[name]
     for spelling, section in _SPELLINGS.items():
-        allowed = 0 if len(spelling) < 6 else 1 if len(spelling) < 8 else 2
-        if abs(len(spelling) - len(name)) <= allowed and _edits(name, spelling) <= allowed:
+        if len(spelling) >= 6 and abs(len(spelling) - len(name)) <= 1 and _edits(name, spelling) <= 1:
             return section
     return None
 

@@ -1,19 +1,19 @@
 """AUROC, accuracy, precision, recall and F1 of the observations, with bootstrap intervals over studies.
 
-Arrays are (n, k): n studies, k observations. For AUROC a label that is not known is NaN and left out of that
-observation's score; F1 takes no unknowns.
+Arrays are (n, k): n rows, k observations; a row is a study, or an image where the study of each is given. For AUROC a
+label that is not known is NaN and left out of that observation's score; F1 takes no unknowns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from radloom.errors import RadloomError
 from radloom.scores.names import score_name
-from radloom.scores.statistics import Interval, Statistic, bootstrap
+from radloom.scores.statistics import Interval, Statistic, bootstrap, over_studies
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -45,6 +45,7 @@ def score_auroc(
     scores: np.ndarray,
     observations: Sequence[str],
     *made_by: str,
+    studies: Sequence[Hashable] | None = None,
     samples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
@@ -55,6 +56,7 @@ def score_auroc(
         scores: (n, k).
         observations: names, k of them.
         made_by: what gave scores and labels, for the names, e.g. `"radloom-classifier", "rule-labeller"`.
+        studies: the study of each row, where a study has several; without, every row is one.
         samples, seed: of the bootstrap.
 
     Returns:
@@ -82,16 +84,16 @@ def score_auroc(
 
         return of
 
+    def interval(of: Statistic) -> Interval:
+        return bootstrap(*over_studies(of, range(n) if studies is None else studies), samples, seed)
+
     areas = {name: area(k) for k, name in enumerate(observations)}
     defined = {name: of for name, of in areas.items() if not np.isnan(of(np.arange(n)))}
     result = {
-        score_name("auroc", name, *made_by): bootstrap(of, n, samples, seed) if name in defined else None
-        for name, of in areas.items()
+        score_name("auroc", name, *made_by): interval(of) if name in defined else None for name, of in areas.items()
     }
     result[score_name("auroc_macro", f"{len(defined)} observations", *made_by)] = (
-        bootstrap(lambda index: float(np.mean([of(index) for of in defined.values()])), n, samples, seed)
-        if defined
-        else None
+        interval(lambda index: float(np.mean([of(index) for of in defined.values()]))) if defined else None
     )
     return result
 

@@ -7,7 +7,7 @@ draw the same studies, whatever is scored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,20 @@ class Difference(Interval):
     """
 
     p: float
+
+
+def over_studies(statistic: Statistic, studies: Sequence[Hashable]) -> tuple[Statistic, int]:
+    """A statistic of rows as one of studies, of which each may have several rows, and the number of studies.
+
+    Args:
+        statistic: scores the rows of an index array.
+        studies: the study of each row.
+    """
+    rows: dict[Hashable, list[int]] = {}
+    for row, study in enumerate(studies):
+        rows.setdefault(study, []).append(row)
+    members = [np.array(places) for places in rows.values()]
+    return (lambda index: statistic(np.concatenate([members[i] for i in index]))), len(members)
 
 
 def bootstrap(statistic: Statistic, n: int, samples: int = 1000, seed: int = 0) -> Interval:

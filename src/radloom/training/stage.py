@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
+from radloom.errors import RecipeError
+
 
 class Loss(NamedTuple):
     """One backward pass.
@@ -70,6 +72,13 @@ class LoopConfig:
     evaluate_every: int = 0
     sample_every: int = 0
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "log_every"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"train.{name} is {getattr(self, name)}; give 1 or more.")
+        if not self.learning_rate > 0:
+            raise RecipeError(f"train.learning_rate is {self.learning_rate}; give more than 0.")
 
 
 class Stage(ABC):
