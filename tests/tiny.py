@@ -106,6 +106,7 @@ def make_model(folder: Path, seed: int = 0) -> Path:
         "recipe": "tiny",
         "about": "Random weights, for tests.",
         "text": {"temperature": 0.0, "max_tokens": MAX_TOKENS},
+        "answer": {"temperature": 0.0, "max_tokens": MAX_TOKENS},
     }
     (folder / "model.json").write_text(json.dumps(head), encoding="utf-8")
     return folder

@@ -73,14 +73,15 @@ class ModelConfig:
         format: version of this layout.
         recipe: what trained it.
         about: in a sentence.
-        image, text: defaults for drawing and for writing.
+        image, text, answer: defaults for drawing, for writing reports and for answering.
     """
 
     format: int
     recipe: str
     about: str
-    image: Sampling = field(default_factory=lambda: Sampling(top_p=0.95, guidance=2.0))
-    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
+    image: Sampling = field(default_factory=lambda: Sampling(top_p=0.9))
+    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9))
+    answer: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
 
 
 def shipped() -> list[str]:
@@ -341,7 +342,7 @@ class Model:
         **sampling: Any,
     ) -> list[str]:
         """Answers to questions, one an image."""
-        how = _changed(self.config.text, sampling)
+        how = _changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
         for question in questions:

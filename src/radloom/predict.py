@@ -240,7 +240,8 @@ def _file_name(uid: str) -> str:
 
 def _claim(work: _Work, task: str) -> dict[str, Any]:
     """What makes the output, after a check that it is what is noted beside an output that is there."""
-    how = work.model.config.image if task == "image" else work.model.config.text
+    config = work.model.config
+    how = {"image": config.image, "report": config.text, "ask": config.answer}[task]
     settings = {
         "format": FORMAT,
         "task": task,
