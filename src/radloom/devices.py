@@ -28,7 +28,7 @@ def usable(device: str | torch.device) -> torch.device:
 def bfloat16_in_hardware() -> bool:
     """Whether this machine's accelerator, or its processor if there is none, multiplies bfloat16 itself.
 
-    Where it does not, bfloat16 is emulated: a convolution took 20 times as long as in float32 on an AVX2 processor.
+    Where it does not, bfloat16 is emulated: the codec trained 20 times slower than in float32 on an AVX2 processor.
     """
     import torch
 
