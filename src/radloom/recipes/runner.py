@@ -39,8 +39,8 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         The folder of the finished model, or of the last stage if stopped before.
 
     Raises:
-        RecipeError: no stage is called `until`, a corpus is not there, or a stage in `folder` was begun with other
-            settings. Nothing is written then.
+        RecipeError: no stage is called `until`, or a corpus is not there: nothing is written then; or a stage in
+            `folder` was begun with other settings.
     """
     stages = [stage.name for stage in recipe.stages]
     if until is not None and until not in stages:
