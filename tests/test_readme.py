@@ -26,7 +26,8 @@ from radloom.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODEL_COMMANDS = ("report", "image", "ask", "check", "predict", "reconstruct", "evaluate", "demo")
+MODEL_COMMANDS = ("report", "image", "ask", "check", "predict", "reconstruct", "demo")
+OTHER_COMMANDS = ("prepare", "questions", "evaluate", "score", "compare", "train", "doctor")
 TRAINED = "runs/"
 
 
@@ -65,6 +66,8 @@ def run(command: str, model: Path) -> None:
     arguments = shlex.split(line)[1:]
     if arguments[0] in MODEL_COMMANDS and "--model" not in arguments:
         arguments += ["--model", str(model)]
+    if arguments[0] == "evaluate":
+        arguments[1] = str(model)
     if trains(command):
         arguments += one_step_a_stage(arguments[1])
     result = CliRunner().invoke(app, arguments, prog_name="radloom")
@@ -87,7 +90,7 @@ def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyP
     from radloom.doctor import Check
 
     monkeypatch.setattr("radloom.doctor.diagnose", lambda: [Check("weights", True, "not looked at in this test")])
-    assert {command.split()[1] for command in QUICK} >= {*MODEL_COMMANDS, "prepare", "train", "doctor"} - {"demo"}
+    assert {command.split()[1] for command in QUICK} >= {*MODEL_COMMANDS, *OTHER_COMMANDS} - {"demo"}
     for command in QUICK:
         run(command, tiny_model)
     for name in ("effusion.png", "heart.png", "clear-1.png", "clear-4.png", "reports.jsonl", "drawn.jsonl"):

@@ -35,7 +35,8 @@ class Check:
     """One thing looked at.
 
     Attributes:
-        name: what was looked at; what only training needs begins with `"training: "`.
+        name: what was looked at; what only training needs begins with `"training: "`, measures that `radloom evaluate`
+            takes from other packages with `"measure: "`.
         ok: whether it is as it should be.
         detail: what was found.
         remedy: what to do about it; `""` when it is ok.
@@ -67,6 +68,7 @@ def diagnose(model: str | Path = "nano") -> list[Check]:
         check_weights(model),
         *(check_training(name) for name in _TRAINING),
         *check_decoders(),
+        *check_measures(),
     ]
 
 
@@ -182,3 +184,15 @@ def check_decoders() -> Iterator[Check]:
         plugins = get_decoder(syntax).available_plugins
         remedy = "" if plugins else "Run: pip install python-gdcm pylibjpeg pylibjpeg-openjpeg"
         yield Check(f"DICOM {name}", bool(plugins), ", ".join(plugins) or "no decoder", remedy)
+
+
+def check_measures() -> Iterator[Check]:
+    """Measures whose package or weights are not part of radloom; without them `radloom evaluate` says `unavailable`."""
+    from radloom.scores.adapters import statuses
+
+    there = importlib.util.find_spec("pycocoevalcap") is not None
+    remedy = "" if there else "To score with it: pip install --no-deps pycocoevalcap==1.2"
+    yield Check("measure: meteor", there, metadata.version("pycocoevalcap") if there else "not here", remedy)
+    for status in statuses():
+        detail = status.detail if status.available else "not here"
+        yield Check(f"measure: {status.name}", status.available, detail, "" if status.available else status.detail)

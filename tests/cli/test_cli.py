@@ -15,6 +15,7 @@ from PIL import Image
 import radloom
 import tiny
 from radloom.corpora.manifest import Manifest
+from radloom.errors import RadloomError
 from radloom.study import OBSERVATIONS
 
 
@@ -85,11 +86,34 @@ def test_prepare_of_other_corpora_tells_as_json(cli, tmp_path: Path) -> None:
 
 
 def test_evaluate_tells_as_json(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
-    run = ("evaluate", prepared, "--task", "question", "-o", tmp_path / "scores", "--model", tiny_model, "--json")
-    found = json.loads(cli(*run).out)
+    out = tmp_path / "scores"
+    found = json.loads(cli("evaluate", tiny_model, prepared, "--tasks", "question", "-o", out, "--json").out)
     assert found["signature"]["split"] == "val"
-    assert {score["name"] for score in found["scores"]} == {"exact_match[closed, raw]"}
-    assert found == json.loads((tmp_path / "scores" / "scores.json").read_text(encoding="utf-8"))
+    assert "accuracy[closed, raw]" in {score["name"] for score in found["scores"]}
+    assert found == json.loads((out / "scores.json").read_text(encoding="utf-8")) | {"out": str(out)}
+    assert {"README.md", "index.html", "scores.md", "draws.npz"} <= {path.name for path in out.iterdir()}
+
+
+def test_files_of_another_system_are_scored_and_compared(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
+    cli("evaluate", tiny_model, prepared, "--tasks", "report", "--no-adapters", "-o", tmp_path / "a")
+    file = tmp_path / "a" / "predictions" / "report-val.jsonl"
+    scored = cli("score", "report", file, prepared, "--no-adapters", "-o", tmp_path / "b", "--name", "other")
+    assert scored.code == 0 and "| bleu4[findings, r2gen] | 2 |" in scored.out
+    text = cli("compare", tmp_path / "a" / "scores.json", tmp_path / "b" / "scores.json").out
+    assert "| bleu4[findings, r2gen] | 2 |" in text and "+0.000 [+0.000, +0.000] | 1.000 |" in text
+    against = ("compare", tmp_path / "a", tmp_path / "b", "--a", "constant", "--json")
+    assert json.loads(cli(*against).out)["a"] == "constant"
+
+
+def test_a_task_that_fails_gives_exit_code_1(
+    cli, tiny_model: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RadloomError("nothing works; mend it.")
+
+    monkeypatch.setattr("radloom.evaluation.run.score_classifier", fail)
+    result = cli("evaluate", tiny_model, prepared, "--tasks", "classifier", "-o", tmp_path)
+    assert result.code == 1 and "error: nothing works; mend it." in result.out
 
 
 def test_questions_by_rule(cli, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from radloom.errors import RadloomError
+from radloom.scores.statistics import Bootstrap
 from radloom.scores.text import bleu, bleu_counts, r2gen_clean, r2gen_text, rouge_l, score_reports
 
 REFERENCES = [
@@ -42,8 +43,9 @@ def test_several_references_equal_pycocoevalcap() -> None:
 
 def test_bleu_of_a_subset_is_the_bleu_of_those_pairs() -> None:
     index = np.array([1, 1, 0])
+    weights = np.bincount(index, minlength=len(REFERENCES))[None].astype(float)
     subset = bleu([REFERENCES[i] for i in index], [HYPOTHESES[i] for i in index])
-    np.testing.assert_allclose(bleu_counts(REFERENCES, HYPOTHESES).corpus(index), subset)
+    np.testing.assert_allclose(bleu_counts(REFERENCES, HYPOTHESES).corpus(weights)[0], subset)
 
 
 def test_empty_hypothesis_scores_zero() -> None:
@@ -72,7 +74,10 @@ def test_text_is_cut_at_sixty_words() -> None:
 
 def test_report_scores_are_named_after_section_and_protocol_and_bracket_the_value() -> None:
     scores = score_reports(
-        ["Heart is NORMAL."] * 3 + REFERENCES, ["heart is normal"] * 3 + HYPOTHESES, "findings", samples=100
+        ["Heart is NORMAL."] * 3 + REFERENCES,
+        ["heart is normal"] * 3 + HYPOTHESES,
+        "findings",
+        Bootstrap(3 + len(REFERENCES), 100),
     )
     assert list(scores) == [*(f"bleu{k}[findings, r2gen]" for k in (1, 2, 3, 4)), "rouge_l[findings, r2gen]"]
     for interval in scores.values():
@@ -80,7 +85,7 @@ def test_report_scores_are_named_after_section_and_protocol_and_bracket_the_valu
 
 
 def test_a_perfect_system_scores_one() -> None:
-    for interval in score_reports(REFERENCES, REFERENCES, "findings", samples=10).values():
+    for interval in score_reports(REFERENCES, REFERENCES, "findings", Bootstrap(len(REFERENCES), 10)).values():
         assert interval.value == pytest.approx(1, abs=1e-6)
 
 

@@ -12,10 +12,14 @@ from torch import Tensor
 from radloom.classifier.model import ClinicalClassifier, targets
 from radloom.codec.network import Codec
 from radloom.corpora.images import XrayImages
+from radloom.evaluation.bench import Bench, spread
+from radloom.evaluation.exhibits import picture
+from radloom.evaluation.table import REAL, Tally
 from radloom.imaging import Transform, sheet
-from radloom.scores.classification import auroc
+from radloom.scores.classification import auroc, score_auroc
 from radloom.scores.images import psnr, ssim
 from radloom.scores.names import score_name
+from radloom.scores.statistics import mean
 from radloom.study import OBSERVATIONS
 
 COLUMNS = 8
@@ -74,7 +78,58 @@ class CodecScores:
         return scores
 
 
+@dataclass(frozen=True)
+class Reconstructions:
+    """What a codec did to each of n X-rays.
+
+    Attributes:
+        psnr, ssim: (n,).
+        before, after: the classifier's probabilities of original and reconstruction, (n, 15).
+        used: (n, codes), whether each code of the book occurs in an image.
+    """
+
+    psnr: np.ndarray
+    ssim: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    used: np.ndarray
+
+
 @torch.no_grad()
+def reconstruct(
+    codec: Codec,
+    classifier: ClinicalClassifier,
+    images: Sequence[Tensor],
+    *,
+    batch_size: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+) -> Reconstructions:
+    """Send X-rays through a codec and compare.
+
+    Args:
+        codec: in eval mode.
+        classifier: in eval mode; it judges both sides.
+        images: pixels (1, R, R) in [-1, 1], at least one.
+        batch_size: images at a time.
+        progress: told of images done and in all.
+    """
+    device = next(codec.parameters()).device
+    parts = []
+    for start in range(0, len(images), batch_size):
+        stop = min(start + batch_size, len(images))
+        pixels = torch.stack([images[i] for i in range(start, stop)]).to(device)
+        codes = codec.encode(pixels)
+        decoded = codec.decode(codes)
+        used = torch.zeros(len(pixels), codec.config.codes, dtype=torch.bool)
+        used.scatter_(1, codes.flatten(1).cpu(), True)
+        sides = (pixels + 1) / 2, (decoded + 1) / 2
+        verdicts = (classifier.probabilities(x).cpu().numpy() for x in (pixels, decoded))
+        parts.append((psnr(*sides), ssim(*sides), *verdicts, used.numpy()))
+        if progress:
+            progress(stop, len(images))
+    return Reconstructions(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
 def score_codec(
     codec: Codec,
     classifier: ClinicalClassifier,
@@ -84,36 +139,44 @@ def score_codec(
     batch_size: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> CodecScores:
-    """Reconstruct X-rays and compare.
+    """Summary of `reconstruct`, which has the other arguments.
 
     Args:
-        codec: in eval mode.
-        classifier: in eval mode; it judges both sides.
-        images: pixels (1, R, R) in [-1, 1], at least one.
         labels: (n, 14) 0, 1 or NaN for not known, as `known_labels` gives them.
-        batch_size: images at a time.
+    """
+    made = reconstruct(codec, classifier, images, batch_size=batch_size, progress=progress)
+    verdicts = _verdicts(made.before, made.after, labels)
+    usage = float(made.used.any(0).mean())
+    return CodecScores(len(images), float(made.psnr.mean()), float(made.ssim.mean()), usage, verdicts)
+
+
+TASK = "codec"
+
+
+def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, int], None] | None = None) -> None:
+    """Score the codec over all images of the split, and show some beside their reconstructions.
+
+    Args:
+        bench: gathers scores and pictures.
+        codec: in eval mode.
         progress: told of images done and in all.
     """
-    device = next(codec.parameters()).device
-    peaks, similarities, before, after = [], [], [], []
-    used: set[int] = set()
-    for start in range(0, len(images), batch_size):
-        stop = min(start + batch_size, len(images))
-        pixels = torch.stack([images[i] for i in range(start, stop)]).to(device)
-        codes = codec.encode(pixels)
-        decoded = codec.decode(codes)
-        used.update(codes.unique().tolist())
-        peaks.append(psnr((pixels + 1) / 2, (decoded + 1) / 2))
-        similarities.append(ssim((pixels + 1) / 2, (decoded + 1) / 2))
-        before.append(classifier.probabilities(pixels).cpu().numpy())
-        after.append(classifier.probabilities(decoded).cpu().numpy())
-        if progress:
-            progress(stop, len(images))
-    verdicts = _verdicts(np.concatenate(before), np.concatenate(after), labels)
-    usage = len(used) / codec.config.codes
-    return CodecScores(
-        len(images), float(np.concatenate(peaks).mean()), float(np.concatenate(similarities).mean()), usage, verdicts
-    )
+    images = XrayImages([bench.split], bench.vision.transform)
+    made = reconstruct(codec, bench.vision.classifier, images, progress=progress)
+    labels = known_labels(images)
+    studies = [row.uid for _, row, _ in images.entries]
+    draw, tally = bench.bootstrap(studies), Tally(TASK, bench.name, studies)
+    before, after = (side[:, : len(OBSERVATIONS)] for side in (made.before, made.after))
+    agree = ((before > 0.5) == (after > 0.5)).mean(1)
+    tally.add(bench.name, {"psnr": draw(mean(made.psnr)), "ssim": draw(mean(made.ssim))})
+    tally.count(bench.name, "codebook_usage", float(made.used.any(0).mean()))
+    tally.add(bench.name, {score_name("verdict_agreement", BY): draw(mean(agree))})
+    for system, chances in ((REAL, before), (bench.name, after)):
+        tally.add(system, dict(score_auroc(labels, chances, OBSERVATIONS, "reconstructions", BY, bootstrap=draw)))
+    bench.scores += tally.scores
+    shown = [images[i] for i in spread(range(len(images)), 2 * COLUMNS)]
+    caption = "Originals in the odd rows, below each what the codec makes of it, with its PSNR."
+    bench.exhibits.append(picture(TASK, "Reconstructions", caption, [comparison(codec, shown)], 1))
 
 
 def known_labels(images: XrayImages) -> np.ndarray:

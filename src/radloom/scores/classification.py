@@ -6,14 +6,14 @@ label that is not known is NaN and left out of that observation's score; F1 take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from radloom.errors import RadloomError
 from radloom.scores.names import score_name
-from radloom.scores.statistics import Interval, Statistic, bootstrap, over_studies
+from radloom.scores.statistics import Bootstrap, Interval, Statistic, divide
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -36,7 +36,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     if np.isnan(labels).any() or np.isnan(scores).any():
         return None
     _check_binary(labels)
-    area = _area(labels, np.unique(scores, return_inverse=True)[1])
+    area = float(_weighted_area(labels, scores)(np.ones((1, len(labels))))[0])
     return None if np.isnan(area) else area
 
 
@@ -45,9 +45,7 @@ def score_auroc(
     scores: np.ndarray,
     observations: Sequence[str],
     *made_by: str,
-    studies: Sequence[Hashable] | None = None,
-    samples: int = 1000,
-    seed: int = 0,
+    bootstrap: Bootstrap | None = None,
 ) -> dict[str, Interval | None]:
     """AUROC of each observation and their mean, with bootstrap intervals over studies.
 
@@ -56,12 +54,12 @@ def score_auroc(
         scores: (n, k).
         observations: names, k of them.
         made_by: what gave scores and labels, for the names, e.g. `"radloom-classifier", "rule-labeller"`.
-        studies: the study of each row, where a study has several; without, every row is one.
-        samples, seed: of the bootstrap.
+        bootstrap: over the studies of the rows; by default every row is one.
 
     Returns:
-        `{"auroc[Edema, ...]": Interval, ..., "auroc_macro[13 observations, ...]": Interval}`. None stands where a
-        score is undefined because the known labels are all of one class; the mean is over the others.
+        `{"auroc[Edema, ...]": Interval, ..., "auroc_macro[13 observations, ...]": Interval, "auroc_micro[...]": ...}`.
+        None stands where a score is undefined because the known labels are all of one class; the macro mean is over
+        the others, the micro score over all pairs of a row and an observation whose label is known.
 
     Raises:
         RadloomError: shapes that do not fit, labels other than 0, 1 and NaN, or scores that are not finite.
@@ -72,29 +70,19 @@ def score_auroc(
     _check_binary(labels[~np.isnan(labels)])
     if not np.isfinite(scores).all():
         raise RadloomError("Scores hold NaN or infinity; mend the model that gave them.")
-    ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in scores.T], axis=1)
-    n = len(labels)
-
-    def area(k: int) -> Statistic:
-        known = ~np.isnan(labels[:, k])
-
-        def of(index: np.ndarray) -> float:
-            index = index[known[index]]
-            return _area(labels[index, k], ranks[index, k])
-
-        return of
-
-    def interval(of: Statistic) -> Interval:
-        return bootstrap(*over_studies(of, range(n) if studies is None else studies), samples, seed)
-
-    areas = {name: area(k) for k, name in enumerate(observations)}
-    defined = {name: of for name, of in areas.items() if not np.isnan(of(np.arange(n)))}
+    bootstrap = bootstrap or Bootstrap(len(labels))
+    n, k = labels.shape
+    areas = {name: _weighted_area(labels[:, i], scores[:, i]) for i, name in enumerate(observations)}
+    defined = {name: area for name, area in areas.items() if not np.isnan(area(np.ones((1, n)))[0])}
     result = {
-        score_name("auroc", name, *made_by): interval(of) if name in defined else None for name, of in areas.items()
+        score_name("auroc", name, *made_by): bootstrap(area) if name in defined else None
+        for name, area in areas.items()
     }
-    result[score_name("auroc_macro", f"{len(defined)} observations", *made_by)] = (
-        interval(lambda index: float(np.mean([of(index) for of in defined.values()]))) if defined else None
-    )
+    macro = score_name("auroc_macro", f"{len(defined)} observations", *made_by)
+    result[macro] = bootstrap(lambda w: np.mean([area(w) for area in defined.values()], axis=0)) if defined else None
+    pooled = _weighted_area(labels.ravel(), scores.ravel())
+    micro = score_name("auroc_micro", f"{k} observations", *made_by)
+    result[micro] = bootstrap(lambda w: pooled(np.repeat(w, k, axis=1))) if defined else None
     return result
 
 
@@ -144,8 +132,7 @@ def score_f1(
     predicted: np.ndarray,
     observations: Sequence[str],
     *made_by: str,
-    samples: int = 1000,
-    seed: int = 0,
+    bootstrap: Bootstrap | None = None,
 ) -> dict[str, Interval]:
     """Precision, recall and F1 of each observation, micro and macro, with bootstrap intervals over studies.
 
@@ -153,7 +140,7 @@ def score_f1(
         truth, predicted: boolean, (n, k).
         observations: names, k of them.
         made_by: labeller and uncertainty rule, for the names, e.g. `"rule-labeller", "uncertain=negative"`.
-        samples, seed: of the bootstrap.
+        bootstrap: over the studies of the rows; by default every row is one.
 
     Returns:
         `{"f1[Edema, rule-labeller, uncertain=negative]": Interval, ..., "f1_micro[14 observations, ...]": Interval,
@@ -165,27 +152,83 @@ def score_f1(
     truth, predicted = _positives(truth), _positives(predicted)
     _check_same_shape(truth, predicted)
     _check_columns(truth, observations)
-    parts = ("precision", "recall", "f1")
+    bootstrap = bootstrap or Bootstrap(len(truth))
+    hits, guessed, wanted = (a.astype(np.float64) for a in (truth & predicted, predicted, truth))
     every = f"{len(observations)} observations"
+    parts: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+        "precision": lambda h, g, w: _ratios(h, g),
+        "recall": lambda h, g, w: _ratios(h, w),
+        "f1": lambda h, g, w: _ratios(2 * h, g + w),
+    }
 
-    def part_of(part: str, score: Callable[[np.ndarray, np.ndarray], F1], columns: int | slice) -> Statistic:
-        return lambda index: float(getattr(score(truth[index, columns], predicted[index, columns]), part))
+    def of(
+        part: str, pool: Callable[[np.ndarray], np.ndarray], reduce: Callable[[np.ndarray], np.ndarray]
+    ) -> Statistic:
+        return lambda weights: reduce(parts[part](*(pool(weights @ sums) for sums in (hits, guessed, wanted))))
+
+    def column(k: int) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda values: values[:, k]
+
+    def same(values: np.ndarray) -> np.ndarray:
+        return values
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.sum(1))
+
+    def average(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.mean(1))
 
     statistics = {
-        score_name(p, name, *made_by): part_of(p, f1, k) for p in parts for k, name in enumerate(observations)
+        score_name(part, name, *made_by): of(part, column(k), same)
+        for part in parts
+        for k, name in enumerate(observations)
     }
-    for p in parts:
-        statistics[score_name(f"{p}_micro", every, *made_by)] = part_of(p, f1, slice(None))
-        statistics[score_name(f"{p}_macro", every, *made_by)] = part_of(p, f1_macro, slice(None))
-    return {name: bootstrap(statistic, len(truth), samples, seed) for name, statistic in statistics.items()}
+    for part in parts:
+        statistics[score_name(f"{part}_micro", every, *made_by)] = of(part, total, same)
+        statistics[score_name(f"{part}_macro", every, *made_by)] = of(part, same, average)
+    return {name: bootstrap(statistic) for name, statistic in statistics.items()}
 
 
-def _area(labels: np.ndarray, ranks: np.ndarray) -> float:
-    """AUROC from labels (n,) and integer ranks (n,), equal where scores tie; NaN for one class."""
-    positives, negatives = np.bincount(ranks, labels == 1), np.bincount(ranks, labels == 0)
-    pairs = positives.sum() * negatives.sum()
-    below = np.cumsum(negatives) - negatives / 2
-    return float(positives @ below / pairs) if pairs else float("nan")
+def best_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """For each observation the threshold at which F1 is highest: predicted positive is `score >= threshold`.
+
+    Args:
+        labels: 0, 1 or NaN for not known, (n, k).
+        scores: (n, k).
+
+    Returns:
+        (k,); infinity where no label is positive.
+    """
+    thresholds = np.full(labels.shape[1], np.inf)
+    for k in range(labels.shape[1]):
+        known = ~np.isnan(labels[:, k])
+        order = np.argsort(-scores[known, k], kind="stable")
+        truth, ranked = labels[known, k][order], scores[known, k][order]
+        if truth.sum():
+            harmonic = 2 * np.cumsum(truth) / (np.arange(1, len(truth) + 1) + truth.sum())
+            last = np.append(ranked[1:] != ranked[:-1], True)  # equal scores fall on the same side
+            thresholds[k] = ranked[np.argmax(np.where(last, harmonic, -1))]
+    return thresholds
+
+
+def _weighted_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
+    """AUROC of rows as weights (draws, n) count them; NaN labels are left out."""
+    known = np.flatnonzero(~np.isnan(labels))
+    order = known[np.argsort(scores[known], kind="stable")]
+    positive = labels[order] == 1
+    ranked = scores[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(order) else np.array([], np.int64)
+
+    def area(weights: np.ndarray) -> np.ndarray:
+        if not len(order):
+            return np.full(len(weights), np.nan)
+        w = weights[:, order]
+        above = np.add.reduceat(w * positive, starts, axis=1)
+        below = np.add.reduceat(w * ~positive, starts, axis=1)
+        lower = np.cumsum(below, axis=1) - below / 2
+        return divide((above * lower).sum(1), above.sum(1) * below.sum(1))
+
+    return area
 
 
 def _positives(labels: np.ndarray) -> np.ndarray:
@@ -197,6 +240,10 @@ def _positives(labels: np.ndarray) -> np.ndarray:
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
+
+
+def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
 
 
 def _check_same_shape(truth: np.ndarray, other: np.ndarray) -> None:

@@ -1,24 +1,31 @@
 """Bootstrap intervals and paired differences over studies (Efron and Tibshirani 1993, chapters 13 and 16).
 
-A statistic is a function of an index array: it scores the studies at those positions, of which some come more than
-once. Study is the unit that is drawn, so rows of one study belong to one position. The same `n`, `samples` and `seed`
-draw the same studies, whatever is scored.
+A statistic is a function of weights: how often each row counts. The plain score weighs every row 1; a draw of studies
+with replacement weighs the rows of a study by how often that study was drawn. Study is the unit that is drawn, so rows
+of one study come and go together. The same studies, `samples` and `seed` give the same draws, whatever is scored: two
+intervals over the same studies can be subtracted draw by draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from radloom.errors import RadloomError
 
-Statistic = Callable[[np.ndarray], float]
-"""Index array (n,) -> score; NaN where the score is undefined for that draw."""
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Weights (draws, rows) -> scores (draws,); NaN where the score is undefined for that draw."""
 
 LEVEL = 95
 """Per cent of the draws that an interval covers."""
+
+SAMPLES = 1000
+"""Draws of a bootstrap, where nothing else is said."""
+
+_BLOCK = 4_000_000  # weights held at a time
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,26 @@ class Interval:
     Attributes:
         value: the score of all studies, each once.
         low, high: the 2.5 % and 97.5 % points over the draws.
-        draws: number of draws the interval rests on; draws for which the score is undefined are not among them.
+        draws: the score of every draw; NaN where it is undefined for that draw.
     """
 
     value: float
     low: float
     high: float
-    draws: int
+    draws: np.ndarray = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, value: float, draws: np.ndarray) -> Interval:
+        """The percentile interval of draws.
+
+        Raises:
+            RadloomError: a score that is undefined for all studies together or for every draw.
+        """
+        defined = draws[~np.isnan(draws)]
+        if np.isnan(value) or not len(defined):
+            raise RadloomError("The score is undefined for these studies; score more of them or leave it out.")
+        low, high = np.percentile(defined, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+        return cls(float(value), float(low), float(high), draws)
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -48,71 +68,87 @@ class Difference(Interval):
         p: two-sided p-value of no difference: twice the smaller share of draws on either side of zero.
     """
 
-    p: float
+    p: float = 1.0
 
 
-def over_studies(statistic: Statistic, studies: Sequence[Hashable]) -> tuple[Statistic, int]:
-    """A statistic of rows as one of studies, of which each may have several rows, and the number of studies.
+def difference(score: Interval, baseline: Interval) -> Difference:
+    """`score - baseline`, paired: each draw of one less the same draw of the other (Koehn 2004).
 
     Args:
-        statistic: scores the rows of an index array.
-        studies: the study of each row.
+        score, baseline: over the same studies, with the same number of draws and seed.
+
+    Raises:
+        RadloomError: another number of draws, or no draw that has both scores.
     """
-    rows: dict[Hashable, list[int]] = {}
-    for row, study in enumerate(studies):
-        rows.setdefault(study, []).append(row)
-    members = [np.array(places) for places in rows.values()]
-    return (lambda index: statistic(np.concatenate([members[i] for i in index]))), len(members)
+    if score.draws.shape != baseline.draws.shape:
+        raise RadloomError(
+            f"{len(score.draws)} draws and {len(baseline.draws)} draws are not paired; score both with the same number."
+        )
+    draws = score.draws - baseline.draws
+    interval = Interval.of(score.value - baseline.value, draws)
+    defined = draws[~np.isnan(draws)]
+    tail = min(int(np.sum(defined <= 0)), int(np.sum(defined >= 0)))
+    p = min(1.0, 2 * (tail + 1) / (len(defined) + 1))
+    return Difference(interval.value, interval.low, interval.high, draws, p)
 
 
-def bootstrap(statistic: Statistic, n: int, samples: int = 1000, seed: int = 0) -> Interval:
-    """The 95 % percentile interval of `statistic` over `n` studies drawn with replacement.
+class Bootstrap:
+    """Draws of studies with replacement.
 
     Args:
-        statistic: scores the studies of an index array.
-        n: number of studies.
+        studies: the study of each row; or how many studies, a row each.
         samples: number of draws.
         seed: of the draws.
 
     Raises:
-        RadloomError: no study, or a score that is undefined for all studies together or for every draw.
+        RadloomError: no study or no draw.
     """
-    value, draws = _scores(statistic, n, samples, seed)
-    low, high = _limits(draws)
-    return Interval(value, low, high, len(draws))
+
+    def __init__(self, studies: Sequence[Hashable] | int, samples: int = SAMPLES, seed: int = 0) -> None:
+        names = range(studies) if isinstance(studies, int) else studies
+        numbers = {study: number for number, study in enumerate(dict.fromkeys(names))}
+        self.study_of = np.array([numbers[study] for study in names], dtype=np.int64)
+        self.studies, self.samples, self.seed = len(numbers), samples, seed
+        if self.studies < 1 or samples < 1:
+            raise RadloomError(
+                f"A bootstrap needs a study and a draw, got {self.studies} studies and {samples} draws; give it both."
+            )
+
+    @property
+    def rows(self) -> int:
+        return len(self.study_of)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How often each study is drawn: (samples, studies)."""
+        generator = np.random.default_rng(self.seed)
+        drawn = (generator.integers(0, self.studies, self.studies) for _ in range(self.samples))
+        return np.stack([np.bincount(index, minlength=self.studies) for index in drawn])
+
+    def weights(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """How often each row counts in the draws `start` to `stop`: (draws, rows)."""
+        return self.counts[start:stop, self.study_of].astype(np.float64)
+
+    def __call__(self, statistic: Statistic) -> Interval:
+        """The 95 % percentile interval of a statistic.
+
+        Raises:
+            RadloomError: a score that is undefined for all studies together or for every draw.
+        """
+        value = float(statistic(np.ones((1, self.rows)))[0])
+        block = max(1, _BLOCK // self.rows)
+        parts = [statistic(self.weights(start, start + block)) for start in range(0, self.samples, block)]
+        return Interval.of(value, np.concatenate(parts).astype(np.float64))
 
 
-def paired_difference(
-    statistic: Statistic, baseline: Statistic, n: int, samples: int = 1000, seed: int = 0
-) -> Difference:
-    """`statistic - baseline` with both computed on the same draws (Koehn 2004, "Statistical significance tests").
-
-    Raises:
-        RadloomError: as `bootstrap`.
-    """
-    value, draws = _scores(lambda index: statistic(index) - baseline(index), n, samples, seed)
-    low, high = _limits(draws)
-    tail = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
-    return Difference(value, low, high, len(draws), p=min(1.0, 2 * (tail + 1) / (len(draws) + 1)))
+def mean(values: np.ndarray | Sequence[float]) -> Statistic:
+    """The mean of the rows' values; a NaN among them is not counted."""
+    values = np.asarray(values, np.float64)
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    return lambda weights: divide(weights @ filled, weights @ known.astype(np.float64))
 
 
-def _scores(statistic: Statistic, n: int, samples: int, seed: int) -> tuple[float, np.ndarray]:
-    if n < 1 or samples < 1:
-        raise RadloomError(f"A bootstrap needs a study and a draw, got {n} studies and {samples} draws; give it both.")
-    value = float(statistic(np.arange(n)))
-    draws = np.array([statistic(index) for index in _draws(n, samples, seed)], dtype=np.float64)
-    draws = draws[~np.isnan(draws)]
-    if np.isnan(value) or not len(draws):
-        raise RadloomError(f"The score is undefined for these {n} studies; score more of them or leave it out.")
-    return value, draws
-
-
-def _draws(n: int, samples: int, seed: int) -> Iterator[np.ndarray]:
-    generator = np.random.default_rng(seed)
-    for _ in range(samples):
-        yield generator.integers(0, n, n)
-
-
-def _limits(draws: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(draws, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return float(low), float(high)
+def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole`, NaN where `whole` is 0."""
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)

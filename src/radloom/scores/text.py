@@ -18,7 +18,7 @@ import numpy as np
 
 from radloom.errors import RadloomError
 from radloom.scores.names import score_name
-from radloom.scores.statistics import Interval, Statistic, bootstrap
+from radloom.scores.statistics import Bootstrap, Interval, Statistic, mean
 
 References = Sequence[str | Sequence[str]]
 """One reference a hypothesis, or several."""
@@ -37,14 +37,14 @@ _SMALL, _TINY = 1e-9, 1e-15  # pycocoevalcap's epsilons, of denominators and num
 
 
 def score_reports(
-    references: Sequence[str], hypotheses: Sequence[str], section: str, *, samples: int = 1000, seed: int = 0
+    references: Sequence[str], hypotheses: Sequence[str], section: str, bootstrap: Bootstrap | None = None
 ) -> dict[str, Interval]:
     """BLEU-1..4 and ROUGE-L under the R2Gen protocol, with bootstrap intervals over studies.
 
     Args:
         references, hypotheses: raw text of one section, one a study, in the same order; n of each.
         section: which section that is, e.g. `"findings"`; it goes into the names.
-        samples, seed: of the bootstrap.
+        bootstrap: over the studies; by default each text is one.
 
     Returns:
         `{"bleu1[findings, r2gen]": Interval, ..., "rouge_l[findings, r2gen]": Interval}`.
@@ -57,13 +57,14 @@ def score_reports(
             raise RadloomError(f"Reference {i} has no {section}; leave out the studies without that section.")
     references, hypotheses = [r2gen_text(t) for t in references], [r2gen_text(t) for t in hypotheses]
     counts, rouge = bleu_counts(references, hypotheses), rouge_l(references, hypotheses)
+    bootstrap = bootstrap or Bootstrap(len(rouge))
 
     def order(k: int) -> Statistic:
-        return lambda index: float(counts.corpus(index)[k])
+        return lambda weights: counts.corpus(weights)[:, k]
 
     statistics = {score_name(f"bleu{k + 1}", section, "r2gen"): order(k) for k in range(4)}
-    statistics[score_name("rouge_l", section, "r2gen")] = lambda index: float(rouge[index].mean())
-    return {name: bootstrap(statistic, len(rouge), samples, seed) for name, statistic in statistics.items()}
+    statistics[score_name("rouge_l", section, "r2gen")] = mean(rouge)
+    return {name: bootstrap(statistic) for name, statistic in statistics.items()}
 
 
 def r2gen_text(text: str, words: int = WORDS) -> str:
@@ -81,7 +82,7 @@ def r2gen_clean(text: str) -> str:
 
 @dataclass(frozen=True)
 class BleuCounts:
-    """What BLEU needs of each of n hypotheses, so that any subset of them is scored by sums.
+    """What BLEU needs of each of n hypotheses, so that any weighting of them is scored by sums.
 
     Attributes:
         matched, guessed: clipped matches and n-grams of the hypothesis by order 1, 2, ...: (n, order).
@@ -94,12 +95,17 @@ class BleuCounts:
     length: np.ndarray
     reference_length: np.ndarray
 
-    def corpus(self, index: np.ndarray | None = None) -> np.ndarray:
-        """Corpus BLEU-1, BLEU-2, ... of the hypotheses at `index` (all by default): (order,)."""
-        i = slice(None) if index is None else index
-        return _bleu(
-            self.matched[i].sum(0), self.guessed[i].sum(0), self.length[i].sum(), self.reference_length[i].sum()
+    def corpus(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """Corpus BLEU-1, BLEU-2, ... of the hypotheses, each counted once: (order,); or as weights (draws, n) say:
+        (draws, order)."""
+        w = np.ones((1, len(self.length))) if weights is None else weights
+        scores = _bleu(
+            w @ self.matched,
+            w @ self.guessed,
+            w @ self.length,
+            w @ self.reference_length,
         )
+        return scores[0] if weights is None else scores
 
     def sentences(self) -> np.ndarray:
         """BLEU of each hypothesis alone: (n, order)."""
@@ -121,19 +127,19 @@ def bleu_counts(references: References, hypotheses: Sequence[str], n: int = 4) -
     Raises:
         RadloomError: no pairs, or sides of different length.
     """
-    _check_pairs(references, hypotheses)
+    check_pairs(references, hypotheses)
     matched = np.zeros((len(hypotheses), n), np.int64)
     guessed, length = np.zeros_like(matched), np.zeros(len(hypotheses), np.int64)
     reference_length = np.zeros_like(length)
     for i, (reference, hypothesis) in enumerate(zip(references, hypotheses, strict=True)):
-        words, wanted = hypothesis.split(), [r.split() for r in _several(reference)]
+        words, wanted = hypothesis.split(), [r.split() for r in several(reference)]
         length[i] = len(words)
         reference_length[i] = min((abs(len(w) - len(words)), len(w)) for w in wanted)[1]
         for k in range(n):
-            grams = _ngrams(words, k + 1)
+            grams = ngrams(words, k + 1)
             most: Counter[tuple[str, ...]] = Counter()
             for w in wanted:
-                most |= _ngrams(w, k + 1)
+                most |= ngrams(w, k + 1)
             matched[i, k], guessed[i, k] = (grams & most).total(), grams.total()
     return BleuCounts(matched, guessed, length, reference_length)
 
@@ -146,10 +152,10 @@ def rouge_l(references: References, hypotheses: Sequence[str]) -> np.ndarray:
     Raises:
         RadloomError: no pairs, or sides of different length.
     """
-    _check_pairs(references, hypotheses)
+    check_pairs(references, hypotheses)
     scores = np.zeros(len(hypotheses))
     for i, (reference, hypothesis) in enumerate(zip(references, hypotheses, strict=True)):
-        words, wanted = hypothesis.split(" "), [r.split(" ") for r in _several(reference)]
+        words, wanted = hypothesis.split(" "), [r.split(" ") for r in several(reference)]
         common = [_common_subsequence(w, words) for w in wanted]
         precision = max(c / len(words) for c in common)
         recall = max(c / len(w) for c, w in zip(common, wanted, strict=True))
@@ -165,7 +171,8 @@ def _bleu(matched: np.ndarray, guessed: np.ndarray, length: np.ndarray, referenc
     return geometric * np.exp(np.minimum(0.0, 1 - 1 / ratio))[..., None]
 
 
-def _ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+def ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    """How often each run of `n` words occurs."""
     return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
@@ -179,11 +186,13 @@ def _common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
     return row[-1]
 
 
-def _several(reference: str | Sequence[str]) -> Sequence[str]:
+def several(reference: str | Sequence[str]) -> Sequence[str]:
+    """One reference as a sequence of one."""
     return [reference] if isinstance(reference, str) else reference
 
 
-def _check_pairs(references: References, hypotheses: Sequence[str]) -> None:
+def check_pairs(references: References, hypotheses: Sequence[str]) -> None:
+    """Raises RadloomError unless there is a hypothesis and references for each."""
     if len(references) != len(hypotheses) or not len(hypotheses):
         raise RadloomError(
             f"{len(references)} references for {len(hypotheses)} hypotheses; give one reference or more for each "

@@ -1,0 +1,252 @@
+"""Commands for whole corpora: prepare, ask, predict, train; and the doctor."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from radloom.cli.base import (
+    Answer,
+    Corpus,
+    Counter,
+    Device,
+    Guidance,
+    ImagesFolder,
+    Json,
+    ManifestFolder,
+    ModelName,
+    Seed,
+    Split,
+    Temperature,
+    TopP,
+    check_output,
+    command,
+    prepare,
+    read_manifest,
+    say,
+)
+from radloom.errors import RadloomError
+
+if TYPE_CHECKING:
+    from radloom.study import View
+
+
+@command("indiana", prepare)
+def prepare_indiana_command(
+    corpus: Corpus,
+    out: ManifestFolder,
+    reports: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the report XML.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the images.")] = None,
+    projections: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="splits.csv or indiana_projections.csv.")
+    ] = None,
+    as_json: Json = False,
+) -> Answer:
+    """The Indiana University collection (Open-i): report XML and PNG or JPEG images."""
+    return _prepare("indiana", corpus, out, view_of=True, reports=reports, images=images, projections=projections)
+
+
+@command("folder", prepare)
+def prepare_folder_command(
+    corpus: Corpus,
+    out: ManifestFolder,
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The CSV or JSONL table, if not alone.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="What image paths are relative to.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the corpus; by default the folder's.")] = None,
+    as_json: Json = False,
+) -> Answer:
+    """Any folder with a CSV or JSONL table of images, reports and questions."""
+    return _prepare("folder", corpus, out, view_of=True, table=table, images=images, corpus=name)
+
+
+@command("vqa-rad", prepare)
+def prepare_vqa_rad_command(corpus: Corpus, out: ManifestFolder, as_json: Json = False) -> Answer:
+    """VQA-RAD: questions about chest images."""
+    return _prepare("vqa-rad", corpus, out, view_of=True)
+
+
+@command("nih", prepare)
+def prepare_nih_command(corpus: Corpus, out: ManifestFolder, as_json: Json = False) -> Answer:
+    """NIH ChestX-ray14: images and labels."""
+    return _prepare("nih", corpus, out)
+
+
+@command("questions")
+def questions_command(
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ManifestFolder,
+    llm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Let this language model write them: a folder or hub name.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most questions a study.")] = 5,
+    split: Split = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Write questions and answers from the reports of a manifest, by rule or by a language model of your choice."""
+    check_output(out / "manifest.parquet")
+    studies = read_manifest(manifest, split, None)
+    if any(row.questions for row in studies):
+        raise RadloomError(f"{manifest} has questions already; name a manifest without.")
+    from radloom.corpora.manifest import SUMMARY, summary_lines
+    from radloom.corpora.questions import ask_llm, question_manifest
+
+    notes = []
+    if llm is None:
+        asked = question_manifest(studies, limit=limit, seed=seed)
+    else:
+        from radloom.language.writer import question_writer
+
+        write = question_writer(llm, device=device)
+        asked, rejected = ask_llm(studies, write, Path(llm).name, limit=limit, progress=Counter("studies"))
+        notes = [f"left out: {count} x pair, {why}" for why, count in sorted(rejected.items())]
+    asked.write(out, notes=notes)
+    summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))
+
+
+@command("predict")
+def predict_command(
+    task: Annotated[str, typer.Argument(help="report, image or ask.")],
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="JSONL to write, or to go on with.")],
+    split: Split = None,
+    batch: Annotated[int, typer.Option(min=1, help="Items at a time.")] = 8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many items.")] = None,
+    view: Annotated[str, typer.Option(help="View of drawings: frontal or lateral.")] = "frontal",
+    seed: Seed = 0,
+    guidance: Guidance = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    images: ImagesFolder = None,
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Run the model over a whole manifest. Started again after a kill, it goes on where it was."""
+    check_output(out, ".jsonl")
+    studies = read_manifest(manifest, split, images)
+    from radloom.models import as_view, load
+    from radloom.predict import predict
+
+    result = predict(
+        load(model, device=device),
+        studies,
+        task,
+        out,
+        batch_size=batch,
+        limit=limit,
+        view=as_view(view),
+        seed=seed,
+        progress=Counter(task),
+        guidance=guidance,
+        temperature=temperature,
+        top_p=top_p,
+    )
+    if result.repaired:
+        say(f"{out}: the last line was cut short and has been made again.")
+    unfit = {reason: count for reason, count in result.unfit.items() if count}
+    data = {"out": str(out), "new": result.new, "before": result.before, "left_out": unfit}
+    lines = [f"{out}: {result.new} new, {result.before} from before"]
+    return Answer(data, "\n".join(lines + [f"left out: {count} {reason}" for reason, count in unfit.items()]))
+
+
+@command("train")
+def train_command(
+    recipe: Annotated[str | None, typer.Argument(help="A name of --list, or a YAML file.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the raw corpora.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.", show_default="runs/RECIPE")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: STAGE.train.steps=20.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="Name the recipes and stop.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe's YAML and stop: copy it, change it.")] = False,
+    as_json: Json = False,
+) -> Answer:
+    """Train a recipe from raw data. Started again after a kill, it goes on where it was."""
+    from radloom.recipes.recipe import load_recipe, names, source
+
+    if list_all:
+        known = {name: load_recipe(name).about for name in names()}
+        return Answer({"recipes": known}, "\n".join(f"{name}: {about}" for name, about in known.items()))
+    if recipe is None:
+        raise RadloomError(f"Name a recipe: {', '.join(names())}, or a YAML file of your own.")
+    if show:
+        yaml = source(recipe).read_text(encoding="utf-8")
+        return Answer({"recipe": recipe, "yaml": yaml}, yaml.rstrip())
+    plan = load_recipe(recipe, changes or ())
+    if data is None:
+        raise RadloomError("Name the folder of the raw corpora with --data DIR.")
+    stages = [stage.name for stage in plan.stages]
+    if until is not None and until not in stages:
+        raise RadloomError(f"--until {until}: the recipe has no such stage. Its stages: {', '.join(stages)}.")
+    folder = out or Path("runs") / plan.name
+    check_output(folder / "model")
+    from radloom.recipes.runner import run
+
+    made = run(plan, data, folder, until=until)
+    return Answer({"recipe": plan.name, "folder": str(folder), "model": str(made)}, str(made))
+
+
+@command("doctor")
+def doctor_command(as_json: Json = False) -> Answer:
+    """Look for what is missing or broken. Exit code 1 if radloom cannot read, draw and answer on this machine."""
+    from radloom.doctor import diagnose
+
+    checks = diagnose()
+    width = max(len(check.name) for check in checks) + 2
+    lines = []
+    for check in checks:
+        lines.append(f"{'ok' if check.ok else '--':<4}{check.name:<{width}}{check.detail}")
+        if check.remedy:
+            lines.append(f"{'':<4}{check.remedy}")
+    ok = all(check.ok or check.name.startswith(("training", "measure")) for check in checks)
+    return Answer({"ok": ok, "checks": [asdict(check) for check in checks]}, "\n".join(lines), ok)
+
+
+def _prepare(kind: str, source: Path, out: Path, view_of: bool = False, **options: Path | str | None) -> Answer:
+    check_output(out / "manifest.parquet")
+    from radloom.corpora import prepare as prepare_corpus
+    from radloom.corpora.manifest import SUMMARY, summary_lines
+
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if view_of and (predictor := _view_predictor()):
+        given["view_of"] = predictor
+    prepare_corpus(kind, source, out, progress=Counter("images"), **given)
+    summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))
+
+
+def _view_predictor() -> Callable[[Path], View] | None:
+    """The shipped classifier as judge of views, loaded when it is first asked; None where none is shipped."""
+    from importlib.resources import files
+
+    if not Path(str(files("radloom")), "weights", "nano", "model.json").is_file():
+        return None
+
+    @functools.cache
+    def vision() -> Any:
+        from radloom.models import load_vision
+
+        return load_vision("nano")
+
+    def view_of(path: Path) -> View:
+        from radloom.imaging import dicom_view, read_image
+
+        if stated := dicom_view(path):
+            return stated
+        _, classifier, transform = vision()
+        view: View = classifier.views(transform(read_image(path))[None])[0]
+        return view
+
+    return view_of

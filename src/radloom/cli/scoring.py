@@ -1,0 +1,247 @@
+"""Commands that score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radloom.cli.base import (
+    Adapters,
+    Answer,
+    Counter,
+    Device,
+    ImagesFolder,
+    Json,
+    ModelName,
+    ScoredSplit,
+    ScoresFolder,
+    Split,
+    SystemName,
+    ViewName,
+    check_output,
+    command,
+    read_manifest,
+    score,
+)
+from radloom.errors import RadloomError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from radloom.evaluation.bench import Vision
+    from radloom.evaluation.table import Board
+    from radloom.imaging import Transform
+
+
+@command("reconstruct")
+def reconstruct_command(
+    inputs: Annotated[list[Path], typer.Argument(help="A folder that `radloom prepare` made, or one or more images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="PNG to write.")],
+    split: Split = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many pairs the picture shows, spread evenly.")] = 8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score only so many images, spread evenly.")] = None,
+    images: ImagesFolder = None,
+    codec: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A codec to use instead of the model's, e.g. of a training run.")
+    ] = None,
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Compare X-rays with their reconstructions. Scores of the codec, and a picture of the pairs."""
+    check_output(out, ".png")
+    from radloom.evaluation.bench import spread
+    from radloom.evaluation.codec import comparison, score_codec
+    from radloom.imaging import write_png
+    from radloom.models import load_vision
+
+    network, classifier, transform = load_vision(model, codec=codec, device=device)
+    xrays, labels = _xrays(inputs, split, images, transform, limit)
+    scores = score_codec(network, classifier, xrays, labels, progress=Counter("images"))
+    write_png(comparison(network, spread(xrays, n)), out)
+    table = [f"{'':<28}{'differs':>8}{'agrees':>8}{'AUROC':>8}{'then':>8}"]
+    for name, verdict in scores.verdicts.items():
+        areas = "".join(
+            f"{'-' if a is None else format(a, '.3f'):>8}" for a in (verdict.auroc, verdict.auroc_reconstructed)
+        )
+        table.append(f"{name:<28}{verdict.difference:>8.3f}{verdict.agreement:>8.3f}{areas}")
+    text = [f"{name:<60}{value:.3f}" for name, value in scores.scores().items()]
+    data = {"out": str(out), **asdict(scores), "scores": scores.scores()}
+    return Answer(data, "\n".join([f"{out}", f"{scores.images} images", *text, "", *table]))
+
+
+@command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="A model inside the package, or the folder of one.")],
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ScoresFolder,
+    split: ScoredSplit = "val",
+    tasks: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Of classifier, codec, report, question and image; all by default."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=2, help="Score only so many studies, spread evenly.")] = None,
+    adapters: Adapters = True,
+    images: ImagesFolder = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Score a model beside baselines: tables, page and data. Started again after a kill, it goes on where it was."""
+    check_output(out / "scores.json")
+    studies = read_manifest(manifest, None, images)
+    from radloom.evaluation.run import evaluate
+    from radloom.models import load
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks else None
+    board = evaluate(
+        load(model, device=device),
+        studies,
+        out,
+        name=_model_name(model),
+        split=split,
+        tasks=names,
+        limit=limit,
+        adapters=adapters,
+        progress=Counter,
+    )
+    return _board(board, out)
+
+
+@command("report", score)
+def score_report_command(
+    predictions: Annotated[Path, typer.Argument(help="JSONL: uid with findings, impression or both; or uid, report.")],
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ScoresFolder,
+    split: ScoredSplit = "val",
+    name: SystemName = None,
+    adapters: Adapters = True,
+    images: ImagesFolder = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Reports that any system wrote."""
+    check_output(out / "scores.json")
+    studies = read_manifest(manifest, None, images)
+    from radloom.evaluation.files import score_report_file
+
+    vision, called = _vision(device), name or predictions.stem
+    board = score_report_file(predictions, studies, out, vision, name=called, split=split, adapters=adapters)
+    return _board(board, out)
+
+
+@command("ask", score)
+def score_ask_command(
+    predictions: Annotated[Path, typer.Argument(help="JSONL: qid and answer.")],
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ScoresFolder,
+    split: ScoredSplit = "val",
+    name: SystemName = None,
+    images: ImagesFolder = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Answers that any system gave."""
+    check_output(out / "scores.json")
+    studies = read_manifest(manifest, None, images)
+    from radloom.evaluation.files import score_answer_file
+
+    called = name or predictions.stem
+    return _board(score_answer_file(predictions, studies, out, _vision(device), name=called, split=split), out)
+
+
+@command("image", score)
+def score_image_command(
+    predictions: Annotated[Path, typer.Argument(help="A folder of UID.png, or JSONL: uid and image.")],
+    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    out: ScoresFolder,
+    split: ScoredSplit = "val",
+    view: ViewName = "frontal",
+    name: SystemName = None,
+    adapters: Adapters = True,
+    images: ImagesFolder = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """X-rays that any system drew from the reports."""
+    check_output(out / "scores.json")
+    studies = read_manifest(manifest, None, images)
+    from radloom.evaluation.files import score_image_folder
+    from radloom.models import as_view
+
+    shown, vision, called = as_view(view), _vision(device), name or predictions.stem
+    board = score_image_folder(
+        predictions, studies, out, vision, name=called, split=split, view=shown, adapters=adapters
+    )
+    return _board(board, out)
+
+
+@command("compare")
+def compare_command(
+    a: Annotated[Path, typer.Argument(metavar="A.json", help="The scores.json of a system.")],
+    b: Annotated[Path, typer.Argument(metavar="B.json", help="That of another one, over the same studies.")],
+    system_a: Annotated[str | None, typer.Option("--a", metavar="SYSTEM", help="A column of A, not the model.")] = None,
+    system_b: Annotated[str | None, typer.Option("--b", metavar="SYSTEM", help="A column of B, not the model.")] = None,
+    as_json: Json = False,
+) -> Answer:
+    """Paired differences of two boards, with intervals and p-values."""
+    from radloom.evaluation.compare import as_markdown, compare
+    from radloom.evaluation.table import Board
+
+    first, second = Board.read(a), Board.read(b)
+    rows = compare(first, second, system_a, system_b)
+    data = [
+        {"name": row.name, "n": row.n, "a": row.a.interval.value if row.a.interval else None}
+        | {"b": row.b.interval.value if row.b.interval else None}
+        | (
+            {"difference": gap.value, "low": gap.low, "high": gap.high, "p": gap.p}
+            if (gap := row.difference)
+            else {"why": row.why}
+        )
+        for row in rows
+    ]
+    names = system_a or first.model, system_b or second.model
+    return Answer({"a": names[0], "b": names[1], "scores": data}, as_markdown(rows, *names).rstrip())
+
+
+def _xrays(
+    inputs: list[Path], split: str | None, root: Path | None, transform: Transform, limit: int | None
+) -> tuple[Sequence[Tensor], np.ndarray | None]:
+    """Model pixels of a manifest's images with what is known of their labels, or of image files without."""
+    from radloom.corpora.images import XrayImages
+    from radloom.evaluation.bench import spread
+    from radloom.evaluation.codec import known_labels
+    from radloom.imaging import read_image
+
+    if len(inputs) > 1 or not (inputs[0].is_dir() or inputs[0].suffix == ".parquet"):
+        return [transform(read_image(path)) for path in spread(inputs, limit or len(inputs))], None
+    xrays = XrayImages([read_manifest(inputs[0], split, root)], transform)
+    if not xrays.entries:
+        raise RadloomError(f"{inputs[0]} lists no images; name another split or manifest.")
+    xrays.entries = spread(xrays.entries, limit or len(xrays))
+    return xrays, known_labels(xrays)
+
+
+def _model_name(model: str) -> str:
+    """A name inside the package as it is, of a folder its last part."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+def _vision(device: str) -> Vision:
+    """The shipped classifier: it finds the nearest neighbours of other systems' studies."""
+    from radloom.evaluation.bench import Vision
+    from radloom.models import load_vision
+
+    _, classifier, transform = load_vision("nano", device=device)
+    return Vision(classifier, transform)
+
+
+def _board(board: Board, out: Path) -> Answer:
+    """The tables without the detail, and where the page is."""
+    failed = any(score.why.startswith("error") for score in board.scores)
+    text = f"{board.markdown(brief=True)}\nTables, plots and pictures: {out / 'index.html'}"
+    return Answer(board.plain() | {"out": str(out)}, text, not failed)

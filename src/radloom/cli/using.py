@@ -1,0 +1,164 @@
+"""Commands that use a model on one X-ray or one text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radloom.cli.base import (
+    Answer,
+    Counter,
+    Device,
+    Guidance,
+    Json,
+    ModelName,
+    Picture,
+    Seed,
+    Temperature,
+    TopP,
+    check_output,
+    command,
+    since,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@command("report")
+def report_command(
+    image: Picture,
+    lateral: Annotated[Path | None, typer.Option(metavar="IMAGE", help="The lateral view of the same study.")] = None,
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Read an X-ray into findings and impression."""
+    from radloom.models import load
+
+    loaded = load(model, device=device)
+    start = time.perf_counter()
+    report = loaded.report(image, lateral)
+    sections = {"findings": report.findings, "impression": report.impression}
+    text = "\n".join(f"{name.upper()}: {body}" for name, body in sections.items() if body)
+    return Answer({**sections, "model": loaded.fingerprint, "seconds": since(start)}, text)
+
+
+@command("image")
+def image_command(
+    text: Annotated[str, typer.Argument(help="Findings, or a report with its headings.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="PNG to write; with -n 2: FILE-1.png and FILE-2.png.")
+    ],
+    view: Annotated[str, typer.Option(help="frontal or lateral.")] = "frontal",
+    n: Annotated[int, typer.Option("-n", min=1, help="How many X-rays to draw.")] = 1,
+    seed: Seed = 0,
+    guidance: Guidance = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Draw an X-ray from text."""
+    check_output(out, ".png")
+    paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
+    for path in paths:
+        check_output(path, ".png")
+    from radloom.imaging import write_png
+    from radloom.models import as_report, as_view, load
+
+    report, which = as_report(text), as_view(view)
+    loaded = load(model, device=device)
+    start = time.perf_counter()
+    seeds = range(seed, seed + n)
+    drawings = loaded.images(
+        [report] * n,
+        [which] * n,
+        seeds=seeds,
+        guidance=guidance,
+        temperature=temperature,
+        top_p=top_p,
+        progress=Counter("codes"),
+    )
+    seconds = since(start)
+    for path, drawing, number in zip(paths, drawings, seeds, strict=True):
+        write_png(drawing, path, text=loaded.provenance(report, which, number))
+    files = [str(path) for path in paths]
+    data = {"images": files, "view": which.value, "seeds": list(seeds), "model": loaded.fingerprint, "seconds": seconds}
+    return Answer(data, "\n".join(files))
+
+
+@command("ask")
+def ask_command(
+    image: Picture,
+    question: Annotated[str, typer.Argument(help="A question about the X-ray.")],
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Answer a question about an X-ray."""
+    from radloom.models import load
+
+    loaded = load(model, device=device)
+    start = time.perf_counter()
+    answer = loaded.ask(image, question)
+    data = {"question": question, "answer": answer, "model": loaded.fingerprint, "seconds": since(start)}
+    return Answer(data, answer)
+
+
+@command("check")
+def check_command(image: Picture, model: ModelName = "nano", device: Device = "cpu", as_json: Json = False) -> Answer:
+    """Give the probability of each of the 14 observations."""
+    from radloom.models import load
+    from radloom.study import OBSERVATIONS, View
+
+    loaded = load(model, device=device)
+    found = loaded.check(image)
+    view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
+    lines = [f"{name:<28}{found[name]:.2f}  {'#' * round(20 * found[name])}".rstrip() for name in OBSERVATIONS]
+    data = {"view": view.value, "observations": {name: round(found[name], 4) for name in OBSERVATIONS}}
+    return Answer(data | {"model": loaded.fingerprint}, "\n".join([f"{'view':<28}{view}", *lines]))
+
+
+@command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the page and the pictures go.")],
+    text: Annotated[str | None, typer.Option(help="Draw this instead of the sentence of the demo.")] = None,
+    seed: Seed = 0,
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Draw, read and ask, and show it on a page. The drawing is made from a sentence, read back and asked about."""
+    check_output(out / "index.html")
+    from radloom.demo import TEXT, run_demo
+    from radloom.models import load
+
+    start = time.perf_counter()
+    loaded = load(model, device=device)
+    loading = since(start)
+    demo = run_demo(loaded, out, text=TEXT if text is None else text, seed=seed)
+    seconds = {"load": loading} | {name: round(value, 2) for name, value in demo.seconds.items()}
+    lines = [
+        demo.text,
+        *(f"  drawn as {path}" for path in demo.pictures),
+        *(f"  {name.upper()}: {body}" for name, body in asdict(demo.report).items() if body),
+        *(f"  {question} {answer}" for question, answer in demo.answers.items()),
+        "  " + ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
+        f"All of it on one page: {demo.page.resolve()}",
+    ]
+    data = {
+        "text": demo.text,
+        "images": [str(path) for path in demo.pictures],
+        "report": {"findings": demo.report.findings, "impression": demo.report.impression},
+        "observations": demo.observations,
+        "answers": demo.answers,
+        "page": str(demo.page),
+        "seconds": seconds,
+    }
+    return Answer(data, "\n".join(lines))

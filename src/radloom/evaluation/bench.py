@@ -1,0 +1,116 @@
+"""What every task is scored on: the studies of a split, those of train for the baselines, and a network that sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radloom.classifier.model import ClinicalClassifier, targets
+from radloom.corpora.manifest import ImageRef, Manifest, Row
+from radloom.evaluation.exhibits import Exhibit
+from radloom.evaluation.table import Score
+from radloom.imaging import Transform, read_image
+from radloom.scores.statistics import SAMPLES, Bootstrap
+from radloom.study import OBSERVATIONS, View
+
+Item = TypeVar("Item")
+
+SEED = 0
+"""Of the bootstrap, of shuffling and of the random baseline."""
+
+
+class Vision:
+    """The clinical classifier over images of manifests, each image seen once.
+
+    Args:
+        classifier: in eval mode.
+        transform: image array -> model pixels.
+    """
+
+    def __init__(self, classifier: ClinicalClassifier, transform: Transform) -> None:
+        self.classifier, self.transform = classifier, transform
+        self.device = next(classifier.parameters()).device
+        self._known: dict[Path, np.ndarray] = {}
+
+    def features(self, manifest: Manifest, refs: Sequence[ImageRef], batch_size: int = 32) -> np.ndarray:
+        """Pooled features (n, 1280) of images of a manifest."""
+        new = list({path: ref for ref in refs if (path := manifest.path(ref)) not in self._known}.items())
+        for start in range(0, len(new), batch_size):
+            part = new[start : start + batch_size]
+            rows = self.features_of(self.pixels(manifest, [ref for _, ref in part]))
+            self._known |= zip([path for path, _ in part], rows, strict=True)
+        return np.stack([self._known[manifest.path(ref)] for ref in refs])
+
+    def pixels(self, manifest: Manifest, refs: Sequence[ImageRef]) -> Tensor:
+        """Model pixels (n, 1, R, R) in [-1, 1]."""
+        return torch.stack([self.transform(read_image(manifest.path(ref)), ref.aspect) for ref in refs])
+
+    @torch.inference_mode()
+    def features_of(self, pixels: Tensor) -> np.ndarray:
+        """Pooled features (n, 1280) of model pixels."""
+        return self.classifier.features(pixels.to(self.device)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def chances(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities (n, 15) of features: the observations, then "lateral"."""
+        logits = self.classifier.head(torch.from_numpy(features).to(self.device))
+        return logits.float().sigmoid().cpu().numpy()
+
+
+@dataclass
+class Bench:
+    """Studies to score on, and what the scoring of them gathers.
+
+    Attributes:
+        name: of the model.
+        split, train: what is scored, and where baselines come from.
+        vision: the classifier.
+        samples: draws of the bootstrap.
+        scores, exhibits, warnings: what the tasks found, in order.
+    """
+
+    name: str
+    split: Manifest
+    train: Manifest
+    vision: Vision
+    samples: int = SAMPLES
+    scores: list[Score] = field(default_factory=list)
+    exhibits: list[Exhibit] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def bootstrap(self, studies: Sequence[str]) -> Bootstrap:
+        return Bootstrap(studies, self.samples, SEED)
+
+
+def main_view(row: Row) -> ImageRef:
+    """The first frontal view, or the first image."""
+    return row.image(View.FRONTAL) or row.images[0]
+
+
+def known_labels(row: Row, view: View) -> np.ndarray:
+    """Labels (14,) of a study: 1 positive, 0 absent, NaN uncertain or not known."""
+    values, weights = targets(row.labels, has_report=bool(row.report), view=view)
+    found = np.where(weights.numpy() > 0, values.numpy(), np.nan)
+    return np.asarray(found[: len(OBSERVATIONS)], np.float64)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """`count` of the items, evenly spread; all of them if there are fewer."""
+    wanted = min(count, len(items))
+    return [items[i * len(items) // wanted] for i in range(wanted)]
+
+
+def derangement(n: int, seed: int = SEED) -> np.ndarray:
+    """A random permutation of n > 1 things that leaves none in its place: one cycle (Sattolo 1986)."""
+    generator = np.random.default_rng(seed)
+    order = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        j = int(generator.integers(0, i))
+        order[i], order[j] = order[j], order[i]
+    return order

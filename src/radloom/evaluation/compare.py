@@ -1,0 +1,85 @@
+"""Paired differences between two boards over the same studies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radloom.errors import RadloomError, did_you_mean
+from radloom.evaluation.table import Board, Score
+from radloom.scores.statistics import Difference, difference
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A score of both boards.
+
+    Attributes:
+        name: the measure and what made it.
+        n: studies, images or questions.
+        a, b: the two scores.
+        difference: `b - a` with interval and p-value; None where they cannot be paired.
+        why: why not.
+    """
+
+    name: str
+    n: int
+    a: Score
+    b: Score
+    difference: Difference | None
+    why: str = ""
+
+
+def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | None = None) -> list[Compared]:
+    """Every score that both boards have, `b - a`.
+
+    Args:
+        a, b: boards.
+        system_a, system_b: whose scores: the models' own, or for instance `nearest neighbour`.
+
+    Raises:
+        RadloomError: a system that a board does not have, or no score in common.
+    """
+    first, second = system_a or a.model, system_b or b.model
+    for board, system in ((a, first), (b, second)):
+        known = {score.system for score in board.scores}
+        if system not in known:
+            raise RadloomError(f"No system {system!r}{did_you_mean(system, known)}; there are: {', '.join(known)}.")
+    result = []
+    theirs = {score.name: score for score in b.scores if score.system == second}
+    for score in a.scores:
+        if score.system != first or score.name not in theirs:
+            continue
+        other = theirs[score.name]
+        gone = _unpaired(score, other)
+        paired = None
+        if not gone and score.interval is not None and other.interval is not None:
+            paired = difference(other.interval, score.interval)
+        result.append(Compared(score.name, score.n, score, other, paired, gone))
+    if not result:
+        raise RadloomError("The two boards have no score in common; score the same tasks of the same corpus.")
+    return result
+
+
+def as_markdown(rows: list[Compared], a: str, b: str) -> str:
+    """A table: both scores, their difference and its p-value."""
+    lines = [f"| score | n | A: {a} | B: {b} | B - A | p |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        if row.difference is None:
+            last = f"{row.why} | "
+        else:
+            gap = row.difference
+            last = f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] | {gap.p:.3f}"
+        lines.append(f"| {row.name} | {row.n} | {row.a} | {row.b} | {last} |")
+    return "\n".join(lines) + "\n"
+
+
+def _unpaired(a: Score, b: Score) -> str:
+    if a.interval is None or b.interval is None:
+        return "no value on one side"
+    if len(a.interval.draws) < 2 or len(b.interval.draws) < 2:
+        return "a count, without draws"
+    if a.studies != b.studies:
+        return "not paired: other studies"
+    if len(a.interval.draws) != len(b.interval.draws):
+        return "not paired: another number of draws"
+    return ""

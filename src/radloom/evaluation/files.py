@@ -1,0 +1,117 @@
+"""Scores what other systems wrote or drew, from files, the same way as radloom's own models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from radloom.corpora.draft import IMAGE_SUFFIXES
+from radloom.corpora.manifest import Manifest
+from radloom.corpora.questions import question_manifest
+from radloom.errors import RadloomError
+from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.drawings import score_drawings
+from radloom.evaluation.questions import score_answers
+from radloom.evaluation.reports import score_written
+from radloom.evaluation.run import publish, read_lines, training_part
+from radloom.evaluation.table import Board
+from radloom.reports.sections import parse_report
+from radloom.study import Report, View
+
+
+def score_report_file(
+    file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val", adapters: bool = True
+) -> Board:
+    """Score the reports of a JSONL file and write the board.
+
+    Args:
+        file: a line a study: `uid` and `findings`, `impression` or both; or `uid` and `report`, a text with headings.
+        manifest: with the studies; baselines come from its split `train`.
+        out: folder of the results.
+        vision: the network that finds the nearest neighbours.
+        name: of the system in the table.
+        split: what was predicted.
+        adapters: whether measures of other packages are used where they are there.
+
+    Raises:
+        RadloomError: a file that is not like that, a study twice, or one of the split that is missing.
+    """
+    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    reports = {uid: _report(line, file, uid) for uid, line in _by(file, "uid").items()}
+    score_written(bench, reports, adapters)
+    return publish(bench, out, {"predictions": str(file)}, split)
+
+
+def score_answer_file(
+    file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val"
+) -> Board:
+    """Score the answers of a JSONL file, `qid` and `answer` a line; the rest is as for reports."""
+    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    answers = {qid: _text(line, "answer", file, qid) for qid, line in _by(file, "qid").items()}
+    score_answers(bench, question_manifest(bench.split), question_manifest(bench.train), answers, None)
+    return publish(bench, out, {"predictions": str(file)}, split)
+
+
+def score_image_folder(
+    folder: Path,
+    manifest: Manifest,
+    out: Path,
+    vision: Vision,
+    *,
+    name: str,
+    split: str = "val",
+    view: View = View.FRONTAL,
+    adapters: bool = True,
+) -> Board:
+    """Score drawings and write the board.
+
+    Args:
+        folder: of pictures named after their studies, `UID.png`; or a JSONL file with `uid` and `image` a line, paths
+            relative to it.
+        view: what was drawn.
+        manifest, out, vision, name, split, adapters: as for reports.
+
+    Raises:
+        RadloomError: no such folder, a study twice, one of the split that is missing, or a picture that shows nothing.
+    """
+    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    if folder.is_dir():
+        drawn: dict[str, Path] = {}
+        for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
+            if file.stem in drawn:
+                raise RadloomError(f"{folder} has two pictures of {file.stem!r}; keep one.")
+            drawn[file.stem] = file
+    else:
+        drawn = {uid: folder.parent / _text(line, "image", folder, uid) for uid, line in _by(folder, "uid").items()}
+    score_drawings(bench, drawn, view, adapters=adapters)
+    return publish(bench, out, {"predictions": str(folder)}, split)
+
+
+def _by(file: Path, key: str) -> dict[str, dict[str, Any]]:
+    """The lines of a file by their id."""
+    if not file.is_file():
+        raise RadloomError(f"{file} does not exist; name a JSONL file of predictions.")
+    found: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(read_lines(file), start=1):
+        if not isinstance(line.get(key), str | int):
+            raise RadloomError(f"{file}, object {number} has no {key!r}; every line needs one.")
+        if str(line[key]) in found:
+            raise RadloomError(f"{file} has {key} {line[key]!r} twice; keep one prediction a study.")
+        found[str(line[key])] = line
+    return found
+
+
+def _report(line: Mapping[str, Any], file: Path, uid: str) -> Report:
+    if "report" in line:
+        return parse_report(_text(line, "report", file, uid))
+    if "findings" not in line and "impression" not in line:
+        raise RadloomError(f"{file}: {uid!r} has neither findings nor impression nor report; give one of them.")
+    return Report(*(_text(line, key, file, uid) if key in line else "" for key in ("findings", "impression")))
+
+
+def _text(line: Mapping[str, Any], key: str, file: Path, uid: str) -> str:
+    value = line.get(key)
+    if not isinstance(value, str):
+        raise RadloomError(f"{file}: {uid!r} has no text {key!r}; give it as a string, empty if nothing was written.")
+    return value

@@ -1,0 +1,105 @@
+"""What each score means, in plain words: the README beside the scores."""
+
+from __future__ import annotations
+
+from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Board
+
+MEASURES: dict[str, str] = {
+    "accuracy": "Share of cases that are right. For closed questions: the answer equals the radiologist's, without "
+    "capitals and full stop. For `normal or not`: report and truth agree on whether any disease is stated. Higher is "
+    "better.",
+    "auroc": "The chance that an image that has the observation gets a higher probability than one that has not. 0.5 "
+    "is guessing, 1 perfect. For drawings (`prompted`): the classifier looks at the drawing, the truth is what its "
+    "report asked for.",
+    "auroc_macro": "Mean of AUROC over the observations that have both kinds of case.",
+    "auroc_micro": "AUROC over all pairs of an image and an observation at once; frequent observations weigh more, and "
+    "knowing which observations are frequent already gives far more than 0.5.",
+    "bleu1": "BLEU-1: share of words that the truth has too, with a penalty for short texts (Papineni et al. 2002).",
+    "bleu2": "BLEU-2: the same with pairs of words.",
+    "bleu3": "BLEU-3: the same with runs of up to three words.",
+    "bleu4": "BLEU-4: the same with runs of up to four words. Over the whole corpus, from 0 to 1; higher is better. "
+    "Says how alike the wording is, hardly whether it is true.",
+    "calibration_error": "How far predicted probabilities lie from observed shares, on average (expected calibration "
+    "error, ten steps). Lower is better.",
+    "changed": "Share of questions whose answer differs when another study's image is shown. 0 means that the image "
+    "plays no part.",
+    "cider": "CIDEr-D: agreement in runs of words that are rare in the corpus (Vedantam et al. 2015). From 0 to 10.",
+    "codebook_usage": "Share of the codec's codes that occur in these images.",
+    "coverage": "Share of real images with a drawing nearby (Naeem et al. 2020). Higher is better.",
+    "density": "How many real neighbourhoods a drawing lies in, over k; may exceed 1 (Naeem et al. 2020).",
+    "different_answers": "How many different answers were given. A count.",
+    "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
+    "exact_match": "Share of open questions answered in the radiologist's very words.",
+    "f1": "Harmonic mean of precision and recall of an observation.",
+    "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones.",
+    "f1_micro": "F1 over all observations together: frequent ones, `No Finding` above all, weigh most.",
+    "frechet": "Frechet distance between the features of drawn and real images (FID with the network named in the "
+    "brackets). Lower is better; compare with the column `real`, never with another network or number of images.",
+    "kernel": "Squared kernel distance (KID) between the same features, from all pairs; may be slightly below 0.",
+    "made_up": "Findings that a report states and the truth does not, on average a report. Lower is better.",
+    "meteor": "METEOR 1.5: agreement in words, stems, synonyms and paraphrases, with a penalty for scattered order "
+    "(Denkowski and Lavie 2014).",
+    "missed": "Findings that the truth states and the report does not, on average a report. Lower is better.",
+    "ms_ssim": "Likeness of several drawings of one report (multi-scale SSIM). Lower is more varied; real images of "
+    "different patients stand beside.",
+    "precision": "Of text: share of stated observations that are true. Of images: share of drawings that lie among the "
+    "real ones (Kynkaanniemi et al. 2019).",
+    "precision_macro": "Plain mean of precision over the observations.",
+    "precision_micro": "Precision over all observations together.",
+    "psnr": "Peak signal-to-noise ratio of the reconstruction, in dB. Higher is better.",
+    "recall": "Of text: share of true observations that are stated. Of images: share of real images that lie among the "
+    "drawings.",
+    "recall_macro": "Plain mean of recall over the observations.",
+    "recall_micro": "Recall over all observations together.",
+    "retrieval_at_1": "Share of drawings whose own report fits them best of all, by the classifier's probabilities.",
+    "retrieval_at_10": "Share of drawings whose own report is among the ten that fit best.",
+    "rouge_l": "ROUGE-L: longest common run of words, gaps allowed (Lin 2004).",
+    "sacrebleu": "BLEU-4 of the texts as they are, cased and with punctuation, by sacreBLEU (Post 2018); in [0, 1].",
+    "ssim": "Structural similarity of original and reconstruction (Wang et al. 2004). 1 is equal.",
+    "token_f1": "Overlap of the words of answer and truth in open questions.",
+    "verdict_agreement": "Share of the classifier's verdicts that stay on the same side of 0.5 after reconstruction.",
+    "words": "Words a text, on average.",
+}
+
+SYSTEMS: dict[str, str] = {
+    SHUFFLED: "The model's output for another study's image (for drawings: another study's report), scored against "
+    "this one.",
+    GAP: "The model's score less the shuffled one, study by study. An interval around 0: the model does not look.",
+    CONSTANT: "The same for every study: the most typical training report, the commonest training answer to that "
+    "question, or one training image.",
+    RANDOM: "A training report, answer or image drawn at random.",
+    NEIGHBOUR: "What belongs to the training study most like this one: by the classifier's features of the image, or, "
+    "for drawings, by the words of the report.",
+    REAL: "Real images in place of the model's. For distances: the real images of the split against as many real "
+    "training images, two samples of the same kind, which is the least distance to hope for; elsewhere: the real "
+    "images of the same studies.",
+}
+
+
+def readme(board: Board) -> str:
+    """What stands in the folder and what each score in it means, as Markdown."""
+    found = {score.name.partition("[")[0] for score in board.scores}
+    lines = [
+        f"# Scores of {board.model}",
+        "",
+        "`index.html` shows tables, plots and pictures; `scores.md` has the tables alone, `scores.json` the same as",
+        "data. `draws.npz` holds every score on every bootstrap draw: `radloom compare A.json B.json` subtracts them",
+        "draw by draw. `predictions/` has what the model wrote, drew and answered.",
+        "",
+        "A score's name says what made it: `bleu4[findings, r2gen]` is BLEU-4 of the findings under R2Gen's rules for",
+        "cleaning and cutting text. In square brackets after a value: its 95 % bootstrap interval over studies. `n`:",
+        "the studies, images or questions it is taken over.",
+        "",
+        "## Scores",
+        "",
+        *(f"- `{measure}`: {text}" for measure, text in sorted(MEASURES.items()) if measure in found),
+        "",
+        "## Columns",
+        "",
+        f"- `{board.model}`: the model.",
+        *(f"- `{name}`: {text}" for name, text in SYSTEMS.items() if any(s.system == name for s in board.scores)),
+        "",
+        "Observations in texts are found by rule (`rule-labeller`). `uncertain=negative`: what a report calls possible",
+        "counts as absent; `uncertain=positive`: as present. `unavailable` says what would have to be installed.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,305 @@
+"""Scores of written reports: words, clinical content, and what they owe to the image."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from radloom.corpora.manifest import Row
+from radloom.errors import MissingPackageError, RadloomError
+from radloom.evaluation.bench import SEED, Bench, derangement, main_view, spread
+from radloom.evaluation.exhibits import dots, histogram, picture
+from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Tally
+from radloom.imaging import Transform
+from radloom.language.prompts import format_answer
+from radloom.reports.labeller import NAME as LABELLER
+from radloom.reports.labeller import label
+from radloom.scores.adapters import TEXT, LabelAdapter, TextAdapter, UnavailableError
+from radloom.scores.baselines import constant_report, nearest_neighbour
+from radloom.scores.cider import cider
+from radloom.scores.classification import score_f1
+from radloom.scores.meteor import MeteorData, meteor_counts, meteor_data
+from radloom.scores.names import score_name
+from radloom.scores.sacrebleu import sacrebleu_counts
+from radloom.scores.statistics import Bootstrap, Interval, difference, mean
+from radloom.scores.text import bleu, r2gen_text, score_reports
+from radloom.study import OBSERVATIONS, Mention, Report
+
+TASK = "report"
+
+SECTIONS = ("findings", "impression")
+
+FIVE = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
+"""The five observations that CheXpert's competition scores (Irvin et al. 2019)."""
+
+RULES = {"uncertain=negative": (Mention.POSITIVE,), "uncertain=positive": (Mention.POSITIVE, Mention.UNCERTAIN)}
+"""What counts as stated, by the name of the rule."""
+
+EXAMPLES = 6
+"""Studies shown on the page with both reports."""
+
+_PATHOLOGY = [i for i, name in enumerate(OBSERVATIONS) if name not in ("No Finding", "Support Devices")]
+
+Results = dict[str, Interval | str | None]
+
+
+def score_written(bench: Bench, predicted: Mapping[str, Report], adapters: bool = True) -> None:
+    """Score reports beside the baselines; a section that no report of the split has is left out.
+
+    Args:
+        bench: gathers scores, plots and warnings.
+        predicted: uid -> report, for every study of the split that has a report and an image.
+        adapters: whether the learned measures whose packages are there are run too.
+
+    Raises:
+        RadloomError: a study without a prediction.
+    """
+    rows = [row for row in bench.split if row.report and row.images]
+    check_complete([row.uid for row in rows], predicted, bench)
+    texts = [getattr(report, section) for report in predicted.values() for section in SECTIONS]
+    texts += [getattr(row.report, section) for row in (*rows, *bench.train) for section in SECTIONS]
+    measures = _Measures.load(texts, adapters)
+    for section in SECTIONS:
+        seen = [row for row in rows if getattr(row.report, section)]
+        known = [row for row in bench.train if getattr(row.report, section) and row.images]
+        if seen:
+            _score_section(bench, section, seen, known, predicted, measures)
+    _check_sections(bench, rows, predicted)
+    _show_examples(bench, rows, predicted)
+
+
+def check_complete(wanted: Sequence[str], predicted: Mapping[str, object], bench: Bench) -> None:
+    """Every study of the split needs a prediction; others are named in a warning.
+
+    Raises:
+        RadloomError: some have none.
+    """
+    missing = [uid for uid in wanted if uid not in predicted]
+    if missing:
+        raise RadloomError(
+            f"{len(missing)} of {len(wanted)} studies have no prediction, {missing[0]!r} first; add them, or choose "
+            "the split that was predicted. Scores of a part that was picked say nothing."
+        )
+    if extra := len(predicted.keys() - set(wanted)):
+        bench.warnings.append(f"{extra} predictions are for studies that this split does not have; they were not used.")
+
+
+def _score_section(
+    bench: Bench,
+    section: str,
+    seen: Sequence[Row],
+    known: Sequence[Row],
+    predicted: Mapping[str, Report],
+    measures: _Measures,
+) -> None:
+    truth = [getattr(row.report, section) for row in seen]
+    ours = [getattr(predicted[row.uid], section) for row in seen]
+    systems = {bench.name: ours}
+    if len(seen) > 1:
+        systems[SHUFFLED] = [ours[i] for i in derangement(len(ours))]
+    systems |= _baselines(bench, section, seen, known)
+    draw = bench.bootstrap([row.uid for row in seen])
+    tally = Tally(TASK, bench.name, [row.uid for row in seen])
+    for system, texts in systems.items():
+        tally.add(system, _words(truth, texts, section, draw, measures.synonyms))
+        tally.add(system, _content(truth, texts, section, draw))
+        for adapter in measures.learned:
+            tally.add(system, _learned(adapter, truth, texts, section, draw))
+        if system == bench.name:
+            tally.add(system, {score_name(name, section): why for name, why in measures.lacking.items()})
+        if system != SHUFFLED:
+            tally.count(system, score_name("different_texts", section), len(set(texts)))
+            tally.add(system, {score_name("words", section): draw(mean([len(t.split()) for t in texts]))})
+    tally.gaps()
+    bench.scores += tally.scores
+    if SHUFFLED in systems:
+        _check_sight(bench, tally, section)
+    _show(bench, section, tally, {"radiologist": truth} | {bench.name: ours})
+
+
+def _baselines(bench: Bench, section: str, seen: Sequence[Row], known: Sequence[Row]) -> dict[str, list[str]]:
+    if not known:
+        return {}
+    told = [getattr(row.report, section) for row in known]
+    picked = np.random.default_rng(SEED).integers(0, len(told), len(seen))
+    ours = bench.vision.features(bench.split, [main_view(row) for row in seen])
+    theirs = bench.vision.features(bench.train, [main_view(row) for row in known])
+    return {
+        CONSTANT: [constant_report(told)] * len(seen),
+        RANDOM: [told[i] for i in picked],
+        NEIGHBOUR: nearest_neighbour(theirs, told, ours),
+    }
+
+
+# -- measures --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """What is loaded once for all systems and sections.
+
+    Attributes:
+        synonyms: METEOR's tables, cut to the texts at hand; None where they are not on the machine.
+        learned: adapters that can be used.
+        lacking: of the others, by name: why not.
+    """
+
+    synonyms: MeteorData | None
+    learned: list[TextAdapter | LabelAdapter]
+    lacking: dict[str, str]
+
+    @classmethod
+    def load(cls, texts: Iterable[str], adapters: bool) -> _Measures:
+        synonyms, learned, lacking = None, [], {}
+        try:
+            synonyms = meteor_data([r2gen_text(text) for text in dict.fromkeys(texts)])
+        except MissingPackageError as error:
+            lacking["meteor"] = f"unavailable: {error}"
+        for kind in TEXT if adapters else ():
+            try:
+                learned.append(kind.load())
+            except UnavailableError as error:
+                lacking[kind.name] = f"unavailable: {error}"
+            except RadloomError as error:
+                lacking[kind.name] = f"error: {error}"
+        return cls(synonyms, learned, lacking)
+
+
+def _words(
+    truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap, synonyms: MeteorData | None
+) -> Results:
+    """BLEU, ROUGE-L, METEOR and CIDEr under the R2Gen protocol, and sacreBLEU of the texts as they are."""
+    results: Results = dict(score_reports(truth, texts, section, draw))
+    cut, ours = [r2gen_text(t) for t in truth], [r2gen_text(t) for t in texts]
+    if synonyms:
+        results[score_name("meteor", section, "r2gen")] = draw(meteor_counts(cut, ours, synonyms).corpus)
+    results[score_name("cider", section, "r2gen")] = draw(mean(cider(cut, ours)))
+    plain = sacrebleu_counts(truth, texts)
+    results[score_name("sacrebleu", section, plain.signature)] = draw(plain.corpus)
+    return results
+
+
+def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap) -> Results:
+    """What the rule labeller finds in both: F1 of observations, normal or not, findings made up and missed."""
+    results: Results = {}
+    for rule in RULES:
+        results |= label_scores(stated(truth, rule), stated(texts, rule), draw, section, LABELLER, rule)
+    rule = "uncertain=negative"
+    there, said = stated(truth, rule)[:, _PATHOLOGY], stated(texts, rule)[:, _PATHOLOGY]
+    made_by = (section, LABELLER, rule)
+    results[score_name("accuracy", "normal or not", *made_by)] = draw(mean(there.any(1) == said.any(1)))
+    results[score_name("made_up", "findings a report", *made_by)] = draw(mean((said & ~there).sum(1)))
+    results[score_name("missed", "findings a report", *made_by)] = draw(mean((there & ~said).sum(1)))
+    return results
+
+
+def label_scores(truth: np.ndarray, said: np.ndarray, draw: Bootstrap, *made_by: str) -> Results:
+    """Precision, recall and F1 over the 14 observations and over CheXpert's five; by observation under the first rule.
+
+    Args:
+        truth, said: boolean (n, 14).
+        draw: the bootstrap.
+        made_by: section, labeller and uncertainty rule, for the names.
+    """
+    scores: Results = dict(score_f1(truth, said, OBSERVATIONS, *made_by, bootstrap=draw))
+    if "uncertain=negative" not in made_by:
+        scores = {name: score for name, score in scores.items() if "observations" in name}
+    five = [OBSERVATIONS.index(name) for name in FIVE]
+    some = score_f1(truth[:, five], said[:, five], FIVE, *made_by, bootstrap=draw)
+    return scores | {name: score for name, score in some.items() if "observations" in name}
+
+
+def stated(texts: Sequence[str], rule: str) -> np.ndarray:
+    """Which observations each text states as present, under a rule of `RULES`: boolean (n, 14)."""
+    return np.array([[_labels(text).get(o) in RULES[rule] for o in OBSERVATIONS] for text in texts])
+
+
+@functools.cache
+def _labels(text: str) -> dict[str, Mention]:
+    return label(text) if text.strip() else {}
+
+
+def _learned(
+    adapter: TextAdapter | LabelAdapter,
+    truth: Sequence[str],
+    texts: Sequence[str],
+    section: str,
+    draw: Bootstrap,
+) -> Results:
+    """The scores of a learned measure, or one line that says why there are none."""
+    try:
+        if isinstance(adapter, LabelAdapter):
+            results: Results = {}
+            both = adapter.label(truth), adapter.label(texts)
+            for rule, mentions in RULES.items():
+                there, said = (np.array([[m in mentions for m in row] for row in side]) for side in both)
+                results |= label_scores(there, said, draw, section, adapter.name, rule)
+            return results
+        scores = adapter.score(truth, texts)
+        return {score_name(name, section, adapter.weights): draw(mean(values)) for name, values in scores.items()}
+    except RadloomError as error:
+        return {score_name(adapter.name, section): f"error: {error}"}
+
+
+# -- faults ----------------------------------------------------------------------------------------------------------
+
+
+def _check_sight(bench: Bench, tally: Tally, section: str) -> None:
+    """Warn of a model whose reports would be as good for other patients."""
+    name = score_name("f1_micro", "14 observations", section, LABELLER, "uncertain=negative")
+    gap = next((s.interval for s in tally.scores if (s.name, s.system) == (name, GAP)), None)
+    if gap and gap.low <= 0:
+        bench.warnings.append(
+            f"The {section} do not show that the model looks at the image: with another study's image {name} is as "
+            f"good (gap {gap})."
+        )
+
+
+def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, Report]) -> None:
+    """Warn of findings and impression that stand in each other's place."""
+    both = [row for row in rows if row.report.findings and row.report.impression]
+    if not both:
+        return
+
+    def agreement(a: str, b: str) -> Interval:
+        draw = Bootstrap(len(both), 200, SEED)
+        sides = []
+        for mine, theirs in ((a, "findings"), (b, "impression")):
+            texts = [r2gen_text(getattr(predicted[row.uid], mine)) for row in both]
+            truth = [r2gen_text(getattr(row.report, theirs)) for row in both]
+            sides.append(np.array([bleu([t], [x], 1)[0] for t, x in zip(truth, texts, strict=True)]))
+        return draw(mean(sides[0] + sides[1]))
+
+    gain = difference(agreement("impression", "findings"), agreement("findings", "impression"))
+    if gain.low > 0:
+        bench.warnings.append(
+            "Findings and impression look swapped: each agrees better with the other section of the truth "
+            f"(BLEU-1 of both {gain.value:+.3f}). Swap them and score again."
+        )
+
+
+# -- page ------------------------------------------------------------------------------------------------------------
+
+
+def _show(bench: Bench, section: str, tally: Tally, texts: Mapping[str, Sequence[str]]) -> None:
+    by = {(s.name, s.system): s.interval for s in tally.scores}
+    rows: dict[str, dict[str, Interval]] = {}
+    for observation in OBSERVATIONS:
+        name = score_name("f1", observation, section, LABELLER, "uncertain=negative")
+        found = {s: i for s in (bench.name, NEIGHBOUR) if (i := by.get((name, s)))}
+        rows[observation] = found
+    bench.exhibits.append(
+        dots(TASK, f"F1 of each observation, {section}", f"By {LABELLER}; uncertain counts as absent.", rows)
+    )
+    lengths = {name: [len(t.split()) for t in side] for name, side in texts.items()}
+    bench.exhibits.append(histogram(TASK, f"Length of the {section}", "Words a report.", lengths, "words"))
+
+
+def _show_examples(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, Report]) -> None:
+    for row in spread(rows, EXAMPLES):
+        [pixels] = bench.vision.pixels(bench.split, [main_view(row)])
+        texts = {"radiologist": format_answer(row.report), bench.name: format_answer(predicted[row.uid])}
+        bench.exhibits.append(picture(TASK, row.uid, "", [Transform.to_image(pixels)], texts=texts))

@@ -1,0 +1,278 @@
+"""One call runs and scores everything, writes what it found, and goes on where it was; files of other systems too."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import radloom
+from evaluation.conftest import NewBench, write_lines
+from radloom.corpora.manifest import Manifest
+from radloom.errors import RadloomError
+from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.classifier import calibration_error
+from radloom.evaluation.compare import as_markdown, compare
+from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
+from radloom.evaluation.glossary import MEASURES, SYSTEMS
+from radloom.evaluation.page import render
+from radloom.evaluation.run import TASKS, evaluate
+from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, Board, Score, Tally
+from radloom.scores.statistics import Bootstrap, mean
+
+
+@pytest.fixture(scope="module")
+def everything(model: radloom.Model, studies: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
+    out = tmp_path_factory.mktemp("scores")
+    return evaluate(model, studies, out, name="tiny", adapters=False), out
+
+
+def test_every_task_is_scored_and_every_measure_and_column_explained(everything: tuple[Board, Path]) -> None:
+    board, out = everything
+    assert board.tasks() == list(TASKS)
+    text = (out / "README.md").read_text(encoding="utf-8")
+    for score in board.scores:
+        measure = score.name.partition("[")[0]
+        assert measure in MEASURES or score.interval is None, score.name
+        assert f"- `{measure}`:" in text or score.interval is None
+        assert score.system == "tiny" or score.system in SYSTEMS
+
+
+def test_no_score_is_a_blank(everything: tuple[Board, Path]) -> None:
+    board, _ = everything
+    for score in board.scores:
+        if score.interval is None:
+            assert re.match("(unavailable|error): .", score.why), score
+        else:
+            assert np.isfinite([score.interval.value, score.interval.low, score.interval.high]).all(), score
+            assert score.n > 0
+    assert not [score for score in board.scores if score.why.startswith("error")]
+
+
+def test_the_board_on_disk_is_the_board(everything: tuple[Board, Path], model: radloom.Model) -> None:
+    board, out = everything
+    read = Board.read(out / "scores.json")
+    assert read == Board.read(out)
+    assert [(s.name, s.system, s.n, s.why) for s in read.scores] == [
+        (s.name, s.system, s.n, s.why) for s in board.scores
+    ]
+    for ours, theirs in zip(board.scores, read.scores, strict=True):
+        assert (ours.interval is None) == (theirs.interval is None)
+        if ours.interval is not None and theirs.interval is not None:
+            assert ours.interval == theirs.interval
+            np.testing.assert_allclose(ours.interval.draws, theirs.interval.draws, rtol=1e-6)
+    assert read.signature["model"] == model.fingerprint
+    assert {"transform", "labeller", "bootstrap", "torch", "sampling", "manifest"} <= set(read.signature)
+
+
+def test_the_page_holds_all_tables_and_pictures_and_fetches_nothing(everything: tuple[Board, Path]) -> None:
+    board, out = everything
+    page = (out / "index.html").read_text(encoding="utf-8")
+    for score in board.scores:
+        assert score.name in page
+    assert page.count("data:image/svg+xml;base64,") >= 4
+    assert page.count("data:image/png;base64,") >= 3
+    assert not re.search(r"(src|href)=[\"']?(http|//)", page)
+
+
+def test_the_page_shows_texts_as_texts(everything: tuple[Board, Path]) -> None:
+    board, _ = everything
+    nasty = replace(board, warnings=("<script>alert(1)</script>",))
+    assert "<script>" not in render(nasty, [])
+
+
+def test_a_second_call_goes_on_with_the_predictions(
+    everything: tuple[Board, Path], model: radloom.Model, studies: Manifest
+) -> None:
+    board, out = everything
+    files = sorted((out / "predictions").glob("*.jsonl"))
+    assert [file.stem for file in files] == ["ask-shuffled-val", "ask-val", "image-frontal-val", "report-val"]
+    stamps = [file.stat().st_mtime_ns for file in files]
+    again = evaluate(model, studies, out, name="tiny", adapters=False)
+    assert [file.stat().st_mtime_ns for file in files] == stamps
+    assert [(s.name, s.system, s.interval) for s in again.scores] == [
+        (s.name, s.system, s.interval) for s in board.scores
+    ]
+
+
+def test_an_unknown_task_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(RadloomError, match="classifier, codec, report, question, image"):
+        evaluate(model, studies, tmp_path, tasks=["reports"])
+
+
+def test_a_task_that_fails_is_an_error_beside_the_others(
+    model: radloom.Model, studies: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RadloomError("the codec is broken; mend it.")
+
+    monkeypatch.setattr("radloom.evaluation.run.score_reconstructions", fail)
+    board = evaluate(model, studies, tmp_path, name="tiny", tasks=["codec", "classifier"])
+    broken = board.find("codec")
+    assert broken and broken.why == "error: the codec is broken; mend it."
+    assert board.find("accuracy[view, classifier]")
+
+
+def test_nearest_neighbours_never_come_from_what_is_scored(
+    model: radloom.Model, studies: Manifest, tmp_path: Path
+) -> None:
+    board = evaluate(model, studies, tmp_path, split="train", tasks=["report"], adapters=False)
+    assert not [score for score in board.scores if score.system in (NEIGHBOUR, CONSTANT)]
+
+
+def test_calibration_error_is_the_gap_between_chance_and_share() -> None:
+    chances = np.array([[0.75], [0.75], [0.75], [0.75], [0.05]])
+    truth = np.array([[1.0], [1.0], [0.0], [np.nan], [0.0]])
+    error = calibration_error(chances, truth)(np.ones((1, 5)))[0]
+    assert error == pytest.approx((3 * abs(0.75 - 2 / 3) + 0.05) / 4)
+
+
+# -- files of other systems ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vision(model: radloom.Model) -> Vision:
+    return Vision(model.classifier, model.transform)
+
+
+def test_a_file_of_reports_scores_like_the_model_that_wrote_it(
+    everything: tuple[Board, Path], studies: Manifest, vision: Vision, tmp_path: Path
+) -> None:
+    board, out = everything
+    file = out / "predictions" / "report-val.jsonl"
+    other = score_report_file(file, studies, tmp_path, vision, name="tiny", adapters=False)
+    compared = compare(board, other)
+    assert len(compared) > 50
+    for row in compared:
+        if row.difference:
+            assert (row.difference.value, row.difference.p) == (0, 1)
+    assert "| bleu4[findings, r2gen] |" in as_markdown(compared, "a", "b")
+
+
+def test_a_folder_of_drawings_scores_like_the_model_that_drew_them(
+    everything: tuple[Board, Path], studies: Manifest, vision: Vision, tmp_path: Path
+) -> None:
+    board, out = everything
+    lines = score_image_folder(
+        out / "predictions" / "image-frontal-val.jsonl", studies, tmp_path / "a", vision, name="tiny", adapters=False
+    )
+    folder = score_image_folder(
+        out / "predictions" / "image-frontal-val", studies, tmp_path / "b", vision, name="tiny", adapters=False
+    )
+    for other in (lines, folder):
+        for row in compare(board, other):
+            assert row.difference is None or row.difference.value == 0
+
+
+def test_a_file_of_answers(everything: tuple[Board, Path], studies: Manifest, vision: Vision, tmp_path: Path) -> None:
+    board, out = everything
+    other = score_answer_file(out / "predictions" / "ask-val.jsonl", studies, tmp_path, vision, name="other")
+    name = "accuracy[closed, indiana, written by rule]"
+    ours, theirs = board.find(name), other.find(name)
+    assert ours and theirs and ours.interval == theirs.interval
+
+
+def test_a_report_with_headings_is_taken_apart(studies: Manifest, vision: Vision, tmp_path: Path) -> None:
+    lines = [
+        {"uid": row.uid, "report": f"FINDINGS: {row.report.findings} IMPRESSION: {row.report.impression}"}
+        for row in studies.split("val")
+    ]
+    board = score_report_file(write_lines(tmp_path / "p.jsonl", lines), studies, tmp_path, vision, name="x")
+    score = board.find("bleu4[findings, r2gen]")
+    assert score and score.interval and score.interval.value == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([{"uid": "CXR3", "findings": "a"}, {"uid": "CXR3", "findings": "b"}], "has uid 'CXR3' twice"),
+        ([{"findings": "a"}], "object 1 has no 'uid'"),
+        ([{"uid": "CXR3"}], "neither findings nor impression nor report"),
+        ([{"uid": "CXR3", "findings": None}], "no text 'findings'"),
+        ([["CXR3"]], "line 1 is not a JSON object"),
+    ],
+)
+def test_bad_files_of_reports(
+    lines: list[dict[str, str]], message: str, studies: Manifest, vision: Vision, tmp_path: Path
+) -> None:
+    file = write_lines(tmp_path / "p.jsonl", lines)
+    with pytest.raises(RadloomError, match=message):
+        score_report_file(file, studies, tmp_path / "out", vision, name="x")
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_not_there(studies: Manifest, vision: Vision, tmp_path: Path) -> None:
+    with pytest.raises(RadloomError, match="does not exist"):
+        score_report_file(tmp_path / "no.jsonl", studies, tmp_path, vision, name="x")
+    with pytest.raises(RadloomError, match=r"no\.json cannot be read"):
+        Board.read(tmp_path / "no.json")
+    (tmp_path / "scores.json").write_text("{}")
+    with pytest.raises(RadloomError, match=r"is not a scores\.json of this version"):
+        Board.read(tmp_path)
+
+
+# -- tables and comparisons ------------------------------------------------------------------------------------------
+
+
+def board_of(values: list[float], studies: list[str], model: str = "m") -> Board:
+    tally = Tally("report", model, studies)
+    tally.add(model, {"bleu4[findings]": Bootstrap(studies, 200)(mean(values)), "gone[x]": "unavailable: not there"})
+    return Board(model, tuple(tally.scores), {})
+
+
+def test_paired_scores_differ_with_an_interval_and_unpaired_ones_say_why() -> None:
+    names = [f"s{i}" for i in range(40)]
+    values = np.random.default_rng(0).random(40)
+    a, b = board_of(values.tolist(), names), board_of((values + 0.05).tolist(), names)
+    by_name = {row.name: row for row in compare(a, b)}
+    gap = by_name["bleu4[findings]"].difference
+    assert gap and gap.value == pytest.approx(0.05) and gap.low == pytest.approx(0.05) and gap.p < 0.02
+    assert by_name["gone[x]"].why == "no value on one side"
+    [row, _] = compare(a, board_of(values.tolist(), names[::-1]))
+    assert row.difference is None and row.why == "not paired: other studies"
+    with pytest.raises(RadloomError, match="No system 'nearest'"):
+        compare(a, b, system_a="nearest")
+    with pytest.raises(RadloomError, match="no score in common"):
+        compare(a, Board("m", (replace(a.scores[0], name="other[x]"),), {}))
+
+
+def test_a_gap_keeps_its_p_value_on_disk(tmp_path: Path) -> None:
+    tally = Tally("report", "m", [str(i) for i in range(30)])
+    draw = Bootstrap(30, 100)
+    tally.add("m", {"x[y]": draw(mean(np.arange(30.0)))})
+    tally.add("shuffled", {"x[y]": draw(mean(np.arange(30.0) - 1))})
+    tally.gaps()
+    Board("m", tuple(tally.scores), {}).write(tmp_path)
+    gap = Board.read(tmp_path).find("x[y]", GAP)
+    assert gap and gap.interval and gap.interval.value == 1
+    assert json.loads((tmp_path / "scores.json").read_text())["scores"][-1]["p"] == pytest.approx(2 / 101)
+
+
+def test_scores_without_their_draws_are_refused(tmp_path: Path) -> None:
+    board_of([1.0, 2.0], ["a", "b"]).write(tmp_path)
+    (tmp_path / "draws.npz").unlink()
+    with pytest.raises(RadloomError, match="keep the two files together"):
+        Board.read(tmp_path)
+
+
+def test_scores_print_as_value_and_interval() -> None:
+    board = board_of([0.0, 1.0, 1.0], ["a", "b", "c"])
+    assert str(board.scores[0]) == "0.667 [0.000, 1.000]"
+    assert str(board.scores[1]) == "unavailable: not there"
+    count = Tally("report", "m", ["a"])
+    count.count("m", "different_texts[findings]", 12)
+    assert str(count.scores[0]) == "12"
+    assert isinstance(count.scores[0], Score)
+
+
+def test_a_single_study_has_no_shuffled_column(new_bench: NewBench, studies: Manifest) -> None:
+    from radloom.evaluation.reports import score_written
+
+    val = studies.split("val")
+    bench: Bench = new_bench(replace(val, rows=val.rows[:1]))
+    score_written(bench, {val.rows[0].uid: val.rows[0].report}, adapters=False)
+    assert GAP not in {score.system for score in bench.scores}
