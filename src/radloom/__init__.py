@@ -13,6 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radloom.api import evaluate as evaluate
+    from radloom.api import predict as predict
+    from radloom.api import prepare as prepare
+    from radloom.api import train as train
     from radloom.errors import RadloomError as RadloomError
     from radloom.imaging import read_image as read_image
     from radloom.models import Model as Model
@@ -31,6 +35,10 @@ _HOMES = {
     "OBSERVATIONS": "study",
     "Report": "study",
     "Study": "study",
+    "prepare": "api",
+    "predict": "api",
+    "evaluate": "api",
+    "train": "api",
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from radloom.codec.network import Codec, load_codec
 from radloom.config import from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
-from radloom.imaging import ImageWarning, Transform, as_image
+from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.prompts import Sections, format_answer, parse_answer
@@ -150,6 +151,30 @@ def load_vision(
             f"{codec or folder}: classifier and codec have different transforms; train them in one recipe."
         )
     return network.to(device), classifier.to(device), transform
+
+
+def view_predictor(name: str | Path = "nano") -> Callable[[Path], View] | None:
+    """Judges the view of a file: as its DICOM header states it, else by a model's classifier, loaded when first asked.
+
+    Args:
+        name: of a model inside the package, or the folder of one.
+
+    Returns:
+        File -> view; None where there is no such model.
+    """
+    try:
+        folder = locate(name)
+    except CheckpointError:
+        return None
+    vision = cache(lambda: load_vision(folder))
+
+    def view_of(path: Path) -> View:
+        if stated := dicom_view(path):
+            return stated
+        _, classifier, transform = vision()
+        return classifier.views(transform(read_image(path))[None])[0]
+
+    return view_of
 
 
 def read_model_config(folder: Path) -> ModelConfig:

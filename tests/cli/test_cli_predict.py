@@ -11,7 +11,7 @@ import radloom
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.imaging import Transform
-from radloom.predict import predict, read_study, unsquash
+from radloom.prediction import predict, read_study, unsquash
 
 
 def lines(path: Path) -> list[dict]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +32,7 @@ from radloom.cli.base import (
 from radloom.errors import RadloomError
 
 if TYPE_CHECKING:
-    from radloom.study import View
+    pass
 
 
 @command("indiana", prepare)
@@ -49,7 +47,7 @@ def prepare_indiana_command(
     as_json: Json = False,
 ) -> Answer:
     """The Indiana University collection (Open-i): report XML and PNG or JPEG images."""
-    return _prepare("indiana", corpus, out, view_of=True, reports=reports, images=images, projections=projections)
+    return _prepare("indiana", corpus, out, reports=reports, images=images, projections=projections)
 
 
 @command("folder", prepare)
@@ -62,13 +60,13 @@ def prepare_folder_command(
     as_json: Json = False,
 ) -> Answer:
     """Any folder with a CSV or JSONL table of images, reports and questions."""
-    return _prepare("folder", corpus, out, view_of=True, table=table, images=images, corpus=name)
+    return _prepare("folder", corpus, out, table=table, images=images, corpus=name)
 
 
 @command("vqa-rad", prepare)
 def prepare_vqa_rad_command(corpus: Corpus, out: ManifestFolder, as_json: Json = False) -> Answer:
     """VQA-RAD: questions about chest images."""
-    return _prepare("vqa-rad", corpus, out, view_of=True)
+    return _prepare("vqa-rad", corpus, out)
 
 
 @command("nih", prepare)
@@ -134,7 +132,7 @@ def predict_command(
     check_output(out, ".jsonl")
     studies = read_manifest(manifest, split, images)
     from radloom.models import as_view, load
-    from radloom.predict import predict
+    from radloom.prediction import predict
 
     result = predict(
         load(model, device=device),
@@ -214,39 +212,12 @@ def doctor_command(as_json: Json = False) -> Answer:
     return Answer({"ok": ok, "checks": [asdict(check) for check in checks]}, "\n".join(lines), ok)
 
 
-def _prepare(kind: str, source: Path, out: Path, view_of: bool = False, **options: Path | str | None) -> Answer:
+def _prepare(kind: str, source: Path, out: Path, **options: Path | str | None) -> Answer:
     check_output(out / "manifest.parquet")
-    from radloom.corpora import prepare as prepare_corpus
+    from radloom.api import prepare
     from radloom.corpora.manifest import SUMMARY, summary_lines
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if view_of and (predictor := _view_predictor()):
-        given["view_of"] = predictor
-    prepare_corpus(kind, source, out, progress=Counter("images"), **given)
+    prepare(kind, source, out, progress=Counter("images"), **given)
     summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))
-
-
-def _view_predictor() -> Callable[[Path], View] | None:
-    """The shipped classifier as judge of views, loaded when it is first asked; None where none is shipped."""
-    from importlib.resources import files
-
-    if not Path(str(files("radloom")), "weights", "nano", "model.json").is_file():
-        return None
-
-    @functools.cache
-    def vision() -> Any:
-        from radloom.models import load_vision
-
-        return load_vision("nano")
-
-    def view_of(path: Path) -> View:
-        from radloom.imaging import dicom_view, read_image
-
-        if stated := dicom_view(path):
-            return stated
-        _, classifier, transform = vision()
-        view: View = classifier.views(transform(read_image(path))[None])[0]
-        return view
-
-    return view_of

@@ -25,7 +25,7 @@ from radloom.evaluation.reports import score_written
 from radloom.evaluation.table import Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
-from radloom.predict import predict
+from radloom.prediction import predict
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import LEVEL
 from radloom.study import Report, View

@@ -126,8 +126,9 @@ def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     if source is None:
         return Manifest.read(folder)
     from radloom.corpora import prepare
+    from radloom.models import view_predictor
 
-    manifest = prepare(corpus.kind, source, folder)
+    manifest = prepare(corpus.kind, source, folder, view_of=view_predictor())
     print(*summary_lines(folder), sep="\n", file=sys.stderr)
     return manifest
 
