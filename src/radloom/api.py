@@ -78,8 +78,9 @@ def evaluate(
         RadloomError: as `radloom.evaluation.run.evaluate`.
     """
     from radloom.evaluation.run import evaluate
+    from radloom.models import model_name
 
-    options.setdefault("name", Path(model).name if isinstance(model, Path | str) else model.config.recipe)
+    options.setdefault("name", model_name(model) if isinstance(model, Path | str) else model.config.recipe)
     return evaluate(_model(model), _manifest(manifest), Path(out), split=split, **options)
 
 

@@ -107,6 +107,11 @@ def locate(name: str | Path) -> Path:
     )
 
 
+def model_name(name: str | Path) -> str:
+    """What a model is called in tables: its name inside the package, or the last part of its folder."""
+    return str(name) if str(name) in shipped() else Path(name).resolve().name
+
+
 def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Model:
     """Load a model.
 
@@ -126,7 +131,7 @@ def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Mo
     language = LanguageModel.load(folder / "language", codec=prints[PARTS.index("codec")])
     head = (folder / MODEL_FILE).read_text(encoding="utf-8")
     fingerprint = hashlib.sha256("".join([*prints, head]).encode()).hexdigest()[:16]
-    return Model(config, classifier, codec, language, transform, device, fingerprint)
+    return Model(config, classifier, codec, language, transform, device, fingerprint, prints[0])
 
 
 def load_vision(
@@ -204,6 +209,7 @@ class Model:
         transform: image array -> model pixels.
         classifier, codec, language: the parts.
         fingerprint: 16 hex digits that change with any part; `""` for a model that was not loaded from a folder.
+        judge: the classifier's own fingerprint.
     """
 
     def __init__(
@@ -215,8 +221,9 @@ class Model:
         transform: Transform,
         device: str | torch.device = "cpu",
         fingerprint: str = "",
+        judge: str = "",
     ) -> None:
-        self.config, self.transform, self.fingerprint = config, transform, fingerprint
+        self.config, self.transform, self.fingerprint, self.judge = config, transform, fingerprint, judge
         self.device = torch.device(device)
         self.classifier, self.codec = classifier.to(self.device), codec.to(self.device)
         self.language = language

@@ -189,7 +189,7 @@ def _drawings(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
     images = work.model.images(reports, [work.view] * len(items), seeds=seeds, **work.sampling)
     lines = []
     for item, report, image, seed in zip(items, reports, images, seeds, strict=True):
-        path = work.out.with_suffix("") / f"{_file_name(item.id)}.png"
+        path = work.out.with_suffix("") / f"{file_name(item.id)}.png"
         write_png(image, path, text=work.model.provenance(report, work.view, seed))
         lines.append({"image": path.relative_to(work.out.parent).as_posix()})
     return lines
@@ -229,7 +229,7 @@ def _read(manifest: Manifest, ref: ImageRef | None) -> np.ndarray | None:
     return None if ref is None else unsquash(read_image(manifest.path(ref)), ref.aspect)
 
 
-def _file_name(uid: str) -> str:
+def file_name(uid: str) -> str:
     """The uid as a file name; one with unusual characters is told from its likes by a checksum."""
     plain = re.sub(r"[^\w.-]", "_", uid)
     return uid if plain == uid else f"{plain}-{zlib.crc32(uid.encode()):08x}"
@@ -256,6 +256,10 @@ def _claim(work: _Work, task: str) -> dict[str, Any]:
     note = work.out.with_suffix(".meta.json")
     if not work.out.exists():
         return settings
+    if not work.model.fingerprint:
+        raise RadloomError(
+            f"{work.out} may be another model's: this one was not loaded from a folder. Delete the file."
+        )
     remedy = f"Name another file, or delete {work.out} and {note.name}."
     if not note.is_file():
         raise RadloomError(f"{work.out} was not made by `radloom predict`: {note.name} is missing. {remedy}")

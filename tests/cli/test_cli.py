@@ -95,9 +95,9 @@ def test_evaluate_tells_as_json(cli, tiny_model: Path, prepared: Path, tmp_path:
 
 
 def test_files_of_another_system_are_scored_and_compared(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
-    cli("evaluate", tiny_model, prepared, "--tasks", "report", "--no-adapters", "-o", tmp_path / "a")
+    cli("evaluate", tiny_model, prepared, "--tasks", "report", "--adapters", "none", "-o", tmp_path / "a")
     file = tmp_path / "a" / "predictions" / "report-val.jsonl"
-    scored = cli("score", "report", file, prepared, "--no-adapters", "-o", tmp_path / "b", "--name", "other")
+    scored = cli("score", "report", file, prepared, "--adapters", "none", "-o", tmp_path / "b", "--name", "other")
     assert scored.code == 0 and "| bleu4[findings, r2gen] | 2 |" in scored.out
     text = cli("compare", tmp_path / "a" / "scores.json", tmp_path / "b" / "scores.json").out
     assert "| bleu4[findings, r2gen] | 2 |" in text and "+0.000 [+0.000, +0.000] | 1.000 |" in text

@@ -37,10 +37,10 @@ def real(bench: Bench, folder: Path, change: Change = lambda image: image) -> di
 def test_real_images_in_place_of_drawings_lie_nearest(new_bench: NewBench, tmp_path: Path) -> None:
     same, noisy = new_bench(), new_bench()
     drawn = real(same, tmp_path / "same")
-    score_drawings(same, drawn, samples=[[path] * 2 for path in drawn.values()], adapters=False)
+    score_drawings(same, drawn, samples=[[path] * 2 for path in drawn.values()], adapters=[])
     noise = np.random.default_rng(0)
     spoilt = real(noisy, tmp_path / "noisy", lambda x: np.clip(x + noise.normal(0, 0.3, x.shape), 0, 1))
-    score_drawings(noisy, spoilt, adapters=False)
+    score_drawings(noisy, spoilt, adapters=[])
     ours, theirs = found(same), found(noisy)
     assert value(ours[FRECHET, "oracle"]) < 0.05 * value(theirs[FRECHET, "oracle"])  # what 8 bits leave
     assert value(ours[FRECHET, CONSTANT]) > value(ours[FRECHET, "oracle"])
@@ -55,39 +55,53 @@ def test_real_images_in_place_of_drawings_lie_nearest(new_bench: NewBench, tmp_p
 def test_a_drawing_on_another_range_is_refused(new_bench: NewBench, tmp_path: Path) -> None:
     bench = new_bench()
     drawn = real(bench, tmp_path, lambda x: x / 255)
-    with pytest.raises(RadloomError, match=r"shows nothing: .*Was it saved on another range"):
-        score_drawings(bench, drawn, adapters=False)
+    with pytest.raises(RadloomError, match=r"show nothing: .*Were they saved on another range"):
+        score_drawings(bench, drawn, adapters=[])
 
 
-def test_inverted_and_dark_drawings_are_told(new_bench: NewBench, tmp_path: Path) -> None:
-    inverted, dark, plain = new_bench(), new_bench(), new_bench()
-    score_drawings(inverted, real(inverted, tmp_path / "inverted", lambda x: 1 - x), adapters=False)
-    score_drawings(dark, real(dark, tmp_path / "dark", lambda x: x / 8), adapters=False)
-    score_drawings(plain, real(plain, tmp_path / "plain"), adapters=False)
+@pytest.mark.parametrize("change", [lambda x: x / 2, lambda x: (x + 1) / 2, lambda x: x / 8])
+def test_a_range_that_was_shifted_or_squeezed_is_told(new_bench: NewBench, tmp_path: Path, change: Change) -> None:
+    bench = new_bench()
+    score_drawings(bench, real(bench, tmp_path, change), adapters=[])
+    assert any("another range of grey" in warning for warning in bench.warnings)
+
+
+def test_one_grey_drawing_is_told_and_the_rest_scored(new_bench: NewBench, tmp_path: Path) -> None:
+    bench = new_bench()
+    drawn = real(bench, tmp_path)
+    write_png(np.full((64, 64), 0.5, np.float32), next(iter(drawn.values())))
+    score_drawings(bench, drawn, adapters=[])
+    assert "1 of 6 frontal drawings are of one grey." in bench.warnings
+    assert found(bench)[FRECHET, "oracle"].interval is not None
+
+
+def test_inverted_drawings_are_told(new_bench: NewBench, tmp_path: Path) -> None:
+    inverted, plain = new_bench(), new_bench()
+    score_drawings(inverted, real(inverted, tmp_path / "inverted", lambda x: 1 - x), adapters=[])
+    score_drawings(plain, real(plain, tmp_path / "plain"), adapters=[])
     assert any("look inverted" in warning for warning in inverted.warnings)
-    assert any("much darker" in warning for warning in dark.warnings)
-    assert not any("inverted" in warning or "darker" in warning for warning in plain.warnings)
+    assert not any("inverted" in warning or "range" in warning for warning in plain.warnings)
 
 
 def test_drawings_that_follow_nothing_are_told(new_bench: NewBench, tmp_path: Path) -> None:
     bench = new_bench()
     drawn = real(bench, tmp_path)
-    score_drawings(bench, dict.fromkeys(drawn, next(iter(drawn.values()))), adapters=False)
+    score_drawings(bench, dict.fromkeys(drawn, next(iter(drawn.values()))), adapters=[])
     assert any("do not show that the model follows the report" in warning for warning in bench.warnings)
 
 
 def test_a_study_without_a_drawing_is_an_error(new_bench: NewBench, studies: Manifest) -> None:
     with pytest.raises(RadloomError, match="6 of 6 studies have no prediction"):
-        score_drawings(new_bench(), {}, adapters=False)
+        score_drawings(new_bench(), {}, adapters=[])
 
 
 def test_a_split_without_that_view_is_an_error(new_bench: NewBench, studies: Manifest) -> None:
     val = studies.split("val")
     rows = [replace(row, images=tuple(ref for ref in row.images if ref.view is View.LATERAL)) for row in val]
     bench = new_bench(replace(val, rows=rows))
-    assert drawable(bench, View.FRONTAL) == []
+    assert drawable(bench.split, View.FRONTAL) == []
     with pytest.raises(RadloomError, match="no study with a report and a frontal view"):
-        score_drawings(bench, {}, adapters=False)
+        score_drawings(bench, {}, adapters=[])
 
 
 def test_the_own_report_is_found_and_ties_share_the_place() -> None:
@@ -98,9 +112,22 @@ def test_the_own_report_is_found_and_ties_share_the_place() -> None:
     assert retrieved(likely[::-1].copy(), 1).tolist() == [0, 0, 0, 0]
 
 
-def test_unknown_labels_say_nothing_about_fit() -> None:
-    likely = likelihoods(np.array([[0.9], [0.2]]), np.array([[np.nan], [1.0]]))
-    assert likely[:, 0].tolist() == [0, 0]
+def test_a_report_with_uncertain_mentions_fits_no_better_than_one_without() -> None:
+    chances = np.array([[0.9, 0.1], [0.2, 0.1]])
+    uncertain, absent = (likelihoods(chances, np.array([[x, 0.0], [1.0, 0.0]])) for x in (np.nan, 0.0))
+    assert (uncertain == absent).all()
+
+
+def test_samples_are_compared_with_as_many_real_images(
+    new_bench: NewBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radloom.evaluation.drawings.diversity", lambda images: float(len(images)))
+    bench = new_bench()
+    drawn = real(bench, tmp_path)
+    score_drawings(bench, drawn, samples=[list(drawn.values())[:4]] * 3, adapters=[])
+    name = "ms_ssim[4 samples of one report, frontal]"
+    assert value(found(bench)[name, "oracle"]) == value(found(bench)[name, REAL]) == 4
+    assert (found(bench)[name, "oracle"].n, found(bench)[name, REAL].n) == (3, 1)  # six real images make one group
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+import radloom
 from evaluation.conftest import NewBench, found, value
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
+from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.reports import score_written, stated
-from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, SHUFFLED
+from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED
 from radloom.scores import adapters
 from radloom.study import OBSERVATIONS, Mention, Report
 
@@ -27,7 +28,7 @@ def truth(manifest: Manifest) -> dict[str, Report]:
 
 def test_the_truth_scores_best_and_another_patients_report_scores_less(new_bench: NewBench, studies: Manifest) -> None:
     bench = new_bench(studies)
-    score_written(bench, truth(studies), adapters=False)
+    score_written(bench, truth(studies), adapters=[])
     scores = found(bench)
     for name in ("bleu4[findings, r2gen]", "rouge_l[findings, r2gen]", "sacrebleu[findings, 13a, exp]", MICRO):
         assert value(scores[name, "oracle"]) == pytest.approx(1, abs=1e-6)
@@ -41,7 +42,7 @@ def test_the_truth_scores_best_and_another_patients_report_scores_less(new_bench
 def test_every_system_stands_on_the_same_rows(new_bench: NewBench, studies: Manifest) -> None:
     train = studies.split("train")
     bench = new_bench(train, train)
-    score_written(bench, truth(train), adapters=False)
+    score_written(bench, truth(train), adapters=[])
     scores = found(bench)
     name = "rouge_l[findings, r2gen]"
     assert value(scores[name, NEIGHBOUR]) == pytest.approx(1)  # the nearest of the rows themselves
@@ -63,7 +64,7 @@ def test_a_corpus_that_lacks_a_section_and_training_reports(new_bench: NewBench,
     rows = [replace(row, report=Report(findings=row.report.findings)) for row in val]
     bare = replace(studies, rows=[replace(row, report=Report()) for row in studies.split("train")])
     bench = new_bench(replace(val, rows=rows), bare)
-    score_written(bench, truth(val), adapters=False)
+    score_written(bench, truth(val), adapters=[])
     assert {score.system for score in bench.scores} == {"oracle", SHUFFLED, GAP}
     assert not [score for score in bench.scores if "impression" in score.name]
 
@@ -74,7 +75,7 @@ def test_a_corpus_that_lacks_a_section_and_training_reports(new_bench: NewBench,
 def test_a_blind_model_is_told_so(new_bench: NewBench, studies: Manifest) -> None:
     bench = new_bench()
     blind = {uid: Report("There is a right pleural effusion.", "See findings.") for uid in truth(studies.split("val"))}
-    score_written(bench, blind, adapters=False)
+    score_written(bench, blind, adapters=[])
     gap = found(bench)[MICRO, GAP].interval
     assert gap is not None and gap.value == 0 and (gap.low, gap.high) == (0, 0)
     assert any("findings do not show that the model looks at the image" in warning for warning in bench.warnings)
@@ -83,9 +84,9 @@ def test_a_blind_model_is_told_so(new_bench: NewBench, studies: Manifest) -> Non
 def test_swapped_sections_are_told(new_bench: NewBench, studies: Manifest) -> None:
     right, swapped = new_bench(), new_bench()
     reports = truth(studies.split("val"))
-    score_written(right, reports, adapters=False)
+    score_written(right, reports, adapters=[])
     turned = {uid: Report(report.impression, report.findings) for uid, report in reports.items()}
-    score_written(swapped, turned, adapters=False)
+    score_written(swapped, turned, adapters=[])
     assert any("look swapped" in warning for warning in swapped.warnings)
     assert not any("look swapped" in warning for warning in right.warnings)
 
@@ -96,9 +97,9 @@ def test_a_study_without_a_prediction_is_an_error_and_a_strange_one_is_named(
     reports = truth(studies.split("val"))
     left_out, *_ = reports
     with pytest.raises(RadloomError, match=rf"1 of 6 studies have no prediction, '{left_out}' first"):
-        score_written(new_bench(), {uid: r for uid, r in reports.items() if uid != left_out}, adapters=False)
+        score_written(new_bench(), {uid: r for uid, r in reports.items() if uid != left_out}, adapters=[])
     bench = new_bench()
-    score_written(bench, reports | {"nobody": Report("Clear.")}, adapters=False)
+    score_written(bench, reports | {"nobody": Report("Clear.")}, adapters=[])
     assert any(warning.startswith("1 predictions are for studies") for warning in bench.warnings)
 
 
@@ -138,10 +139,9 @@ class _Broken(adapters.TextAdapter):
 def test_learned_measures_are_scored_and_a_broken_one_is_an_error_beside_the_rest(
     new_bench: NewBench, studies: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("radloom.evaluation.reports.TEXT", (_Labels, _Broken, adapters.BertScore))
     monkeypatch.setattr(adapters.BertScore, "package", "a_package_that_nobody_has")
     bench = new_bench()
-    score_written(bench, truth(studies.split("val")))
+    score_written(bench, truth(studies.split("val")), (_Labels, _Broken, adapters.BertScore))
     scores = found(bench)
     assert value(scores["f1_micro[14 observations, findings, chexbert, uncertain=negative]", "oracle"]) == 1
     broken = scores["radgraph[findings]", "oracle"]
@@ -157,11 +157,33 @@ def test_meteor_without_its_tables_is_unavailable(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     bench = new_bench()
-    score_written(bench, truth(studies.split("val")), adapters=False)
-    score = found(bench)["meteor[findings]", "oracle"]
+    score_written(bench, truth(studies.split("val")), adapters=[])
+    score = found(bench)["meteor[findings, r2gen]", "oracle"]
     assert score.interval is None and "pip install --no-deps pycocoevalcap" in score.why
 
 
-def test_no_package_of_a_learned_measure_is_imported_by_itself() -> None:
-    assert isinstance(sys.modules["radloom.evaluation.reports"], ModuleType)
-    assert not {"bert_score", "radgraph", "f1chexbert", "torchxrayvision"} & set(sys.modules)
+def test_the_labels_that_do_best_for_everybody_are_a_baseline(new_bench: NewBench, studies: Manifest) -> None:
+    bench = new_bench(studies)
+    score_written(bench, truth(studies), adapters=[])
+    best = value(found(bench)[MICRO, CONSTANT_LABELS])
+    assert best >= value(found(bench)[MICRO, CONSTANT])
+    labels = np.array([[1, 0, 1], [1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
+    assert constant_labels(labels).tolist() == [True, False, False]
+
+
+def test_a_section_that_was_never_written_is_unavailable(new_bench: NewBench, studies: Manifest) -> None:
+    bench = new_bench()
+    score_written(bench, {uid: Report(findings=r.findings) for uid, r in truth(studies).items()}, adapters=[])
+    assert found(bench)["words[impression]", "oracle"].why == "unavailable: nothing was written as impression"
+    assert not [score for score in bench.scores if "impression" in score.name and score.interval]
+
+
+def test_a_system_cannot_bear_the_name_of_a_baseline(studies: Manifest, model: radloom.Model) -> None:
+    with pytest.raises(RadloomError, match="'random' is what a column of baselines is called"):
+        Bench("random", studies, studies, Vision(model.classifier, model.transform))
+
+
+def test_nothing_to_score_is_an_error(new_bench: NewBench, studies: Manifest) -> None:
+    bare = replace(studies, rows=[replace(row, report=Report()) for row in studies])
+    with pytest.raises(RadloomError, match="has no study with a report and an image"):
+        score_written(new_bench(bare), {}, adapters=[])

@@ -14,7 +14,7 @@ import radloom
 from evaluation.conftest import NewBench, write_lines
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.bench import Bench, Vision, another
 from radloom.evaluation.classifier import calibration_error
 from radloom.evaluation.compare import as_markdown, compare
 from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
@@ -23,12 +23,13 @@ from radloom.evaluation.page import render
 from radloom.evaluation.run import TASKS, evaluate
 from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, Board, Score, Tally
 from radloom.scores.statistics import Bootstrap, mean
+from radloom.study import Report
 
 
 @pytest.fixture(scope="module")
 def everything(model: radloom.Model, studies: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
     out = tmp_path_factory.mktemp("scores")
-    return evaluate(model, studies, out, name="tiny", adapters=False), out
+    return evaluate(model, studies, out, name="tiny", adapters=[]), out
 
 
 def test_every_task_is_scored_and_every_measure_and_column_explained(everything: tuple[Board, Path]) -> None:
@@ -90,9 +91,10 @@ def test_a_second_call_goes_on_with_the_predictions(
 ) -> None:
     board, out = everything
     files = sorted((out / "predictions").glob("*.jsonl"))
-    assert [file.stem for file in files] == ["ask-shuffled-val", "ask-val", "image-frontal-val", "report-val"]
+    names = ["ask-shuffled-val", "ask-val", "image-frontal-val", "image-lateral-val", "report-val"]
+    assert [file.stem for file in files] == names
     stamps = [file.stat().st_mtime_ns for file in files]
-    again = evaluate(model, studies, out, name="tiny", adapters=False)
+    again = evaluate(model, studies, out, name="tiny", adapters=[])
     assert [file.stat().st_mtime_ns for file in files] == stamps
     assert [(s.name, s.system, s.interval) for s in again.scores] == [
         (s.name, s.system, s.interval) for s in board.scores
@@ -114,14 +116,17 @@ def test_a_task_that_fails_is_an_error_beside_the_others(
     board = evaluate(model, studies, tmp_path, name="tiny", tasks=["codec", "classifier"])
     broken = board.find("codec")
     assert broken and broken.why == "error: the codec is broken; mend it."
+    assert "RadloomError" in (tmp_path / "error-codec.txt").read_text(encoding="utf-8")
     assert board.find("accuracy[view, classifier]")
 
 
 def test_nearest_neighbours_never_come_from_what_is_scored(
     model: radloom.Model, studies: Manifest, tmp_path: Path
 ) -> None:
-    board = evaluate(model, studies, tmp_path, split="train", tasks=["report"], adapters=False)
+    board = evaluate(model, studies, tmp_path, split="train", tasks=["report"], adapters=[])
     assert not [score for score in board.scores if score.system in (NEIGHBOUR, CONSTANT)]
+    assert board.find("bleu4[findings, r2gen]")
+    assert any("no training studies" in warning for warning in board.warnings)
 
 
 def test_calibration_error_is_the_gap_between_chance_and_share() -> None:
@@ -136,7 +141,7 @@ def test_calibration_error_is_the_gap_between_chance_and_share() -> None:
 
 @pytest.fixture
 def vision(model: radloom.Model) -> Vision:
-    return Vision(model.classifier, model.transform)
+    return Vision(model.classifier, model.transform, model.judge)
 
 
 def test_a_file_of_reports_scores_like_the_model_that_wrote_it(
@@ -144,12 +149,12 @@ def test_a_file_of_reports_scores_like_the_model_that_wrote_it(
 ) -> None:
     board, out = everything
     file = out / "predictions" / "report-val.jsonl"
-    other = score_report_file(file, studies, tmp_path, vision, name="tiny", adapters=False)
+    other = score_report_file(file, studies, tmp_path, vision, name="tiny", adapters=[])
     compared = compare(board, other)
-    assert len(compared) > 50
-    for row in compared:
-        if row.difference:
-            assert (row.difference.value, row.difference.p) == (0, 1)
+    paired = [row.difference for row in compared if row.difference]
+    assert len(paired) > 50
+    assert {(gap.value, gap.p) for gap in paired} == {(0, 1)}
+    assert {row.why for row in compared if not row.difference} <= {"a count, without draws", "no value on one side"}
     assert "| bleu4[findings, r2gen] |" in as_markdown(compared, "a", "b")
 
 
@@ -158,14 +163,15 @@ def test_a_folder_of_drawings_scores_like_the_model_that_drew_them(
 ) -> None:
     board, out = everything
     lines = score_image_folder(
-        out / "predictions" / "image-frontal-val.jsonl", studies, tmp_path / "a", vision, name="tiny", adapters=False
+        out / "predictions" / "image-frontal-val.jsonl", studies, tmp_path / "a", vision, name="tiny", adapters=[]
     )
     folder = score_image_folder(
-        out / "predictions" / "image-frontal-val", studies, tmp_path / "b", vision, name="tiny", adapters=False
+        out / "predictions" / "image-frontal-val", studies, tmp_path / "b", vision, name="tiny", adapters=[]
     )
     for other in (lines, folder):
-        for row in compare(board, other):
-            assert row.difference is None or row.difference.value == 0
+        paired = {row.name: row.difference for row in compare(board, other) if row.difference}
+        assert {"frechet[frontal, radloom-classifier]", "precision[frontal, radloom-classifier, k=5]"} <= set(paired)
+        assert {gap.value for gap in paired.values()} == {0}
 
 
 def test_a_file_of_answers(everything: tuple[Board, Path], studies: Manifest, vision: Vision, tmp_path: Path) -> None:
@@ -257,6 +263,11 @@ def test_scores_without_their_draws_are_refused(tmp_path: Path) -> None:
     (tmp_path / "draws.npz").unlink()
     with pytest.raises(RadloomError, match="keep the two files together"):
         Board.read(tmp_path)
+    board_of([1.0, 2.0], ["a", "b"]).write(tmp_path)
+    whole = (tmp_path / "draws.npz").read_bytes()
+    (tmp_path / "draws.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RadloomError, match="was written by another call"):
+        Board.read(tmp_path)
 
 
 def test_scores_print_as_value_and_interval() -> None:
@@ -274,5 +285,41 @@ def test_a_single_study_has_no_shuffled_column(new_bench: NewBench, studies: Man
 
     val = studies.split("val")
     bench: Bench = new_bench(replace(val, rows=val.rows[:1]))
-    score_written(bench, {val.rows[0].uid: val.rows[0].report}, adapters=False)
+    score_written(bench, {val.rows[0].uid: val.rows[0].report}, adapters=[])
     assert GAP not in {score.system for score in bench.scores}
+
+
+def test_rows_are_shuffled_across_patients_and_keep_their_view() -> None:
+    patients, views = ["a", "a", "b", "b", "c", "c", "c"], ["f", "l", "f", "l", "f", "l", "l"]
+    order = another(patients, views)
+    assert order is not None
+    assert all(patients[place] != patients[row] and views[place] == views[row] for row, place in enumerate(order))
+    assert another(["a", "a"]) is None
+
+
+def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Board, Path]) -> None:
+    board, _ = everything
+    judged = replace(board, signature={**board.signature, "judge": "other"})
+    rows = {row.name: row for row in compare(board, judged)}
+    assert "--judge" in rows["frechet[frontal, radloom-classifier]"].why
+    assert rows["bleu4[findings, r2gen]"].difference
+    labelled = replace(board, signature={**board.signature, "labeller": "rule-labeller version 0"})
+    rows = {row.name: row for row in compare(board, labelled)}
+    assert "labeller" in rows["f1_micro[14 observations, findings, rule-labeller, uncertain=negative]"].why
+    other = replace(board, signature={**board.signature, "manifest": "other"})
+    assert not any(row.difference for row in compare(board, other))
+
+
+def test_an_unknown_adapter_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(RadloomError, match=r"Unknown measure 'chexpert'.*chexbert"):
+        evaluate(model, studies, tmp_path, adapters=["chexpert"])
+
+
+def test_a_task_without_studies_is_told_only_where_it_was_asked_for(
+    model: radloom.Model, studies: Manifest, tmp_path: Path
+) -> None:
+    bare = replace(studies, rows=[replace(row, report=Report(), labels={}) for row in studies])
+    quiet = evaluate(model, bare, tmp_path / "a", adapters=[], limit=2)
+    assert quiet.tasks() == ["codec"]
+    asked = evaluate(model, bare, tmp_path / "b", tasks=["report"])
+    assert asked.scores[0].why.endswith("has nothing for this task.")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, roc_auc_score
 
 from radloom.errors import RadloomError
-from radloom.scores.classification import accuracy, auroc, best_thresholds, f1, f1_macro, score_auroc, score_f1
+from radloom.scores.classification import auroc, best_thresholds, f1, f1_macro, score_auroc, score_f1
 from radloom.scores.statistics import Bootstrap
 
 NAMES = ["Edema", "Fracture", "Pneumonia"]
@@ -38,12 +38,6 @@ def test_unknown_labels_are_left_out_and_one_class_observations_are_none() -> No
     assert pneumonia.value == pytest.approx(0.5)
     assert macro.value == pytest.approx((0.75 + 0.5) / 2)
     assert edema.low <= edema.value <= edema.high
-
-
-def test_accuracy() -> None:
-    assert accuracy(["yes", "no", "yes", "left"], ["yes", "no", "no", "right"]) == 0.5
-    with pytest.raises(RadloomError, match="1 predictions for 2 truths"):
-        accuracy(["yes", "no"], ["yes"])
 
 
 def test_f1_equals_scikit_learn() -> None:

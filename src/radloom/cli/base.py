@@ -91,7 +91,11 @@ ScoresFolder = Annotated[
 ]
 ScoredSplit = Annotated[str, typer.Option("--split", help="What is scored; the baselines come from train.")]
 Adapters = Annotated[
-    bool, typer.Option("--adapters/--no-adapters", help="Use measures of other packages where they are installed.")
+    str,
+    typer.Option(metavar="NAME,...", help="Measures of other packages: all that are installed, none, or some by name."),
+]
+Judge = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Whose classifier judges drawings and finds nearest neighbours.")
 ]
 SystemName = Annotated[str | None, typer.Option(help="Name of the system in the table.", show_default="the file's")]
 ViewName = Annotated[str, typer.Option("--view", help="frontal or lateral.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,9 +30,6 @@ from radloom.cli.base import (
     say,
 )
 from radloom.errors import RadloomError
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("indiana", prepare)

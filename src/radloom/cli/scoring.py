@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ from radloom.cli.base import (
     Device,
     ImagesFolder,
     Json,
+    Judge,
     ModelName,
     ScoredSplit,
     ScoresFolder,
@@ -86,7 +88,8 @@ def evaluate_command(
         typer.Option(metavar="NAME,...", help="Of classifier, codec, report, question and image; all by default."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Score only so many studies, spread evenly.")] = None,
-    adapters: Adapters = True,
+    adapters: Adapters = "all",
+    judge: Judge = None,
     images: ImagesFolder = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -95,18 +98,19 @@ def evaluate_command(
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
     from radloom.evaluation.run import evaluate
-    from radloom.models import load
+    from radloom.models import load, model_name
 
     names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks else None
     board = evaluate(
         load(model, device=device),
         studies,
         out,
-        name=_model_name(model),
+        name=model_name(model),
         split=split,
         tasks=names,
         limit=limit,
-        adapters=adapters,
+        adapters=_some(adapters),
+        judge=_vision(judge, device) if judge else None,
         progress=Counter,
     )
     return _board(board, out)
@@ -119,7 +123,8 @@ def score_report_command(
     out: ScoresFolder,
     split: ScoredSplit = "val",
     name: SystemName = None,
-    adapters: Adapters = True,
+    adapters: Adapters = "all",
+    judge: Judge = "nano",
     images: ImagesFolder = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -129,8 +134,8 @@ def score_report_command(
     studies = read_manifest(manifest, None, images)
     from radloom.evaluation.files import score_report_file
 
-    vision, called = _vision(device), name or predictions.stem
-    board = score_report_file(predictions, studies, out, vision, name=called, split=split, adapters=adapters)
+    vision, called = _vision(judge or "nano", device), name or predictions.stem
+    board = score_report_file(predictions, studies, out, vision, name=called, split=split, adapters=_some(adapters))
     return _board(board, out)
 
 
@@ -141,6 +146,7 @@ def score_ask_command(
     out: ScoresFolder,
     split: ScoredSplit = "val",
     name: SystemName = None,
+    judge: Judge = "nano",
     images: ImagesFolder = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -151,7 +157,9 @@ def score_ask_command(
     from radloom.evaluation.files import score_answer_file
 
     called = name or predictions.stem
-    return _board(score_answer_file(predictions, studies, out, _vision(device), name=called, split=split), out)
+    return _board(
+        score_answer_file(predictions, studies, out, _vision(judge or "nano", device), name=called, split=split), out
+    )
 
 
 @command("image", score)
@@ -162,7 +170,8 @@ def score_image_command(
     split: ScoredSplit = "val",
     view: ViewName = "frontal",
     name: SystemName = None,
-    adapters: Adapters = True,
+    adapters: Adapters = "all",
+    judge: Judge = "nano",
     images: ImagesFolder = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -173,9 +182,9 @@ def score_image_command(
     from radloom.evaluation.files import score_image_folder
     from radloom.models import as_view
 
-    shown, vision, called = as_view(view), _vision(device), name or predictions.stem
+    shown, vision, called = as_view(view), _vision(judge or "nano", device), name or predictions.stem
     board = score_image_folder(
-        predictions, studies, out, vision, name=called, split=split, view=shown, adapters=adapters
+        predictions, studies, out, vision, name=called, split=split, view=shown, adapters=_some(adapters)
     )
     return _board(board, out)
 
@@ -226,22 +235,24 @@ def _xrays(
     return xrays, known_labels(xrays)
 
 
-def _model_name(model: str) -> str:
-    """A name inside the package as it is, of a folder its last part."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
+def _some(names: str) -> list[str] | None:
+    """None for all."""
+    return None if names == "all" else [] if names == "none" else [name.strip() for name in names.split(",")]
 
 
-def _vision(device: str) -> Vision:
-    """The shipped classifier: it finds the nearest neighbours of other systems' studies."""
+def _vision(model: str, device: str) -> Vision:
+    """The classifier of a model."""
+    from radloom.checkpoint import fingerprint
     from radloom.evaluation.bench import Vision
-    from radloom.models import load_vision
+    from radloom.models import load_vision, locate
 
-    _, classifier, transform = load_vision("nano", device=device)
-    return Vision(classifier, transform)
+    _, classifier, transform = load_vision(model, device=device)
+    return Vision(classifier, transform, fingerprint(locate(model) / "classifier"))
 
 
 def _board(board: Board, out: Path) -> Answer:
     """The tables without the detail, and where the page is."""
     failed = any(score.why.startswith("error") for score in board.scores)
     text = f"{board.markdown(brief=True)}\nTables, plots and pictures: {out / 'index.html'}"
-    return Answer(board.plain() | {"out": str(out)}, text, not failed)
+    data: dict[str, Any] = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    return Answer(data | {"out": str(out)}, text, not failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,9 +24,6 @@ from radloom.cli.base import (
     command,
     since,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("report")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from radloom.classifier.model import ClinicalClassifier, targets
 from radloom.corpora.manifest import ImageRef, Manifest, Row
+from radloom.errors import RadloomError
 from radloom.evaluation.exhibits import Exhibit
-from radloom.evaluation.table import Score
+from radloom.evaluation.table import SYSTEMS, Score
 from radloom.imaging import Transform, read_image
 from radloom.scores.statistics import SAMPLES, Bootstrap
 from radloom.study import OBSERVATIONS, View
@@ -31,10 +32,11 @@ class Vision:
     Args:
         classifier: in eval mode.
         transform: image array -> model pixels.
+        fingerprint: of the model it belongs to, for the signature.
     """
 
-    def __init__(self, classifier: ClinicalClassifier, transform: Transform) -> None:
-        self.classifier, self.transform = classifier, transform
+    def __init__(self, classifier: ClinicalClassifier, transform: Transform, fingerprint: str = "") -> None:
+        self.classifier, self.transform, self.fingerprint = classifier, transform, fingerprint
         self.device = next(classifier.parameters()).device
         self._known: dict[Path, np.ndarray] = {}
 
@@ -84,6 +86,10 @@ class Bench:
     exhibits: list[Exhibit] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if self.name in SYSTEMS:
+            raise RadloomError(f"{self.name!r} is what a column of baselines is called; give the system another name.")
+
     def bootstrap(self, studies: Sequence[str]) -> Bootstrap:
         return Bootstrap(studies, self.samples, SEED)
 
@@ -104,6 +110,28 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     """`count` of the items, evenly spread; all of them if there are fewer."""
     wanted = min(count, len(items))
     return [items[i * len(items) // wanted] for i in range(wanted)]
+
+
+def another(patients: Sequence[str], kinds: Sequence[Hashable] | None = None) -> np.ndarray | None:
+    """For each row the place of a row of another patient; None where there is one patient only.
+
+    Args:
+        patients: the patient of each row.
+        kinds: of each row, for instance its view; the other row is of the same kind if that patient has one.
+    """
+    rows: dict[str, list[int]] = {}
+    for place, patient in enumerate(patients):
+        rows.setdefault(patient, []).append(place)
+    if len(rows) < 2:
+        return None
+    names = list(rows)
+    order = np.zeros(len(patients), np.int64)
+    for name, other in zip(names, derangement(len(names)), strict=True):
+        for i, place in enumerate(rows[name]):
+            theirs = rows[names[other]]
+            alike = [row for row in theirs if kinds and kinds[row] == kinds[place]] or theirs
+            order[place] = alike[i % len(alike)]
+    return order
 
 
 def derangement(n: int, seed: int = SEED) -> np.ndarray:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from radloom.evaluation.bench import Bench, known_labels
+from radloom.evaluation.bench import SEED, Bench, another, known_labels
 from radloom.evaluation.exhibits import dots, reliability
-from radloom.evaluation.table import Tally
+from radloom.evaluation.table import CONSTANT, NEIGHBOUR, RANDOM, SHUFFLED, Tally
 from radloom.reports.labeller import NAME as LABELLER
+from radloom.scores.baselines import nearest_neighbour
 from radloom.scores.classification import score_auroc
 from radloom.scores.names import score_name
 from radloom.scores.statistics import Interval, Statistic, mean
@@ -19,39 +20,65 @@ TASK = "classifier"
 def score_classifier(bench: Bench) -> None:
     """AUROC over all images of the split and over its frontal ones; uncertain mentions are left out.
 
-    A constant or random score has an AUROC of .5 by definition, so that no baseline stands beside.
+    Baselines predict as their probability the share of each observation in train (constant), or the labels of a random
+    or of the nearest training image.
     """
     pairs = [(row, ref) for row in bench.split for ref in row.images]
-    chances = bench.vision.chances(bench.vision.features(bench.split, [ref for _, ref in pairs]))
+    features = bench.vision.features(bench.split, [ref for _, ref in pairs])
+    ours = bench.vision.chances(features)
     truth = np.stack([known_labels(row, ref.view) for row, ref in pairs])
+    systems = {bench.name: ours[:, : len(OBSERVATIONS)]}
+    order = another([row.patient for row, _ in pairs], [ref.view for _, ref in pairs])
+    if order is not None:
+        systems[SHUFFLED] = systems[bench.name][order]
+    systems |= _baselines(bench, features)
     frontal = np.array([ref.view is View.FRONTAL for _, ref in pairs])
-    found = chances[:, : len(OBSERVATIONS)]
+    shown: dict[str, dict[str, Interval]] = {name: {} for name in OBSERVATIONS}
     for which, mask in (("all views", np.ones(len(pairs), bool)), ("frontal", frontal)):
         if not mask.any():
             continue
         studies = [row.uid for (row, _), taken in zip(pairs, mask, strict=True) if taken]
         draw, tally = bench.bootstrap(studies), Tally(TASK, bench.name, studies)
-        table = score_auroc(truth[mask], found[mask], OBSERVATIONS, which, "classifier", LABELLER, bootstrap=draw)
-        tally.add(bench.name, dict(table))
+        for system, found in systems.items():
+            made_by = (which, "classifier", LABELLER)
+            table = score_auroc(truth[mask], found[mask], OBSERVATIONS, *made_by, bootstrap=draw)
+            tally.add(system, dict(table))
+            if which == "all views":
+                error = draw(calibration_error(found, truth))
+                tally.add(system, {score_name("calibration_error", "14 observations", "classifier"): error})
+                for name in OBSERVATIONS if system in (bench.name, NEIGHBOUR) else ():
+                    if area := table[score_name("auroc", name, *made_by)]:
+                        shown[name][system] = area
+        tally.gaps()
         if which == "all views":
-            right = (chances[:, -1] > 0.5) == ~frontal
+            right = (ours[:, -1] > 0.5) == ~frontal
             tally.add(bench.name, {score_name("accuracy", "view", "classifier"): draw(mean(right))})
-            error = calibration_error(found, truth)
-            tally.add(bench.name, {score_name("calibration_error", "14 observations", "classifier"): draw(error)})
-            _show(
-                bench, {name: table[score_name("auroc", name, which, "classifier", LABELLER)] for name in OBSERVATIONS}
-            )
         bench.scores += tally.scores
     known = ~np.isnan(truth)
-    bench.exhibits.append(
-        reliability(
-            TASK,
-            "Reliability of the classifier",
-            "All observations together, in ten steps of predicted probability; the number of cases beside each.",
-            found[known],
-            truth[known],
-        )
-    )
+    areas = "All views; the line is chance. Uncertain mentions left out."
+    steps = "All observations together, in ten steps of predicted probability; the number of cases beside each."
+    bench.exhibits += [
+        dots(TASK, "AUROC of each observation", areas, shown, 0.5),
+        reliability(TASK, "Reliability of the classifier", steps, systems[bench.name][known], truth[known]),
+    ]
+
+
+def _baselines(bench: Bench, features: np.ndarray) -> dict[str, np.ndarray]:
+    stored = [(row, ref) for row in bench.train for ref in row.images]
+    if not stored:
+        return {}
+    labels = np.stack([known_labels(row, ref.view) for row, ref in stored])
+    known = ~np.isnan(labels)
+    shares = np.nan_to_num(labels).sum(0) / np.maximum(known.sum(0), 1)
+    labels = np.nan_to_num(labels)
+    theirs = bench.vision.features(bench.train, [ref for _, ref in stored])
+    picked = np.random.default_rng(SEED).integers(0, len(stored), len(features))
+    near = nearest_neighbour(theirs, range(len(stored)), features)
+    return {
+        CONSTANT: np.repeat(shares[None], len(features), axis=0),
+        RANDOM: labels[picked],
+        NEIGHBOUR: labels[near],
+    }
 
 
 def calibration_error(chances: np.ndarray, truth: np.ndarray, steps: int = 10) -> Statistic:
@@ -73,12 +100,3 @@ def calibration_error(chances: np.ndarray, truth: np.ndarray, steps: int = 10) -
         return np.asarray(gaps / (weights @ counts))
 
     return error
-
-
-def _show(bench: Bench, areas: dict[str, Interval | None]) -> None:
-    rows = {name: {bench.name: area} for name, area in areas.items() if area}
-    bench.exhibits.append(
-        dots(
-            TASK, "AUROC of each observation", "All views; the line is chance. Uncertain mentions left out.", rows, 0.5
-        )
-    )

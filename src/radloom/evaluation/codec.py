@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radloom.classifier.model import ClinicalClassifier, targets
+from radloom.classifier.model import ClinicalClassifier
 from radloom.codec.network import Codec
 from radloom.corpora.images import XrayImages
-from radloom.evaluation.bench import Bench, spread
+from radloom.evaluation.bench import SEED, Bench, spread
+from radloom.evaluation.bench import known_labels as known
 from radloom.evaluation.exhibits import picture
-from radloom.evaluation.table import REAL, Tally
+from radloom.evaluation.table import CONSTANT, NEIGHBOUR, RANDOM, REAL, Tally
 from radloom.imaging import Transform, sheet
+from radloom.scores.baselines import nearest_neighbour
 from radloom.scores.classification import auroc, score_auroc
 from radloom.scores.images import psnr, ssim
 from radloom.scores.names import score_name
@@ -24,6 +26,9 @@ from radloom.study import OBSERVATIONS
 
 COLUMNS = 8
 """Originals in a row of the sheet."""
+
+AVERAGED = 200
+"""Training images whose mean is the constant reconstruction."""
 
 BY = "radloom-classifier"
 
@@ -167,10 +172,11 @@ def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, i
     studies = [row.uid for _, row, _ in images.entries]
     draw, tally = bench.bootstrap(studies), Tally(TASK, bench.name, studies)
     before, after = (side[:, : len(OBSERVATIONS)] for side in (made.before, made.after))
-    agree = ((before > 0.5) == (after > 0.5)).mean(1)
-    tally.add(bench.name, {"psnr": draw(mean(made.psnr)), "ssim": draw(mean(made.ssim))})
+    for system, other in {bench.name: made, **_baselines(bench, images, made.before)}.items():
+        agree = ((made.before > 0.5) == (other.after > 0.5))[:, : len(OBSERVATIONS)].mean(1)
+        tally.add(system, {"psnr": draw(mean(other.psnr)), "ssim": draw(mean(other.ssim))})
+        tally.add(system, {score_name("verdict_agreement", BY): draw(mean(agree))})
     tally.count(bench.name, "codebook_usage", float(made.used.any(0).mean()))
-    tally.add(bench.name, {score_name("verdict_agreement", BY): draw(mean(agree))})
     for system, chances in ((REAL, before), (bench.name, after)):
         tally.add(system, dict(score_auroc(labels, chances, OBSERVATIONS, "reconstructions", BY, bootstrap=draw)))
     bench.scores += tally.scores
@@ -179,13 +185,39 @@ def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, i
     bench.exhibits.append(picture(TASK, "Reconstructions", caption, [comparison(codec, shown)], 1))
 
 
+def _baselines(bench: Bench, images: XrayImages, before: np.ndarray) -> dict[str, Reconstructions]:
+    """In place of each reconstruction the mean of some training images, a random one, and the nearest one."""
+    stored = [ref for row in bench.train for ref in row.images]
+    if not stored:
+        return {}
+    vision, n = bench.vision, len(images)
+    average = vision.pixels(bench.train, spread(stored, AVERAGED)).mean(0)
+    picked = np.random.default_rng(SEED).integers(0, len(stored), n)
+    ours = vision.features(bench.split, [ref for _, _, ref in images.entries])
+    near = nearest_neighbour(vision.features(bench.train, stored), stored, ours)
+    others: dict[str, Callable[[int], Tensor]] = {
+        CONSTANT: lambda i: average,
+        RANDOM: lambda i: vision.pixels(bench.train, [stored[picked[i]]])[0],
+        NEIGHBOUR: lambda i: vision.pixels(bench.train, [near[i]])[0],
+    }
+    found: dict[str, list[tuple[np.ndarray, ...]]] = {system: [] for system in others}
+    for start in range(0, n, 16):
+        part = range(start, min(start + 16, n))
+        pixels = torch.stack([images[i] for i in part])
+        for system, load in others.items():
+            side = torch.stack([load(i) for i in part])
+            sides = (pixels + 1) / 2, (side + 1) / 2
+            found[system].append((psnr(*sides), ssim(*sides), vision.chances(vision.features_of(side))))
+    made = {}
+    for system, parts in found.items():
+        peaks, likeness, after = (np.concatenate(part) for part in zip(*parts, strict=True))
+        made[system] = Reconstructions(peaks, likeness, before, after, np.zeros((n, 0), bool))
+    return made
+
+
 def known_labels(images: XrayImages) -> np.ndarray:
     """(n, 14) labels of the images of manifests: 0, 1, or NaN where a report is uncertain or there is none."""
-    rows = []
-    for _, row, ref in images.entries:
-        values, weights = targets(row.labels, has_report=bool(row.report), view=ref.view)
-        rows.append(torch.where(weights > 0, values, torch.nan)[: len(OBSERVATIONS)].numpy())
-    return np.stack(rows)
+    return np.stack([known(row, ref.view) for _, row, ref in images.entries])
 
 
 @torch.no_grad()

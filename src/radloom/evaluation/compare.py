@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
 from radloom.evaluation.table import Board, Score
@@ -50,7 +52,7 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         if score.system != first or score.name not in theirs:
             continue
         other = theirs[score.name]
-        gone = _unpaired(score, other)
+        gone = _unpaired(score, other) or _made_otherwise(score.name, a.signature, b.signature)
         paired = None
         if not gone and score.interval is not None and other.interval is not None:
             paired = difference(other.interval, score.interval)
@@ -71,6 +73,16 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
             last = f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] | {gap.p:.3f}"
         lines.append(f"| {row.name} | {row.n} | {row.a} | {row.b} | {last} |")
     return "\n".join(lines) + "\n"
+
+
+def _made_otherwise(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """Why two scores of one name do not measure the same; `""` if they do."""
+    parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
+    if "radloom-classifier" in name:
+        parts["judge"] = "another classifier judged; evaluate both with the same --judge"
+    if "rule-labeller" in name:
+        parts["labeller"] = "another version of the labeller"
+    return next((f"not paired: {why}" for key, why in parts.items() if a.get(key) != b.get(key)), "")
 
 
 def _unpaired(a: Score, b: Score) -> str:

@@ -117,11 +117,8 @@ def histogram(task: str, title: str, caption: str, values: Mapping[str, Sequence
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.fonttype"] = "none"
-    mpl.rcParams["svg.hashsalt"] = "radloom"
     figure = Figure(figsize=(width, height), layout=None)
     axes = figure.add_subplot()
     for side in ("top", "right"):
@@ -135,6 +132,9 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def _exhibit(task: str, title: str, caption: str, figure: Figure) -> Exhibit:
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "radloom"}):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
     return Exhibit(task, title, caption, "image/svg+xml", buffer.getvalue())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,26 @@ from radloom.corpora.draft import IMAGE_SUFFIXES
 from radloom.corpora.manifest import Manifest
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.bench import Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
 from radloom.evaluation.reports import score_written
-from radloom.evaluation.run import publish, read_lines, training_part
+from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines
 from radloom.evaluation.table import Board
+from radloom.prediction import file_name
 from radloom.reports.sections import parse_report
 from radloom.study import Report, View
 
 
 def score_report_file(
-    file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val", adapters: bool = True
+    file: Path,
+    manifest: Manifest,
+    out: Path,
+    vision: Vision,
+    *,
+    name: str,
+    split: str = "val",
+    adapters: Sequence[str] | None = None,
 ) -> Board:
     """Score the reports of a JSONL file and write the board.
 
@@ -32,14 +40,14 @@ def score_report_file(
         vision: the network that finds the nearest neighbours.
         name: of the system in the table.
         split: what was predicted.
-        adapters: whether measures of other packages are used where they are there.
+        adapters: measures of other packages, by name; by default all that are there.
 
     Raises:
         RadloomError: a file that is not like that, a study twice, or one of the split that is missing.
     """
-    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    bench = new_bench(name, manifest.split(split), manifest, split, vision)
     reports = {uid: _report(line, file, uid) for uid, line in _by(file, "uid").items()}
-    score_written(bench, reports, adapters)
+    score_written(bench, reports, chosen_adapters(adapters)[0])
     return publish(bench, out, {"predictions": str(file)}, split)
 
 
@@ -47,7 +55,7 @@ def score_answer_file(
     file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val"
 ) -> Board:
     """Score the answers of a JSONL file, `qid` and `answer` a line; the rest is as for reports."""
-    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    bench = new_bench(name, manifest.split(split), manifest, split, vision)
     answers = {qid: _text(line, "answer", file, qid) for qid, line in _by(file, "qid").items()}
     score_answers(bench, question_manifest(bench.split), question_manifest(bench.train), answers, None)
     return publish(bench, out, {"predictions": str(file)}, split)
@@ -62,7 +70,7 @@ def score_image_folder(
     name: str,
     split: str = "val",
     view: View = View.FRONTAL,
-    adapters: bool = True,
+    adapters: Sequence[str] | None = None,
 ) -> Board:
     """Score drawings and write the board.
 
@@ -75,16 +83,17 @@ def score_image_folder(
     Raises:
         RadloomError: no such folder, a study twice, one of the split that is missing, or a picture that shows nothing.
     """
-    bench = Bench(name, manifest.split(split), training_part(manifest, split), vision)
+    bench = new_bench(name, manifest.split(split), manifest, split, vision)
     if folder.is_dir():
         drawn: dict[str, Path] = {}
         for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
             if file.stem in drawn:
                 raise RadloomError(f"{folder} has two pictures of {file.stem!r}; keep one.")
             drawn[file.stem] = file
+        drawn = {row.uid: drawn.pop(file_name(row.uid)) for row in bench.split if file_name(row.uid) in drawn} | drawn
     else:
         drawn = {uid: folder.parent / _text(line, "image", folder, uid) for uid, line in _by(folder, "uid").items()}
-    score_drawings(bench, drawn, view, adapters=adapters)
+    score_drawings(bench, drawn, view, adapters=chosen_adapters(adapters)[1])
     return publish(bench, out, {"predictions": str(folder)}, split)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Board
+from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Board
 
 MEASURES: dict[str, str] = {
     "accuracy": "Share of cases that are right. For closed questions: the answer equals the radiologist's, without "
@@ -19,6 +19,7 @@ MEASURES: dict[str, str] = {
     "bleu3": "BLEU-3: the same with runs of up to three words.",
     "bleu4": "BLEU-4: the same with runs of up to four words. Over the whole corpus, from 0 to 1; higher is better. "
     "Says how alike the wording is, hardly whether it is true.",
+    "bertscore_f1": "Likeness of the words' embeddings (BERTScore; Zhang et al. 2020), by the model in the brackets.",
     "calibration_error": "How far predicted probabilities lie from observed shares, on average (expected calibration "
     "error, ten steps). Lower is better.",
     "changed": "Share of questions whose answer differs when another study's image is shown. 0 means that the image "
@@ -31,8 +32,10 @@ MEASURES: dict[str, str] = {
     "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
     "exact_match": "Share of open questions answered in the radiologist's very words.",
     "f1": "Harmonic mean of precision and recall of an observation.",
-    "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones.",
+    "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones, and one that never "
+    "occurs counts as 0, so that even the truth may stay below 1.",
     "f1_micro": "F1 over all observations together: frequent ones, `No Finding` above all, weigh most.",
+    "green": "GREEN: a language model counts matched findings and errors (Ostmeier et al. 2024). 1 is best.",
     "frechet": "Frechet distance between the features of drawn and real images (FID with the network named in the "
     "brackets). Lower is better; compare with the column `real`, never with another network or number of images.",
     "kernel": "Squared kernel distance (KID) between the same features, from all pairs; may be slightly below 0.",
@@ -47,6 +50,10 @@ MEASURES: dict[str, str] = {
     "precision_macro": "Plain mean of precision over the observations.",
     "precision_micro": "Precision over all observations together.",
     "psnr": "Peak signal-to-noise ratio of the reconstruction, in dB. Higher is better.",
+    "radgraph_e": "RadGraph F1 of the entities that both reports name (Jain et al. 2021).",
+    "radgraph_er": "RadGraph F1 of entities, those with relations set apart from those without.",
+    "radgraph_er_bar": "RadGraph F1 of entities together with all their relations; the strictest.",
+    "ratescore": "RaTEScore: likeness of the medical entities (Zhao et al. 2024). A report without any gets 0.5.",
     "recall": "Of text: share of true observations that are stated. Of images: share of real images that lie among the "
     "drawings.",
     "recall_macro": "Plain mean of recall over the observations.",
@@ -66,13 +73,17 @@ SYSTEMS: dict[str, str] = {
     "this one.",
     GAP: "The model's score less the shuffled one, study by study. An interval around 0: the model does not look.",
     CONSTANT: "The same for every study: the most typical training report, the commonest training answer to that "
-    "question, or one training image.",
-    RANDOM: "A training report, answer or image drawn at random.",
+    "question, one training image in place of a drawing, the mean training image in place of a reconstruction, or the "
+    "share of each observation in train as its probability.",
+    CONSTANT_LABELS: "The observations that, stated for everybody, have the highest F1 (micro) in train: mostly `No "
+    "Finding` alone.",
+    RANDOM: "A training report, answer, label or image drawn at random.",
     NEIGHBOUR: "What belongs to the training study most like this one: by the classifier's features of the image, or, "
-    "for drawings, by the words of the report.",
+    "for drawings, by the words of the report. Where train is very large, of a part of it; a warning says so.",
     REAL: "Real images in place of the model's. For distances: the real images of the split against as many real "
     "training images, two samples of the same kind, which is the least distance to hope for; elsewhere: the real "
-    "images of the same studies.",
+    "images of the same studies. That is no upper limit: training images may look better to a classifier that learned "
+    "from them.",
 }
 
 
@@ -84,11 +95,14 @@ def readme(board: Board) -> str:
         "",
         "`index.html` shows tables, plots and pictures; `scores.md` has the tables alone, `scores.json` the same as",
         "data. `draws.npz` holds every score on every bootstrap draw: `radloom compare A.json B.json` subtracts them",
-        "draw by draw. `predictions/` has what the model wrote, drew and answered.",
+        "draw by draw. `predictions/`, where it is there, has what the model wrote, drew and answered.",
         "",
         "A score's name says what made it: `bleu4[findings, r2gen]` is BLEU-4 of the findings under R2Gen's rules for",
         "cleaning and cutting text. In square brackets after a value: its 95 % bootstrap interval over studies. `n`:",
-        "the studies, images or questions it is taken over.",
+        "the studies, images or questions it is taken over; an uncertain label is left out of AUROC. Frechet intervals",
+        "have 200 draws and are moved to the value, as draws of a set lie further apart than sets do; those of",
+        "precision, recall, density and coverage leave out how neighbourhoods would change, and are narrow by that.",
+        "Counts and `codebook_usage` have no interval.",
         "",
         "## Scores",
         "",

@@ -10,7 +10,7 @@ import numpy as np
 
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import SEED, Bench, derangement, main_view
+from radloom.evaluation.bench import SEED, Bench, another, main_view
 from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Tally
 from radloom.scores.baselines import nearest_neighbour
 from radloom.scores.names import score_name
@@ -18,6 +18,9 @@ from radloom.scores.statistics import mean
 from radloom.study import Question
 
 TASK = "question"
+
+KINDS = ("closed", "open")
+"""Of answers."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,17 @@ def asked_of(manifest: Manifest) -> list[Asked]:
 
 
 def with_other_images(manifest: Manifest) -> Manifest:
-    """The same questions, each put to an image of another study, of the same view where that study has one.
+    """The same questions, each put to an image of another patient, of the same view where that study has one.
 
     Raises:
-        RadloomError: fewer than two studies have an image.
+        RadloomError: fewer than two patients have an image.
     """
     rows = [row for row in manifest if row.images and row.questions]
-    if len(rows) < 2:
-        raise RadloomError(f"{len(rows)} study with questions and an image; shuffling needs two.")
+    order = another([row.patient for row in rows])
+    if order is None:
+        raise RadloomError(f"{len(rows)} study with questions and an image; shuffling needs two patients.")
     shuffled = []
-    for row, place in zip(rows, derangement(len(rows)), strict=True):
+    for row, place in zip(rows, order, strict=True):
         other = rows[place]
         views = {ref.path: ref.view for ref in row.images}
         questions = []
@@ -67,7 +71,8 @@ def score_answers(
 ) -> None:
     """Score answers beside the commonest, a random and the nearest image's answer.
 
-    All baselines look at the training questions with the same words, or, where there are none, of the same type.
+    All baselines look at the training questions with the same words, where there are none of the same type, and where
+    there are none of those either at all closed or all open ones.
 
     Args:
         bench: gathers scores and warnings.
@@ -79,6 +84,8 @@ def score_answers(
         RadloomError: a question without an answer.
     """
     asked = asked_of(split)
+    if not asked:
+        raise RadloomError(f"{split.corpus} has no question about an image; name another split or corpus.")
     for given in (answers, shuffled):
         missing = [a.question.qid for a in asked if given is not None and a.question.qid not in given]
         if missing:
@@ -89,7 +96,10 @@ def score_answers(
     if shuffled is not None:
         systems[SHUFFLED] = [shuffled[a.question.qid] for a in asked]
     systems |= _baselines(bench, split, train, asked)
-    for kind in ("closed", "open"):
+    other = Counter(a.question.answer_type for a in asked if a.question.answer_type.lower() not in KINDS)
+    for name, count in other.items():
+        bench.warnings.append(f"{count} questions of answer type {name!r}, neither closed nor open, were not scored.")
+    for kind in KINDS:
         places = [i for i, a in enumerate(asked) if a.question.answer_type.lower() == kind]
         if places:
             _score_kind(bench, split.corpus, kind, [asked[i] for i in places], systems, places)
@@ -110,7 +120,7 @@ def _score_kind(
     for group, members in groups.items():
         some = [asked[i] for i in members]
         draw = bench.bootstrap([a.row.uid for a in some])
-        tally = Tally(TASK, bench.name, [a.row.uid for a in some])
+        tally = Tally(TASK, bench.name, [a.row.uid for a in some], detail=bool(group))
         made_by = (kind, *([group] if group else []), corpus)
         truth = [plain(a.question.answer) for a in some]
         for system, every in systems.items():
@@ -133,8 +143,8 @@ def _score_kind(
             gap = next((s.interval for s in tally.scores if s.system == GAP), None)
             if gap and gap.low <= 0:
                 bench.warnings.append(
-                    f"Closed answers do not show that the model looks at the image: with another study's image as many "
-                    f"are right (gap {gap})."
+                    "Closed answers do not show that the model looks at the image: with another patient's image they "
+                    f"are not shown to be worse (gap {gap})."
                 )
 
 
@@ -144,14 +154,14 @@ def _baselines(bench: Bench, split: Manifest, train: Manifest, asked: Sequence[A
         return {}
     alike: dict[tuple[str, ...], list[int]] = {}
     for j, a in enumerate(stored):
-        for key in (_words(a), _kind(a)):
+        for key in (_words(a), _type(a), _kind(a)):
             alike.setdefault(key, []).append(j)
     ours = bench.vision.features(split, [a.ref for a in asked])
     theirs = bench.vision.features(train, [a.ref for a in stored])
     generator = np.random.default_rng(SEED)
     given: dict[str, list[str]] = {CONSTANT: [], RANDOM: [], NEIGHBOUR: []}
     for i, a in enumerate(asked):
-        same = alike.get(_words(a)) or alike.get(_kind(a), [])
+        same = alike.get(_words(a)) or alike.get(_type(a)) or alike.get(_kind(a), [])
         answers = [stored[j].question.answer for j in same]
         given[CONSTANT].append(Counter(map(plain, answers)).most_common(1)[0][0] if same else "")
         given[RANDOM].append(answers[int(generator.integers(len(answers)))] if same else "")
@@ -173,6 +183,10 @@ def token_f1(answer: str, truth: str) -> float:
 
 
 def _kind(asked: Asked) -> tuple[str, ...]:
+    return (asked.question.answer_type.lower(),)
+
+
+def _type(asked: Asked) -> tuple[str, ...]:
     return asked.question.answer_type.lower(), asked.question.question_type
 
 

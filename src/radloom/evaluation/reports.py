@@ -10,9 +10,10 @@ import numpy as np
 
 from radloom.corpora.manifest import Row
 from radloom.errors import MissingPackageError, RadloomError
-from radloom.evaluation.bench import SEED, Bench, derangement, main_view, spread
+from radloom.evaluation.bench import SEED, Bench, another, main_view, spread
 from radloom.evaluation.exhibits import dots, histogram, picture
-from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Tally
+from radloom.evaluation.labels import constant_labels
+from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Results, Tally
 from radloom.imaging import Transform
 from radloom.language.prompts import format_answer
 from radloom.reports.labeller import NAME as LABELLER
@@ -38,26 +39,30 @@ FIVE = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusi
 RULES = {"uncertain=negative": (Mention.POSITIVE,), "uncertain=positive": (Mention.POSITIVE, Mention.UNCERTAIN)}
 """What counts as stated, by the name of the rule."""
 
+METEOR = "meteor"
+
 EXAMPLES = 6
 """Studies shown on the page with both reports."""
 
 _PATHOLOGY = [i for i, name in enumerate(OBSERVATIONS) if name not in ("No Finding", "Support Devices")]
 
-Results = dict[str, Interval | str | None]
 
-
-def score_written(bench: Bench, predicted: Mapping[str, Report], adapters: bool = True) -> None:
+def score_written(
+    bench: Bench, predicted: Mapping[str, Report], adapters: Sequence[type[TextAdapter] | type[LabelAdapter]] = TEXT
+) -> None:
     """Score reports beside the baselines; a section that no report of the split has is left out.
 
     Args:
         bench: gathers scores, plots and warnings.
         predicted: uid -> report, for every study of the split that has a report and an image.
-        adapters: whether the learned measures whose packages are there are run too.
+        adapters: learned measures to use where their packages are there.
 
     Raises:
-        RadloomError: a study without a prediction.
+        RadloomError: nothing to score, or a study without a prediction.
     """
     rows = [row for row in bench.split if row.report and row.images]
+    if not rows:
+        raise RadloomError(f"{bench.split.corpus} has no study with a report and an image; name another split.")
     check_complete([row.uid for row in rows], predicted, bench)
     texts = [getattr(report, section) for report in predicted.values() for section in SECTIONS]
     texts += [getattr(row.report, section) for row in (*rows, *bench.train) for section in SECTIONS]
@@ -65,7 +70,14 @@ def score_written(bench: Bench, predicted: Mapping[str, Report], adapters: bool 
     for section in SECTIONS:
         seen = [row for row in rows if getattr(row.report, section)]
         known = [row for row in bench.train if getattr(row.report, section) and row.images]
-        if seen:
+        if seen and not any(getattr(predicted[row.uid], section) for row in seen):
+            tally = Tally(TASK, bench.name, [row.uid for row in seen])
+            tally.add(
+                bench.name,
+                {score_name("words", section): f"unavailable: nothing was written as {section}"},
+            )
+            bench.scores += tally.scores
+        elif seen:
             _score_section(bench, section, seen, known, predicted, measures)
     _check_sections(bench, rows, predicted)
     _show_examples(bench, rows, predicted)
@@ -98,8 +110,8 @@ def _score_section(
     truth = [getattr(row.report, section) for row in seen]
     ours = [getattr(predicted[row.uid], section) for row in seen]
     systems = {bench.name: ours}
-    if len(seen) > 1:
-        systems[SHUFFLED] = [ours[i] for i in derangement(len(ours))]
+    if (order := another([row.patient for row in seen])) is not None:
+        systems[SHUFFLED] = [ours[i] for i in order]
     systems |= _baselines(bench, section, seen, known)
     draw = bench.bootstrap([row.uid for row in seen])
     tally = Tally(TASK, bench.name, [row.uid for row in seen])
@@ -109,10 +121,13 @@ def _score_section(
         for adapter in measures.learned:
             tally.add(system, _learned(adapter, truth, texts, section, draw))
         if system == bench.name:
-            tally.add(system, {score_name(name, section): why for name, why in measures.lacking.items()})
+            tally.add(system, {_lacking_name(name, section): why for name, why in measures.lacking.items()})
         if system != SHUFFLED:
             tally.count(system, score_name("different_texts", section), len(set(texts)))
             tally.add(system, {score_name("words", section): draw(mean([len(t.split()) for t in texts]))})
+    if known:
+        told = [getattr(row.report, section) for row in known]
+        tally.add(CONSTANT_LABELS, _constant_labels(truth, told, draw, section))
     tally.gaps()
     bench.scores += tally.scores
     if SHUFFLED in systems:
@@ -152,13 +167,13 @@ class _Measures:
     lacking: dict[str, str]
 
     @classmethod
-    def load(cls, texts: Iterable[str], adapters: bool) -> _Measures:
+    def load(cls, texts: Iterable[str], adapters: Sequence[type[TextAdapter] | type[LabelAdapter]]) -> _Measures:
         synonyms, learned, lacking = None, [], {}
         try:
             synonyms = meteor_data([r2gen_text(text) for text in dict.fromkeys(texts)])
         except MissingPackageError as error:
-            lacking["meteor"] = f"unavailable: {error}"
-        for kind in TEXT if adapters else ():
+            lacking[METEOR] = f"unavailable: {error}"
+        for kind in adapters:
             try:
                 learned.append(kind.load())
             except UnavailableError as error:
@@ -168,15 +183,20 @@ class _Measures:
         return cls(synonyms, learned, lacking)
 
 
+def _lacking_name(measure: str, section: str) -> str:
+    return score_name(measure, section, "r2gen") if measure == METEOR else score_name(measure, section)
+
+
 def _words(
     truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap, synonyms: MeteorData | None
 ) -> Results:
     """BLEU, ROUGE-L, METEOR and CIDEr under the R2Gen protocol, and sacreBLEU of the texts as they are."""
-    results: Results = dict(score_reports(truth, texts, section, draw))
+    results: dict[str, Interval | str | None] = dict(score_reports(truth, texts, section, draw))
     cut, ours = [r2gen_text(t) for t in truth], [r2gen_text(t) for t in texts]
     if synonyms:
-        results[score_name("meteor", section, "r2gen")] = draw(meteor_counts(cut, ours, synonyms).corpus)
-    results[score_name("cider", section, "r2gen")] = draw(mean(cider(cut, ours)))
+        results[score_name(METEOR, section, "r2gen")] = draw(meteor_counts(cut, ours, synonyms).corpus)
+    rare = draw(mean(cider(cut, ours))) if len(cut) > 1 else "unavailable: words are rare among several texts only"
+    results[score_name("cider", section, "r2gen")] = rare
     plain = sacrebleu_counts(truth, texts)
     results[score_name("sacrebleu", section, plain.signature)] = draw(plain.corpus)
     return results
@@ -184,7 +204,7 @@ def _words(
 
 def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap) -> Results:
     """What the rule labeller finds in both: F1 of observations, normal or not, findings made up and missed."""
-    results: Results = {}
+    results: dict[str, Interval | str | None] = {}
     for rule in RULES:
         results |= label_scores(stated(truth, rule), stated(texts, rule), draw, section, LABELLER, rule)
     rule = "uncertain=negative"
@@ -196,6 +216,15 @@ def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Boo
     return results
 
 
+def _constant_labels(truth: Sequence[str], told: Sequence[str], draw: Bootstrap, section: str) -> Results:
+    """What stating the same observations of everybody scores: those that do best in the training texts."""
+    results: dict[str, Interval | str | None] = {}
+    for rule in RULES:
+        said = np.repeat(constant_labels(stated(told, rule))[None], len(truth), axis=0)
+        results |= label_scores(stated(truth, rule), said, draw, section, LABELLER, rule)
+    return results
+
+
 def label_scores(truth: np.ndarray, said: np.ndarray, draw: Bootstrap, *made_by: str) -> Results:
     """Precision, recall and F1 over the 14 observations and over CheXpert's five; by observation under the first rule.
 
@@ -204,7 +233,7 @@ def label_scores(truth: np.ndarray, said: np.ndarray, draw: Bootstrap, *made_by:
         draw: the bootstrap.
         made_by: section, labeller and uncertainty rule, for the names.
     """
-    scores: Results = dict(score_f1(truth, said, OBSERVATIONS, *made_by, bootstrap=draw))
+    scores: dict[str, Interval | str | None] = dict(score_f1(truth, said, OBSERVATIONS, *made_by, bootstrap=draw))
     if "uncertain=negative" not in made_by:
         scores = {name: score for name, score in scores.items() if "observations" in name}
     five = [OBSERVATIONS.index(name) for name in FIVE]
@@ -232,7 +261,7 @@ def _learned(
     """The scores of a learned measure, or one line that says why there are none."""
     try:
         if isinstance(adapter, LabelAdapter):
-            results: Results = {}
+            results: dict[str, Interval | str | None] = {}
             both = adapter.label(truth), adapter.label(texts)
             for rule, mentions in RULES.items():
                 there, said = (np.array([[m in mentions for m in row] for row in side]) for side in both)
@@ -253,16 +282,16 @@ def _check_sight(bench: Bench, tally: Tally, section: str) -> None:
     gap = next((s.interval for s in tally.scores if (s.name, s.system) == (name, GAP)), None)
     if gap and gap.low <= 0:
         bench.warnings.append(
-            f"The {section} do not show that the model looks at the image: with another study's image {name} is as "
-            f"good (gap {gap})."
+            f"The {section} do not show that the model looks at the image: with another patient's image {name} is not "
+            f"shown to be worse (gap {gap})."
         )
 
 
 def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, Report]) -> None:
     """Warn of findings and impression that stand in each other's place."""
     both = [row for row in rows if row.report.findings and row.report.impression]
-    if not both:
-        return
+    if len(both) < 5:
+        return  # too few to tell
 
     def agreement(a: str, b: str) -> Interval:
         draw = Bootstrap(len(both), 200, SEED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,13 +26,18 @@ from radloom.evaluation.reports import score_written
 from radloom.evaluation.table import Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
-from radloom.prediction import predict
+from radloom.prediction import file_name, predict
 from radloom.reports.labeller import NAME as LABELLER
+from radloom.reports.labeller import VERSION as LABELLER_VERSION
+from radloom.scores.adapters import IMAGES, TEXT, ImageAdapter, LabelAdapter, TextAdapter, statuses
 from radloom.scores.statistics import LEVEL
 from radloom.study import Report, View
 
 PROMPTS, SAMPLES = 8, 4
 """Reports that are drawn several times to see how much the drawings differ, and how often each."""
+
+POOL = 5000
+"""Training studies that baselines choose from, spread evenly where there are more."""
 
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "sacrebleu", "pycocoevalcap")
 
@@ -46,8 +52,10 @@ def evaluate(
     name: str = "model",
     split: str = "val",
     tasks: Sequence[str] | None = None,
+    views: Sequence[View] = tuple(View),
     limit: int | None = None,
-    adapters: bool = True,
+    adapters: Sequence[str] | None = None,
+    judge: Vision | None = None,
     batch_size: int = 16,
     progress: Progress | None = None,
 ) -> Board:
@@ -59,36 +67,76 @@ def evaluate(
         out: folder of the results; predictions that are there already are gone on with.
         name: of the model in the table.
         split: what is scored.
-        tasks: of `TASKS`; all by default. One that the split has nothing for is left out.
+        tasks: of `TASKS`; by default all that the split has something for.
+        views: of drawings.
         limit: only so many studies, spread evenly.
-        adapters: whether measures of other packages are used where they are there.
+        adapters: measures of other packages, by name; by default all that are there.
+        judge: the classifier that finds neighbours and looks at drawings; by default the model's own.
         batch_size: studies at a time.
         progress: name of a task -> what is told of items done and in all.
 
     Raises:
-        RadloomError: an unknown task, or a split that does not exist.
+        RadloomError: an unknown task or adapter, a split that does not exist, or a judge with another transform.
     """
     for task in tasks or ():
         if task not in TASKS:
             raise RadloomError(f"Unknown task {task!r}{did_you_mean(task, TASKS)}; tasks: {', '.join(TASKS)}.")
-    rows, train = manifest.split(split), training_part(manifest, split)
+    text, images = chosen_adapters(adapters)
+    vision = judge or Vision(model.classifier, model.transform, model.judge)
+    if vision.transform != model.transform:
+        raise RadloomError("The judge has another transform than the model; choose one of the same recipe.")
+    rows = manifest.split(split)
     if limit is not None:
         rows = replace(rows, rows=spread(rows.rows, limit))
     out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(name, rows, train, Vision(model.classifier, model.transform))
-    run = _Run(model, bench, out / "predictions", split, adapters, batch_size, progress)
-    for task in tasks or TASKS:
+    bench = new_bench(name, rows, manifest, split, vision)
+    run = _Run(model, bench, out / "predictions", split, views, text, images, batch_size, progress)
+    made_by = {
+        "model": model.fingerprint,
+        "recipe": model.config.recipe,
+        "transform": model.transform.to_dict(),
+        "sampling": {k: asdict(getattr(model.config, k)) for k in ("image", "text", "answer")},
+    }
+    for task, (able, score) in TASKS.items():
+        if task not in (tasks or TASKS) or not (able(rows) or tasks):
+            continue
         try:
-            TASKS[task](run)
-        except RadloomError as error:  # the other tasks still count
-            bench.scores.append(Score(task, task, name, len(rows), None, why=f"error: {error}"))
-    own = {"model": model.fingerprint, "recipe": model.config.recipe, "sampling": _sampling(model)}
-    return publish(bench, out, own | {"transform": model.transform.to_dict()}, split)
+            if not able(rows):
+                raise RadloomError(f"the split {split!r} of {manifest.corpus} has nothing for this task.")
+            score(run)
+        except Exception as error:  # the other tasks still count
+            why = str(error) if isinstance(error, RadloomError) else f"{type(error).__name__}: {error}"
+            bench.scores.append(Score(task, task, name, len(rows), None, why=f"error: {why}"))
+            (out / f"error-{task}.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        board = publish(bench, out, made_by, split)  # a kill leaves what is done
+    return board
 
 
-def training_part(manifest: Manifest, split: str) -> Manifest:
-    """The studies that baselines come from: the split `train`, or none where it is missing or is what is scored."""
-    return replace(manifest, rows=[row for row in manifest if row.split == "train" and split != "train"])
+def new_bench(name: str, rows: Manifest, manifest: Manifest, split: str, vision: Vision) -> Bench:
+    """A bench for some rows of a manifest; baselines come from at most `POOL` studies of its split `train`."""
+    train = [row for row in manifest if row.split == "train" and split != "train"]
+    bench = Bench(name, rows, replace(manifest, rows=spread(train, POOL)), vision)
+    if not train:
+        bench.warnings.append("There are no training studies to take baselines from; they are left out.")
+    if len(train) > POOL:
+        bench.warnings.append(f"Baselines come from {POOL} of {len(train)} training studies, spread evenly.")
+    return bench
+
+
+def chosen_adapters(
+    names: Sequence[str] | None,
+) -> tuple[list[type[TextAdapter] | type[LabelAdapter]], list[type[ImageAdapter]]]:
+    """Adapters of texts and of images by their names; all for None.
+
+    Raises:
+        RadloomError: an unknown name.
+    """
+    known = [kind.name for kind in (*TEXT, *IMAGES)]
+    for name in names or ():
+        if name not in known:
+            raise RadloomError(f"Unknown measure {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}.")
+    wanted = known if names is None else names
+    return [kind for kind in TEXT if kind.name in wanted], [kind for kind in IMAGES if kind.name in wanted]
 
 
 def publish(bench: Bench, out: Path, made_by: dict[str, Any], split: str) -> Board:
@@ -100,10 +148,13 @@ def publish(bench: Bench, out: Path, made_by: dict[str, Any], split: str) -> Boa
         "split": split,
         "manifest": bench.split.fingerprint(),
         "studies": len(bench.split),
-        "labeller": LABELLER,
+        "baselines": f"from {len(bench.train)} studies of train",
+        "judge": bench.vision.fingerprint,
+        "labeller": f"{LABELLER} version {LABELLER_VERSION}",
         "bootstrap": f"{bench.samples} draws of studies, {LEVEL} % percentile intervals, seed {SEED}",
         "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
+        "measures": {status.name: status.detail for status in statuses() if status.available},
     }
     board = Board(bench.name, tuple(bench.scores), signature, tuple(dict.fromkeys(bench.warnings)))
     out.mkdir(parents=True, exist_ok=True)
@@ -124,7 +175,9 @@ class _Run:
     bench: Bench
     folder: Path
     split: str
-    adapters: bool
+    views: Sequence[View]
+    text: list[type[TextAdapter] | type[LabelAdapter]]
+    images: list[type[ImageAdapter]]
     batch_size: int
     progress: Progress | None
 
@@ -137,70 +190,61 @@ class _Run:
 
 
 def _classifier(run: _Run) -> None:
-    if any(row.images and row.labels for row in run.bench.split):
-        score_classifier(run.bench)
+    score_classifier(run.bench)
 
 
 def _codec(run: _Run) -> None:
-    if any(row.images for row in run.bench.split):
-        score_reconstructions(run.bench, run.model.codec, run.progress("codec") if run.progress else None)
+    score_reconstructions(run.bench, run.model.codec, run.progress("codec") if run.progress else None)
 
 
 def _report(run: _Run) -> None:
     rows = [row for row in run.bench.split if row.report and row.images]
-    if rows:
-        lines = run.predict(replace(run.bench.split, rows=rows), "report", "report")
-        score_written(run.bench, {x["uid"]: Report(x["findings"], x["impression"]) for x in lines}, run.adapters)
+    lines = run.predict(replace(run.bench.split, rows=rows), "report", "report")
+    score_written(run.bench, {x["uid"]: Report(x["findings"], x["impression"]) for x in lines}, run.text)
 
 
 def _question(run: _Run) -> None:
     asked, train = question_manifest(run.bench.split), question_manifest(run.bench.train)
-    rows = [row for row in asked if row.questions and row.images]
-    if not rows:
-        return
     answers = {line["qid"]: line["answer"] for line in run.predict(asked, "ask", "ask")}
     shuffled = None
-    if len(rows) > 1:
+    if len({row.patient for row in asked if row.questions and row.images}) > 1:
         lines = run.predict(with_other_images(asked), "ask", "ask-shuffled")
         shuffled = {line["qid"]: line["answer"] for line in lines}
     score_answers(run.bench, asked, train, answers, shuffled)
 
 
-def _image(run: _Run, view: View = View.FRONTAL) -> None:
-    rows = drawable(run.bench, view)
-    if not rows:
-        return
-    lines = run.predict(replace(run.bench.split, rows=rows), "image", f"image-{view}", view=view)
-    drawn = {line["uid"]: run.folder / line["image"] for line in lines}
-    several = _samples(run, rows, view)
-    score_drawings(run.bench, drawn, view, several, run.adapters)
+def _image(run: _Run) -> None:
+    for view in run.views:
+        rows = drawable(run.bench.split, view)
+        if rows:
+            lines = run.predict(replace(run.bench.split, rows=rows), "image", f"image-{view}", view=view)
+            drawn = {line["uid"]: run.folder / line["image"] for line in lines}
+            score_drawings(run.bench, drawn, view, _samples(run, rows, view), run.images)
 
 
 def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
     """Several drawings of a few reports, as files; those that are there already are kept."""
-    picked = spread(rows, PROMPTS)
     folder = run.folder / f"samples-{view}-{run.split}-{run.model.fingerprint}"
-    files = [
-        [folder / f"{i}-{row.uid.replace('/', '_')}-{s}.png" for s in range(SAMPLES)] for i, row in enumerate(picked)
-    ]
-    told = run.progress("samples") if run.progress else None
+    picked = spread(rows, PROMPTS)
+    files = [[folder / f"{file_name(row.uid)}-{s}.png" for s in range(SAMPLES)] for row in picked]
+    told = run.progress(f"samples {view}") if run.progress else None
     for i, (row, group) in enumerate(zip(picked, files, strict=True)):
-        if not all(file.is_file() for file in group):
-            for file, image in zip(group, run.model.image(row.report, view=view, n=SAMPLES), strict=True):
-                write_png(image, file)
+        if not run.model.fingerprint or not all(file.is_file() for file in group):
+            for seed, image in enumerate(run.model.image(row.report, view=view, n=SAMPLES)):
+                write_png(image, group[seed], text=run.model.provenance(row.report, view, seed))
         if told:
             told(i + 1, len(files))
     return files
 
 
-TASKS: dict[str, Callable[[_Run], None]] = {
-    "classifier": _classifier,
-    "codec": _codec,
-    "report": _report,
-    "question": _question,
-    "image": _image,
+TASKS: dict[str, tuple[Callable[[Manifest], bool], Callable[[_Run], None]]] = {
+    "classifier": (lambda rows: any(row.images and row.labels for row in rows), _classifier),
+    "codec": (lambda rows: any(row.images for row in rows), _codec),
+    "report": (lambda rows: any(row.images and row.report for row in rows), _report),
+    "question": (lambda rows: any(row.images and row.questions for row in question_manifest(rows)), _question),
+    "image": (lambda rows: any(drawable(rows, view) for view in View), _image),
 }
-"""What is scored, in the order of the table."""
+"""What is scored, in the order of the table: whether studies have something for it, and what scores it."""
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
@@ -219,14 +263,6 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
             if not isinstance(lines[-1], dict):
                 raise RadloomError(f"{file}, line {number} is not a JSON object; write one a line.")
     return lines
-
-
-def _sampling(model: Model) -> dict[str, Any]:
-    return {
-        "image": asdict(model.config.image),
-        "text": asdict(model.config.text),
-        "answer": asdict(model.config.answer),
-    }
 
 
 def _version(package: str) -> str:

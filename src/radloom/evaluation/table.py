@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from radloom.corpora.questions import BY_RULE
 from radloom.errors import RadloomError
 from radloom.scores.statistics import Difference, Interval, difference
 from radloom.study import OBSERVATIONS
@@ -23,6 +23,8 @@ SCORES, DRAWS = "scores.json", "draws.npz"
 
 CONSTANT = "constant"
 """The same for every study: the most typical training report, the commonest answer, one training image."""
+CONSTANT_LABELS = "constant labels"
+"""The same observations stated for every study: those that score highest in train."""
 RANDOM = "random"
 """What belongs to a training study drawn at random."""
 NEIGHBOUR = "nearest neighbour"
@@ -32,11 +34,11 @@ SHUFFLED = "shuffled"
 GAP = "shuffle gap"
 """Model less shuffled, paired: what the score owes to looking at the input."""
 REAL = "real"
-"""The real images of the same studies, or real against real: what a perfect system would get."""
+"""The real images of the same studies in place of drawings; for distances between sets, real against real."""
 
 UNDEFINED = "unavailable: these rows are all of one class; score more studies"
 
-SYSTEMS = (SHUFFLED, GAP, CONSTANT, RANDOM, NEIGHBOUR, REAL)
+SYSTEMS = (SHUFFLED, GAP, CONSTANT, CONSTANT_LABELS, RANDOM, NEIGHBOUR, REAL)
 """Columns of the table after the model's own."""
 
 
@@ -52,6 +54,7 @@ class Score:
         interval: value, 95 % interval over studies and draws; None where there is no value.
         studies: digest of the studies and of their order; scores over the same ones can be paired.
         why: where there is no value: `unavailable: ...` or `error: ...`.
+        detail: whether it is for those who look closer: of one observation, or of one type of question.
     """
 
     task: str
@@ -61,6 +64,7 @@ class Score:
     interval: Interval | None
     studies: str = ""
     why: str = ""
+    detail: bool = False
 
     def __str__(self) -> str:
         if self.interval is None:
@@ -70,6 +74,9 @@ class Score:
         value, low, high = (_number(x) for x in (self.interval.value, self.interval.low, self.interval.high))
         return value if low == high == value else f"{value} [{low}, {high}]"
 
+
+Results = Mapping[str, "Interval | str | None"]
+"""By name of the measure: an interval, why there is none, or None where these rows leave it undefined."""
 
 Row = tuple[str, int, dict[str, Score]]
 """Of a table: a measure's name, what it is taken over, and the score of each system."""
@@ -83,15 +90,17 @@ class Tally:
         task: its name.
         model: name of the model.
         studies: the study of each row, in order.
+        detail: whether the scores are for those who look closer; those of single observations always are.
         scores: what was gathered.
     """
 
     task: str
     model: str
     studies: Sequence[str]
+    detail: bool = False
     scores: list[Score] = field(default_factory=list)
 
-    def add(self, system: str, results: Mapping[str, Interval | str | None]) -> None:
+    def add(self, system: str, results: Results) -> None:
         """What a system gets, by name of the measure.
 
         Args:
@@ -103,7 +112,8 @@ class Tally:
         for name, result in results.items():
             interval = result if isinstance(result, Interval) else None
             why = result if isinstance(result, str) else "" if interval else UNDEFINED
-            self.scores.append(Score(self.task, name, system, len(self.studies), interval, digest, why))
+            detail = self.detail or _is_detail(name)
+            self.scores.append(Score(self.task, name, system, len(self.studies), interval, digest, why, detail))
 
     def count(self, system: str, name: str, value: float) -> None:
         """A plain count, which has no interval."""
@@ -154,7 +164,8 @@ class Board:
     def split_rows(self, task: str) -> tuple[list[Row], list[Row]]:
         """The rows that everybody reads, and the detail: single observations and types of question."""
         rows = list(self.rows(task))
-        return [row for row in rows if not _is_detail(row[0])], [row for row in rows if _is_detail(row[0])]
+        detail = {name for name, _, cells in rows if any(score.detail for score in cells.values())}
+        return [row for row in rows if row[0] not in detail], [row for row in rows if row[0] in detail]
 
     def find(self, name: str, system: str | None = None) -> Score | None:
         """The score of that name; the model's where no system is named."""
@@ -177,10 +188,11 @@ class Board:
     def write(self, folder: Path) -> None:
         """Write `scores.json`, `draws.npz` (the draws of every score, for paired differences) and `scores.md`."""
         draws = [s.interval.draws for s in self.scores if s.interval is not None and len(s.interval.draws) > 1]
+        named: dict[str, Any] = {str(i): d.astype(np.float32) for i, d in enumerate(draws)}
         with (folder / DRAWS).open("wb") as file:
-            named: dict[str, Any] = {str(i): d.astype(np.float32) for i, d in enumerate(draws)}
             np.savez_compressed(file, **named)
-        text = json.dumps(self.plain(), indent=1, ensure_ascii=False)
+        plain = self.plain() | {"draws": _digest(folder / DRAWS)}
+        text = json.dumps(plain, indent=1, ensure_ascii=False)
         (folder / SCORES).write_text(text + "\n", encoding="utf-8")
         (folder / "scores.md").write_text(self.markdown(), encoding="utf-8")
 
@@ -189,6 +201,8 @@ class Board:
         lines, place = [], 0
         for score in self.scores:
             line: dict[str, Any] = {"task": score.task, "name": score.name, "system": score.system, "n": score.n}
+            if score.detail:
+                line["detail"] = True
             if score.interval is None:
                 line["why"] = score.why
             else:
@@ -219,10 +233,12 @@ class Board:
         if not isinstance(plain, dict) or plain.get("format") != FORMAT:
             raise RadloomError(f"{path} is not a {SCORES} of this version; evaluate again with this radloom.")
         try:
+            if _digest(path.with_name(DRAWS)) != plain["draws"]:
+                raise ValueError("it was written by another call")
             with np.load(path.with_name(DRAWS)) as file:
                 draws = {int(name): file[name].astype(np.float64) for name in file.files}
             scores = tuple(_score(line, draws) for line in plain["scores"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise RadloomError(
                 f"{path.with_name(DRAWS)} does not fit {path.name} ({error}); keep the two files together."
             ) from None
@@ -234,21 +250,25 @@ def study_digest(studies: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(studies).encode()).hexdigest()[:12]
 
 
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def _is_detail(name: str) -> bool:
+    """Precision and recall, which F1 sums up, and single observations."""
     if name.startswith(("precision_micro", "precision_macro", "recall_")):
         return True
-    made_by = [part for part in name.partition("[")[2].rstrip("]").split(", ") if part != BY_RULE]
-    return any(part in OBSERVATIONS for part in made_by) or (made_by[0] in ("closed", "open") and len(made_by) > 2)
+    return any(part in OBSERVATIONS for part in name.partition("[")[2].rstrip("]").split(", "))
 
 
 def _score(line: Mapping[str, Any], draws: Mapping[int, np.ndarray]) -> Score:
     head = (line["task"], line["name"], line["system"], line["n"])
     if "value" not in line:
-        return Score(*head, None, why=line["why"])
+        return Score(*head, None, why=line["why"], detail=line.get("detail", False))
     value, low, high = line["value"], line["low"], line["high"]
     drawn = draws[line["draws"]] if "draws" in line else np.full(1, value)
     interval = Difference(value, low, high, drawn, line["p"]) if "p" in line else Interval(value, low, high, drawn)
-    return Score(*head, interval, line.get("studies", ""))
+    return Score(*head, interval, line.get("studies", ""), detail=line.get("detail", False))
 
 
 def _number(value: float) -> str:

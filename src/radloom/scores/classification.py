@@ -1,4 +1,4 @@
-"""AUROC, accuracy, precision, recall and F1 of the observations, with bootstrap intervals over studies.
+"""AUROC, precision, recall and F1 of the observations, with bootstrap intervals over studies.
 
 Arrays are (n, k): n rows, k observations; a row is a study, or an image where the study of each is given. For AUROC a
 label that is not known is NaN and left out of that observation's score; F1 takes no unknowns.
@@ -6,7 +6,7 @@ label that is not known is NaN and left out of that observation's score; F1 take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,8 @@ def score_auroc(
     Returns:
         `{"auroc[Edema, ...]": Interval, ..., "auroc_macro[13 observations, ...]": Interval, "auroc_micro[...]": ...}`.
         None stands where a score is undefined because the known labels are all of one class; the macro mean is over
-        the others, the micro score over all pairs of a row and an observation whose label is known.
+        the others (and over the draws in which all of them are defined), the micro score over all pairs of a row and an
+        observation whose label is known.
 
     Raises:
         RadloomError: shapes that do not fit, labels other than 0, 1 and NaN, or scores that are not finite.
@@ -79,22 +80,11 @@ def score_auroc(
         for name, area in areas.items()
     }
     macro = score_name("auroc_macro", f"{len(defined)} observations", *made_by)
-    result[macro] = bootstrap(lambda w: np.mean([area(w) for area in defined.values()], axis=0)) if defined else None
-    pooled = _weighted_area(labels.ravel(), scores.ravel())
+    result[macro] = _or_none(bootstrap, lambda w: np.mean([area(w) for area in defined.values()], axis=0), defined)
+    pooled = _weighted_area(labels.ravel(), scores.ravel(), repeated=k)
     micro = score_name("auroc_micro", f"{k} observations", *made_by)
-    result[micro] = bootstrap(lambda w: pooled(np.repeat(w, k, axis=1))) if defined else None
+    result[micro] = bootstrap(pooled, width=n * k) if defined else None
     return result
-
-
-def accuracy(truth: np.ndarray | Sequence[object], predicted: np.ndarray | Sequence[object]) -> float:
-    """Share of predictions that equal the truth.
-
-    Raises:
-        RadloomError: none, or sides of different length.
-    """
-    if len(truth) != len(predicted) or not len(truth):
-        raise RadloomError(f"{len(predicted)} predictions for {len(truth)} truths; give one for each.")
-    return sum(t == p for t, p in zip(truth, predicted, strict=True)) / len(truth)
 
 
 @dataclass(frozen=True)
@@ -189,6 +179,14 @@ def score_f1(
     return {name: bootstrap(statistic) for name, statistic in statistics.items()}
 
 
+def _or_none(bootstrap: Bootstrap, statistic: Statistic, defined: Mapping[str, Statistic]) -> Interval | None:
+    """None too where no draw has cases of both classes of every observation."""
+    try:
+        return bootstrap(statistic) if defined else None
+    except RadloomError:
+        return None
+
+
 def best_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """For each observation the threshold at which F1 is highest: predicted positive is `score >= threshold`.
 
@@ -211,8 +209,8 @@ def best_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return thresholds
 
 
-def _weighted_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
-    """AUROC of rows as weights (draws, n) count them; NaN labels are left out."""
+def _weighted_area(labels: np.ndarray, scores: np.ndarray, repeated: int = 1) -> Statistic:
+    """AUROC of rows as weights (draws, n) count them; NaN labels are left out. A weight goes for `repeated` rows."""
     known = np.flatnonzero(~np.isnan(labels))
     order = known[np.argsort(scores[known], kind="stable")]
     positive = labels[order] == 1
@@ -222,7 +220,7 @@ def _weighted_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
     def area(weights: np.ndarray) -> np.ndarray:
         if not len(order):
             return np.full(len(weights), np.nan)
-        w = weights[:, order]
+        w = weights[:, order // repeated]
         above = np.add.reduceat(w * positive, starts, axis=1)
         below = np.add.reduceat(w * ~positive, starts, axis=1)
         lower = np.cumsum(below, axis=1) - below / 2

@@ -129,14 +129,18 @@ class Bootstrap:
         """How often each row counts in the draws `start` to `stop`: (draws, rows)."""
         return self.counts[start:stop, self.study_of].astype(np.float64)
 
-    def __call__(self, statistic: Statistic) -> Interval:
+    def __call__(self, statistic: Statistic, width: int | None = None) -> Interval:
         """The 95 % percentile interval of a statistic.
+
+        Args:
+            statistic: of weights (draws, rows).
+            width: how many numbers it makes of a draw where that is more than a row each, so that memory stays small.
 
         Raises:
             RadloomError: a score that is undefined for all studies together or for every draw.
         """
         value = float(statistic(np.ones((1, self.rows)))[0])
-        block = max(1, _BLOCK // self.rows)
+        block = max(1, _BLOCK // (width or self.rows))
         parts = [statistic(self.weights(start, start + block)) for start in range(0, self.samples, block)]
         return Interval.of(value, np.concatenate(parts).astype(np.float64))
 
