@@ -36,7 +36,7 @@ def test_the_truth_scores_best_and_another_patients_report_scores_less(new_bench
         assert value(scores[name, GAP]) == pytest.approx(1 - value(scores[name, SHUFFLED]), abs=1e-6)
     assert value(scores["made_up[findings a report, findings, rule-labeller, uncertain=negative]", "oracle"]) == 0
     assert value(scores["missed[findings a report, findings, rule-labeller, uncertain=negative]", SHUFFLED]) > 0
-    assert not [warning for warning in bench.warnings if "findings do not show" in warning]
+    assert not [warning for warning in bench.warnings if "findings section does not show" in warning]
 
 
 def test_every_system_stands_on_the_same_rows(new_bench: NewBench, studies: Manifest) -> None:
@@ -78,7 +78,9 @@ def test_a_blind_model_is_told_so(new_bench: NewBench, studies: Manifest) -> Non
     score_written(bench, blind, adapters=[])
     gap = found(bench)[MICRO, GAP].interval
     assert gap is not None and gap.value == 0 and (gap.low, gap.high) == (0, 0)
-    assert any("findings do not show that the model looks at the image" in warning for warning in bench.warnings)
+    assert any(
+        "findings section does not show that the model looks at the image" in warning for warning in bench.warnings
+    )
 
 
 def test_swapped_sections_are_told(new_bench: NewBench, studies: Manifest) -> None:

@@ -23,13 +23,13 @@ from radloom.evaluation.page import render
 from radloom.evaluation.run import TASKS, evaluate
 from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, Board, Score, Tally
 from radloom.scores.statistics import Bootstrap, mean
-from radloom.study import Report
+from radloom.study import Report, View
 
 
 @pytest.fixture(scope="module")
 def everything(model: radloom.Model, studies: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
     out = tmp_path_factory.mktemp("scores")
-    return evaluate(model, studies, out, name="tiny", adapters=[]), out
+    return evaluate(model, studies, out, name="tiny", adapters=[], views=list(View)), out
 
 
 def test_every_task_is_scored_and_every_measure_and_column_explained(everything: tuple[Board, Path]) -> None:
@@ -94,7 +94,7 @@ def test_a_second_call_goes_on_with_the_predictions(
     names = ["ask-shuffled-val", "ask-val", "image-frontal-val", "image-lateral-val", "report-val"]
     assert [file.stem for file in files] == names
     stamps = [file.stat().st_mtime_ns for file in files]
-    again = evaluate(model, studies, out, name="tiny", adapters=[])
+    again = evaluate(model, studies, out, name="tiny", adapters=[], views=list(View))
     assert [file.stat().st_mtime_ns for file in files] == stamps
     assert [(s.name, s.system, s.interval) for s in again.scores] == [
         (s.name, s.system, s.interval) for s in board.scores

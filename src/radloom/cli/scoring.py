@@ -87,6 +87,9 @@ def evaluate_command(
         str | None,
         typer.Option(metavar="NAME,...", help="Of classifier, codec, report, question and image; all by default."),
     ] = None,
+    views: Annotated[str, typer.Option(metavar="NAME,...", help="Views that are drawn: frontal, lateral or both.")] = (
+        "frontal"
+    ),
     limit: Annotated[int | None, typer.Option(min=2, help="Score only so many studies, spread evenly.")] = None,
     adapters: Adapters = "all",
     judge: Judge = None,
@@ -98,7 +101,7 @@ def evaluate_command(
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
     from radloom.evaluation.run import evaluate
-    from radloom.models import load, model_name
+    from radloom.models import as_view, load, model_name
 
     names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks else None
     board = evaluate(
@@ -108,6 +111,7 @@ def evaluate_command(
         name=model_name(model),
         split=split,
         tasks=names,
+        views=[as_view(name.strip()) for name in views.split(",")],
         limit=limit,
         adapters=_some(adapters),
         judge=_vision(judge, device) if judge else None,

@@ -282,8 +282,8 @@ def _check_sight(bench: Bench, tally: Tally, section: str) -> None:
     gap = next((s.interval for s in tally.scores if (s.name, s.system) == (name, GAP)), None)
     if gap and gap.low <= 0:
         bench.warnings.append(
-            f"The {section} do not show that the model looks at the image: with another patient's image {name} is not "
-            f"shown to be worse (gap {gap})."
+            f"The {section} section does not show that the model looks at the image: with another patient's image "
+            f"{name} is not shown to be worse (gap {gap})."
         )
 
 

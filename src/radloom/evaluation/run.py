@@ -52,7 +52,7 @@ def evaluate(
     name: str = "model",
     split: str = "val",
     tasks: Sequence[str] | None = None,
-    views: Sequence[View] = tuple(View),
+    views: Sequence[View] = (View.FRONTAL,),
     limit: int | None = None,
     adapters: Sequence[str] | None = None,
     judge: Vision | None = None,
