@@ -323,3 +323,6 @@ def test_a_task_without_studies_is_told_only_where_it_was_asked_for(
     assert quiet.tasks() == ["codec"]
     asked = evaluate(model, bare, tmp_path / "b", tasks=["report"])
     assert asked.scores[0].why.endswith("has nothing for this task.")
+    nothing = replace(bare, rows=[replace(row, images=()) for row in bare])
+    with pytest.raises(RadloomError, match="'val' of indiana has nothing to score"):
+        evaluate(model, nothing, tmp_path / "c")

@@ -76,7 +76,8 @@ def evaluate(
         progress: name of a task -> what is told of items done and in all.
 
     Raises:
-        RadloomError: an unknown task or adapter, a split that does not exist, or a judge with another transform.
+        RadloomError: an unknown task or adapter, a split that does not exist or has nothing for any task, or a judge
+            with another transform.
     """
     for task in tasks or ():
         if task not in TASKS:
@@ -88,6 +89,9 @@ def evaluate(
     rows = manifest.split(split)
     if limit is not None:
         rows = replace(rows, rows=spread(rows.rows, limit))
+    wanted = [task for task, (able, _) in TASKS.items() if (task in tasks if tasks else able(rows))]
+    if not wanted:
+        raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
     run = _Run(model, bench, out / "predictions", split, views, text, images, batch_size, progress)
@@ -97,9 +101,8 @@ def evaluate(
         "transform": model.transform.to_dict(),
         "sampling": {k: asdict(getattr(model.config, k)) for k in ("image", "text", "answer")},
     }
-    for task, (able, score) in TASKS.items():
-        if task not in (tasks or TASKS) or not (able(rows) or tasks):
-            continue
+    for task in wanted:
+        able, score = TASKS[task]
         try:
             if not able(rows):
                 raise RadloomError(f"the split {split!r} of {manifest.corpus} has nothing for this task.")
