@@ -39,6 +39,9 @@ PROMPTS, SAMPLES = 8, 4
 POOL = 5000
 """Training studies that baselines choose from, spread evenly where there are more."""
 
+FEW = 30
+"""Studies below which a warning stands over the tables."""
+
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "sacrebleu", "pycocoevalcap")
 
 Progress = Callable[[str], Callable[[int, int], None]]
@@ -119,6 +122,8 @@ def new_bench(name: str, rows: Manifest, manifest: Manifest, split: str, vision:
     """A bench for some rows of a manifest; baselines come from at most `POOL` studies of its split `train`."""
     train = [row for row in manifest if row.split == "train" and split != "train"]
     bench = Bench(name, rows, replace(manifest, rows=spread(train, POOL)), vision)
+    if len(rows) < FEW:
+        bench.warnings.append(f"Only {len(rows)} studies are scored: intervals over so few mean little.")
     if not train:
         bench.warnings.append("There are no training studies to take baselines from; they are left out.")
     if len(train) > POOL:
