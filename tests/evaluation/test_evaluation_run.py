@@ -102,6 +102,16 @@ def test_a_second_call_goes_on_with_the_predictions(
     ]
 
 
+def test_a_board_of_other_studies_is_left_alone(
+    everything: tuple[Board, Path], model: radloom.Model, studies: Manifest
+) -> None:
+    _, out = everything
+    before = (out / "scores.json").read_bytes()
+    with pytest.raises(RadloomError, match="holds scores of another manifest"):
+        evaluate(model, studies, out, limit=2)
+    assert (out / "scores.json").read_bytes() == before
+
+
 def test_an_unknown_task_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:
     with pytest.raises(RadloomError, match="classifier, codec, report, question, image"):
         evaluate(model, studies, tmp_path, tasks=["reports"])
@@ -239,8 +249,8 @@ def test_paired_scores_differ_with_an_interval_and_unpaired_ones_say_why() -> No
     gap = by_name["bleu4[findings]"].difference
     assert gap and gap.value == pytest.approx(0.05) and gap.low == pytest.approx(0.05) and gap.p < 0.02
     assert by_name["gone[x]"].why == "no value on one side"
-    [row, _] = compare(a, board_of(values.tolist(), names[::-1]))
-    assert row.difference is None and row.why == "not paired: other studies"
+    with pytest.raises(RadloomError, match=r"None of the 2 scores .* not paired: other studies"):
+        compare(a, board_of(values.tolist(), names[::-1]))
     with pytest.raises(RadloomError, match="No system 'nearest'"):
         compare(a, b, system_a="nearest")
     with pytest.raises(RadloomError, match="no score in common"):
@@ -308,7 +318,8 @@ def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Bo
     rows = {row.name: row for row in compare(board, labelled)}
     assert "labeller" in rows["f1_micro[14 observations, findings, rule-labeller, uncertain=negative]"].why
     other = replace(board, signature={**board.signature, "manifest": "other"})
-    assert not any(row.difference for row in compare(board, other))
+    with pytest.raises(RadloomError, match="can be compared: not paired: other studies or texts"):
+        compare(board, other)
 
 
 def test_an_unknown_adapter_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:

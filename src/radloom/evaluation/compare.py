@@ -10,6 +10,9 @@ from radloom.errors import RadloomError, did_you_mean
 from radloom.evaluation.table import Board, Score
 from radloom.scores.statistics import Difference, difference
 
+FEW = 30
+"""Studies below which a p-value is not to be trusted."""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -39,7 +42,7 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         system_a, system_b: whose scores: the models' own, or for instance `nearest neighbour`.
 
     Raises:
-        RadloomError: a system that a board does not have, or no score in common.
+        RadloomError: a system that a board does not have, no score in common, or none that can be paired.
     """
     first, second = system_a or a.model, system_b or b.model
     for board, system in ((a, first), (b, second)):
@@ -59,12 +62,19 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         result.append(Compared(score.name, score.n, score, other, paired, gone))
     if not result:
         raise RadloomError("The two boards have no score in common; score the same tasks of the same corpus.")
+    if not any(row.difference for row in result):
+        raise RadloomError(f"None of the {len(result)} scores that both have can be compared: {result[0].why}.")
     return result
 
 
 def as_markdown(rows: list[Compared], a: str, b: str) -> str:
     """A table: both scores, their difference and its p-value."""
-    lines = [f"| score | n | A: {a} | B: {b} | B - A | p |", "|---|---|---|---|---|---|"]
+    most = max(row.n for row in rows)
+    lines = ["> So few studies that p-values mean little; many scores are compared, none corrected for it.\n"]
+    lines = (lines if most < FEW else []) + [
+        f"| score | n | A: {a} | B: {b} | B - A | p |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         if row.difference is None:
             last = f"{row.why} | "

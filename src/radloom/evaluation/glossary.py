@@ -5,7 +5,7 @@ from __future__ import annotations
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Board
 
 MEASURES: dict[str, str] = {
-    "accuracy": "Share of cases that are right. For closed questions: the answer equals the radiologist's, without "
+    "accuracy": "Share of cases that are right. For closed questions: the answer equals the reference, without "
     "capitals and full stop. For `normal or not`: report and truth agree on whether any disease is stated. Higher is "
     "better.",
     "auroc": "The chance that an image that has the observation gets a higher probability than one that has not. 0.5 "
@@ -30,7 +30,7 @@ MEASURES: dict[str, str] = {
     "density": "How many real neighbourhoods a drawing lies in, over k; may exceed 1 (Naeem et al. 2020).",
     "different_answers": "How many different answers were given. A count.",
     "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
-    "exact_match": "Share of open questions answered in the radiologist's very words.",
+    "exact_match": "Share of open questions answered in the reference's very words.",
     "f1": "Harmonic mean of precision and recall of an observation.",
     "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones, and one that never "
     "occurs counts as 0, so that even the truth may stay below 1.",
@@ -71,7 +71,8 @@ MEASURES: dict[str, str] = {
 SYSTEMS: dict[str, str] = {
     SHUFFLED: "The model's output for another study's image (for drawings: another study's report), scored against "
     "this one.",
-    GAP: "The model's score less the shuffled one, study by study. An interval around 0: the model does not look.",
+    GAP: "The model's score less the shuffled one, study by study. Where its interval reaches 0 nothing shows "
+    "that the model looks; over few studies nothing could.",
     CONSTANT: "The same for every study: the most typical training report, the commonest training answer to that "
     "question, one training image in place of a drawing, the mean training image in place of a reconstruction, or the "
     "share of each observation in train as its probability.",

@@ -96,7 +96,7 @@ def check_complete(wanted: Sequence[str], predicted: Mapping[str, object], bench
             "the split that was predicted. Scores of a part that was picked say nothing."
         )
     if extra := len(predicted.keys() - set(wanted)):
-        bench.warnings.append(f"{extra} predictions are for studies that this split does not have; they were not used.")
+        bench.warnings.append(f"Predictions of {extra} studies that this split does not have were not used.")
 
 
 def _score_section(
@@ -132,7 +132,7 @@ def _score_section(
     bench.scores += tally.scores
     if SHUFFLED in systems:
         _check_sight(bench, tally, section)
-    _show(bench, section, tally, {"radiologist": truth} | {bench.name: ours})
+    _show(bench, section, tally, {"reference": truth} | {bench.name: ours})
 
 
 def _baselines(bench: Bench, section: str, seen: Sequence[Row], known: Sequence[Row]) -> dict[str, list[str]]:
@@ -330,5 +330,5 @@ def _show(bench: Bench, section: str, tally: Tally, texts: Mapping[str, Sequence
 def _show_examples(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, Report]) -> None:
     for row in spread(rows, EXAMPLES):
         [pixels] = bench.vision.pixels(bench.split, [main_view(row)])
-        texts = {"radiologist": format_answer(row.report), bench.name: format_answer(predicted[row.uid])}
+        texts = {"reference": format_answer(row.report), bench.name: format_answer(predicted[row.uid])}
         bench.exhibits.append(picture(TASK, row.uid, "", [Transform.to_image(pixels)], texts=texts))

@@ -23,7 +23,7 @@ from radloom.evaluation.glossary import readme
 from radloom.evaluation.page import render
 from radloom.evaluation.questions import score_answers, with_other_images
 from radloom.evaluation.reports import score_written
-from radloom.evaluation.table import Board, Score
+from radloom.evaluation.table import SCORES, Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
 from radloom.prediction import file_name, predict
@@ -79,8 +79,8 @@ def evaluate(
         progress: name of a task -> what is told of items done and in all.
 
     Raises:
-        RadloomError: an unknown task or adapter, a split that does not exist or has nothing for any task, or a judge
-            with another transform.
+        RadloomError: an unknown task or adapter, a split that does not exist or has nothing for any task, a judge
+            with another transform, or scores of something else in `out`.
     """
     for task in tasks or ():
         if task not in TASKS:
@@ -95,6 +95,7 @@ def evaluate(
     wanted = [task for task, (able, _) in TASKS.items() if (task in tasks if tasks else able(rows))]
     if not wanted:
         raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
+    _claim(out, {"model": model.fingerprint, "split": split, "manifest": rows.fingerprint()})
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
     run = _Run(model, bench, out / "predictions", split, views, text, images, batch_size, progress)
@@ -116,6 +117,24 @@ def evaluate(
             (out / f"error-{task}.txt").write_text(traceback.format_exc(), encoding="utf-8")
         board = publish(bench, out, made_by, split)  # a kill leaves what is done
     return board
+
+
+def _claim(out: Path, made_by: dict[str, str]) -> None:
+    """Leave a board alone that another model, another split or other studies made.
+
+    Raises:
+        RadloomError: there is one in `out`.
+    """
+    try:
+        signature = json.loads((out / SCORES).read_text(encoding="utf-8"))["signature"]
+    except (OSError, ValueError, KeyError):
+        return
+    differing = [name for name, value in made_by.items() if signature.get(name) != value]
+    if differing:
+        raise RadloomError(
+            f"{out} holds scores of another {' and '.join(differing)} (--limit changes the manifest, too); "
+            "name another folder."
+        )
 
 
 def new_bench(name: str, rows: Manifest, manifest: Manifest, split: str, vision: Vision) -> Bench:
