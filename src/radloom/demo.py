@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 TEXT = "The heart is enlarged. There is a moderate right pleural effusion. There is no pneumothorax."
 QUESTIONS = ("Is there a pleural effusion?", "Is the heart enlarged?")
+NOTE = (
+    "If a drawing lacks what the sentence asks for, or the report misses it, the installation is fine: the model is "
+    "small and does that. Its card has its scores."
+)
 SAMPLES = 4
 PAGE = "index.html"
 
@@ -117,6 +121,7 @@ def render(demo: Demo, model: str) -> str:
         bars=bars,
         answers=answers,
         model=escape(model),
+        note=NOTE,
         **{name: f"{value:.1f} s" for name, value in demo.seconds.items()},
     )
 
@@ -171,7 +176,8 @@ footer { font-size: .8rem; color: var(--soft); border-top: 1px solid var(--line)
 </head>
 <body>
 <h1>radloom</h1>
-<p class="notice">Every picture here is synthetic and shows no patient. For research only; not a medical device.</p>
+<p class="notice">Every picture here is synthetic and shows no patient. For research only; not a medical device.
+$note</p>
 <div class="columns">
 <section>
 <h2>1. A sentence is drawn <span class="time">$draw for all</span></h2>

@@ -185,6 +185,7 @@ def test_demo_writes_pictures_and_a_page_that_fetches_nothing(cli, tiny_model: P
     assert result.code == 0
     page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
     assert str(tmp_path / "demo" / "index.html") in result.out
+    assert "the installation is fine" in result.out and "the installation is fine" in page
     assert len(list((tmp_path / "demo").glob("*.png"))) == page.count("data:image/png;base64,") == 4
     assert set(re.findall(r'(?:src|href)="(\w+):', page)) == {"data"}
     assert "http" not in page and "url(" not in page

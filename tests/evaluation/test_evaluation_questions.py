@@ -64,7 +64,7 @@ def test_shuffled_questions_keep_their_words_and_get_an_image_of_another_study(s
 
 def test_a_question_without_an_answer_is_an_error(new_bench: NewBench, studies: Manifest) -> None:
     val = question_manifest(studies.split("val"))
-    with pytest.raises(RadloomError, match="questions have no answer"):
+    with pytest.raises(RadloomError, match="questions have no prediction"):
         score_answers(new_bench(), val, val, {}, None)
 
 

@@ -203,6 +203,14 @@ def test_a_report_with_headings_is_taken_apart(studies: Manifest, vision: Vision
     assert score and score.interval and score.interval.value == pytest.approx(1, abs=1e-6)
 
 
+def test_keys_that_are_not_read_are_named(studies: Manifest, vision: Vision, tmp_path: Path) -> None:
+    lines = [{"uid": row.uid, "text": "Clear.", "impression": "Clear."} for row in studies.split("val")]
+    board = score_report_file(
+        write_lines(tmp_path / "p.jsonl", lines), studies, tmp_path, vision, name="x", adapters=[]
+    )
+    assert "Of p.jsonl the keys 'text' were not read." in board.warnings
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -284,6 +292,8 @@ def test_scores_without_their_draws_are_refused(tmp_path: Path) -> None:
 def test_scores_print_as_value_and_interval() -> None:
     board = board_of([0.0, 1.0, 1.0], ["a", "b", "c"])
     assert str(board.scores[0]) == "0.667 [0.000, 1.000]"
+    assert str(board_of([1.0, 1.0], ["a", "b"]).scores[0]) == "1.000 [1.000, 1.000]"
+    assert str(board_of([-0.0004, 0.0], ["a", "b"]).scores[0]) == "0.000 [0.000, 0.000]"
     assert str(board.scores[1]) == "unavailable: not there"
     count = Tally("report", "m", ["a"])
     count.count("m", "different_texts[findings]", 12)

@@ -6,17 +6,7 @@ import pytest
 from radloom.errors import RadloomError
 from radloom.scores.statistics import Bootstrap
 from radloom.scores.text import bleu, bleu_counts, r2gen_clean, r2gen_text, rouge_l, score_reports
-
-REFERENCES = [
-    "the heart is normal in size . the lungs are clear . no pleural effusion is seen .",
-    "mild cardiomegaly . no focal consolidation pneumothorax or effusion .",
-    "lungs are hyperinflated with flattened diaphragms .",
-]
-HYPOTHESES = [
-    "the heart is normal in size . lungs are clear . there is no pleural effusion .",
-    "the heart is mildly enlarged . no pneumothorax or effusion .",
-    "normal chest",
-]
+from scores.texts import HYPOTHESES, REFERENCES
 
 
 def test_bleu_equals_pycocoevalcap() -> None:

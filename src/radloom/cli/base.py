@@ -86,6 +86,7 @@ Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest t
 TopP = Annotated[float | None, typer.Option(help="Share of probability that is drawn from.")]
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 ManifestFolder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the manifest goes.")]
+PreparedFolder = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A folder that `radloom prepare` made.")]
 ScoresFolder = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Where tables, page and predictions go.")
 ]

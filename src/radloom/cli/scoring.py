@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ from radloom.cli.base import (
     Json,
     Judge,
     ModelName,
+    PreparedFolder,
     ScoredSplit,
     ScoresFolder,
     Split,
@@ -80,7 +82,7 @@ def reconstruct_command(
 @command("evaluate")
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="A model inside the package, or the folder of one.")],
-    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    manifest: PreparedFolder,
     out: ScoresFolder,
     split: ScoredSplit = "val",
     tasks: Annotated[
@@ -123,7 +125,7 @@ def evaluate_command(
 @command("report", score)
 def score_report_command(
     predictions: Annotated[Path, typer.Argument(help="JSONL: uid with findings, impression or both; or uid, report.")],
-    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    manifest: PreparedFolder,
     out: ScoresFolder,
     split: ScoredSplit = "val",
     name: SystemName = None,
@@ -134,19 +136,16 @@ def score_report_command(
     as_json: Json = False,
 ) -> Answer:
     """Reports that any system wrote."""
-    check_output(out / "scores.json")
-    studies = read_manifest(manifest, None, images)
     from radloom.evaluation.files import score_report_file
 
-    vision, called = _vision(judge or "nano", device), name or predictions.stem
-    board = score_report_file(predictions, studies, out, vision, name=called, split=split, adapters=_some(adapters))
-    return _board(board, out)
+    score_file = functools.partial(score_report_file, adapters=_some(adapters))
+    return _score_file(score_file, predictions, manifest, out, split, name, judge, images, device)
 
 
 @command("ask", score)
 def score_ask_command(
     predictions: Annotated[Path, typer.Argument(help="JSONL: qid and answer.")],
-    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    manifest: PreparedFolder,
     out: ScoresFolder,
     split: ScoredSplit = "val",
     name: SystemName = None,
@@ -156,20 +155,15 @@ def score_ask_command(
     as_json: Json = False,
 ) -> Answer:
     """Answers that any system gave."""
-    check_output(out / "scores.json")
-    studies = read_manifest(manifest, None, images)
     from radloom.evaluation.files import score_answer_file
 
-    called = name or predictions.stem
-    return _board(
-        score_answer_file(predictions, studies, out, _vision(judge or "nano", device), name=called, split=split), out
-    )
+    return _score_file(score_answer_file, predictions, manifest, out, split, name, judge, images, device)
 
 
 @command("image", score)
 def score_image_command(
     predictions: Annotated[Path, typer.Argument(help="A folder of UID.png, or JSONL: uid and image.")],
-    manifest: Annotated[Path, typer.Argument(help="A folder that `radloom prepare` made.")],
+    manifest: PreparedFolder,
     out: ScoresFolder,
     split: ScoredSplit = "val",
     view: ViewName = "frontal",
@@ -181,16 +175,11 @@ def score_image_command(
     as_json: Json = False,
 ) -> Answer:
     """X-rays that any system drew from the reports."""
-    check_output(out / "scores.json")
-    studies = read_manifest(manifest, None, images)
     from radloom.evaluation.files import score_image_folder
     from radloom.models import as_view
 
-    shown, vision, called = as_view(view), _vision(judge or "nano", device), name or predictions.stem
-    board = score_image_folder(
-        predictions, studies, out, vision, name=called, split=split, view=shown, adapters=_some(adapters)
-    )
-    return _board(board, out)
+    score_file = functools.partial(score_image_folder, view=as_view(view), adapters=_some(adapters))
+    return _score_file(score_file, predictions, manifest, out, split, name, judge, images, device)
 
 
 @command("compare")
@@ -227,7 +216,7 @@ def _xrays(
     """Model pixels of a manifest's images with what is known of their labels, or of image files without."""
     from radloom.corpora.images import XrayImages
     from radloom.evaluation.bench import spread
-    from radloom.evaluation.codec import known_labels
+    from radloom.evaluation.codec import image_labels
     from radloom.imaging import read_image
 
     if len(inputs) > 1 or not (inputs[0].is_dir() or inputs[0].suffix == ".parquet"):
@@ -236,7 +225,25 @@ def _xrays(
     if not xrays.entries:
         raise RadloomError(f"{inputs[0]} lists no images; name another split or manifest.")
     xrays.entries = spread(xrays.entries, limit or len(xrays))
-    return xrays, known_labels(xrays)
+    return xrays, image_labels(xrays)
+
+
+def _score_file(
+    score_file: Callable[..., Board],
+    predictions: Path,
+    manifest: Path,
+    out: Path,
+    split: str,
+    name: str | None,
+    judge: str | None,
+    images: Path | None,
+    device: str,
+) -> Answer:
+    """What the three `score` commands share: the studies, the judge, the name of the system."""
+    check_output(out / "scores.json")
+    studies = read_manifest(manifest, None, images)
+    vision = _vision(judge or "nano", device)
+    return _board(score_file(predictions, studies, out, vision, name=name or predictions.stem, split=split), out)
 
 
 def _some(names: str) -> list[str] | None:

@@ -30,6 +30,7 @@ from radloom.cli.base import (
 def report_command(
     image: Picture,
     lateral: Annotated[Path | None, typer.Option(metavar="IMAGE", help="The lateral view of the same study.")] = None,
+    seed: Seed = 0,
     model: ModelName = "nano",
     device: Device = "cpu",
     as_json: Json = False,
@@ -39,7 +40,7 @@ def report_command(
 
     loaded = load(model, device=device)
     start = time.perf_counter()
-    report = loaded.report(image, lateral)
+    report = loaded.report(image, lateral, seed=seed)
     sections = {"findings": report.findings, "impression": report.impression}
     text = "\n".join(f"{name.upper()}: {body}" for name, body in sections.items() if body)
     return Answer({**sections, "model": loaded.fingerprint, "seconds": since(start)}, text)
@@ -133,7 +134,7 @@ def demo_command(
 ) -> Answer:
     """Draw, read and ask, and show it on a page. The drawing is made from a sentence, read back and asked about."""
     check_output(out / "index.html")
-    from radloom.demo import TEXT, run_demo
+    from radloom.demo import NOTE, TEXT, run_demo
     from radloom.models import load
 
     start = time.perf_counter()
@@ -147,6 +148,7 @@ def demo_command(
         *(f"  {name.upper()}: {body}" for name, body in asdict(demo.report).items() if body),
         *(f"  {question} {answer}" for question, answer in demo.answers.items()),
         "  " + ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
+        NOTE,
         f"All of it on one page: {demo.page.resolve()}",
     ]
     data = {

@@ -3,7 +3,7 @@
 What is read, wherever it lies below the folder given:
 
 - the reports, one XML file a study (`ecgen-radiology/1.xml`);
-- the images, PNG or JPEG, named as in the XML (`CXR1_1_IM-0001-3001.png`) or as on Kaggle (`1_IM-0001-3001.dcm.png`);
+- the images, PNG or JPEG, named as in the XML (`CXR{n}_1_IM-{a}-{b}.png`) or as on Kaggle (`{n}_IM-{a}-{b}.dcm.png`);
 - the views: `splits.csv` (`uid, image, view, split, native_aspect_w_over_h, note`) or Kaggle's
   `indiana_projections.csv` (`uid, filename, projection`), or else a predictor;
 - the splits: `splits.csv`, or R2Gen's `annotation.json` (Chen et al. 2020, arXiv 2010.16056), or else a hash of the
@@ -115,13 +115,13 @@ def prepare_indiana(
 
 
 def image_key(name: str) -> str:
-    """One key for an image however it is named: `CXR1_1_IM-0001-3001` and `1_IM-0001-3001.dcm.png` are the same."""
+    """One key for an image however it is named: `CXR{n}_1_IM-{a}-{b}` and `{n}_IM-{a}-{b}.dcm.png` are the same."""
     stem = re.sub(r"(\.(dcm|png|jpe?g|tiff?))+$", "", Path(name).name, flags=re.IGNORECASE)
     return re.sub(r"^(?:CXR)?(\d+)(?:_\1)?_(?=IM-)", r"\1_", stem)
 
 
 def study_key(uid: str) -> str:
-    """The number of a study, from `CXR1`, `1` or R2Gen's `CXR1_1_IM-0001`."""
+    """The number of a study, from `CXR{n}`, `{n}` or R2Gen's `CXR{n}_1_IM-{a}`."""
     match = re.match(r"(?:CXR)?(\d+)", uid)
     return match[1] if match else uid
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -91,7 +91,34 @@ class Bench:
             raise RadloomError(f"{self.name!r} is what a column of baselines is called; give the system another name.")
 
     def bootstrap(self, studies: Sequence[str]) -> Bootstrap:
+        """Draws of studies, the same for every task."""
         return Bootstrap(studies, self.samples, SEED)
+
+    def check_complete(self, wanted: Sequence[str], predicted: Mapping[str, object], what: str = "studies") -> None:
+        """Everything that is scored needs a prediction; that others were not used is said in a warning.
+
+        Args:
+            wanted: ids of what is scored.
+            predicted: by id.
+            what: they are.
+
+        Raises:
+            RadloomError: some have none.
+        """
+        missing = [name for name in wanted if name not in predicted]
+        if missing:
+            raise RadloomError(
+                f"{len(missing)} of {len(wanted)} {what} have no prediction, {missing[0]!r} first; add them, or choose "
+                "the split that was predicted. Scores of a part that was picked say nothing."
+            )
+        if extra := sorted(predicted.keys() - set(wanted)):
+            self.warnings.append(f"Predictions that this split has no {what} for were not used: {_listed(extra)}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(repr, names[:3])) + rest
 
 
 def main_view(row: Row) -> ImageRef:

@@ -12,10 +12,9 @@ from torch import Tensor
 from radloom.classifier.model import ClinicalClassifier
 from radloom.codec.network import Codec
 from radloom.corpora.images import XrayImages
-from radloom.evaluation.bench import SEED, Bench, spread
-from radloom.evaluation.bench import known_labels as known
+from radloom.evaluation.bench import SEED, Bench, known_labels, spread
 from radloom.evaluation.exhibits import picture
-from radloom.evaluation.table import CONSTANT, NEIGHBOUR, RANDOM, REAL, Tally
+from radloom.evaluation.table import CONSTANT, JUDGE, NEIGHBOUR, RANDOM, REAL, Tally
 from radloom.imaging import Transform, sheet
 from radloom.scores.baselines import nearest_neighbour
 from radloom.scores.classification import auroc, score_auroc
@@ -24,13 +23,13 @@ from radloom.scores.names import score_name
 from radloom.scores.statistics import mean
 from radloom.study import OBSERVATIONS
 
+TASK = "codec"
+
 COLUMNS = 8
 """Originals in a row of the sheet."""
 
 AVERAGED = 200
 """Training images whose mean is the constant reconstruction."""
-
-BY = "radloom-classifier"
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,11 @@ class CodecScores:
             "psnr": self.psnr,
             "ssim": self.ssim,
             "codebook_usage": self.codebook_usage,
-            score_name("verdict_difference", BY): float(np.mean([v.difference for v in verdicts])),
-            score_name("verdict_agreement", BY): float(np.mean([v.agreement for v in verdicts])),
+            score_name("verdict_difference", JUDGE): float(np.mean([v.difference for v in verdicts])),
+            score_name("verdict_agreement", JUDGE): float(np.mean([v.agreement for v in verdicts])),
         }
         for side, column in zip(("originals", "reconstructions"), zip(*pairs, strict=True), strict=False):
-            scores[score_name("auroc_macro", f"{len(pairs)} observations", BY, side)] = float(np.mean(column))
+            scores[score_name("auroc_macro", f"{len(pairs)} observations", JUDGE, side)] = float(np.mean(column))
         return scores
 
 
@@ -144,18 +143,16 @@ def score_codec(
     batch_size: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> CodecScores:
-    """Summary of `reconstruct`, which has the other arguments.
+    """Send X-rays through a codec and sum up what became of them.
 
     Args:
-        labels: (n, 14) 0, 1 or NaN for not known, as `known_labels` gives them.
+        codec, classifier, images, batch_size, progress: as of `reconstruct`.
+        labels: (n, 14) 0, 1 or NaN for not known, as `image_labels` gives them.
     """
     made = reconstruct(codec, classifier, images, batch_size=batch_size, progress=progress)
     verdicts = _verdicts(made.before, made.after, labels)
     usage = float(made.used.any(0).mean())
     return CodecScores(len(images), float(made.psnr.mean()), float(made.ssim.mean()), usage, verdicts)
-
-
-TASK = "codec"
 
 
 def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, int], None] | None = None) -> None:
@@ -168,17 +165,17 @@ def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, i
     """
     images = XrayImages([bench.split], bench.vision.transform)
     made = reconstruct(codec, bench.vision.classifier, images, progress=progress)
-    labels = known_labels(images)
+    labels = image_labels(images)
     studies = [row.uid for _, row, _ in images.entries]
     draw, tally = bench.bootstrap(studies), Tally(TASK, bench.name, studies)
     before, after = (side[:, : len(OBSERVATIONS)] for side in (made.before, made.after))
     for system, other in {bench.name: made, **_baselines(bench, images, made.before)}.items():
         agree = ((made.before > 0.5) == (other.after > 0.5))[:, : len(OBSERVATIONS)].mean(1)
         tally.add(system, {"psnr": draw(mean(other.psnr)), "ssim": draw(mean(other.ssim))})
-        tally.add(system, {score_name("verdict_agreement", BY): draw(mean(agree))})
+        tally.add(system, {score_name("verdict_agreement", JUDGE): draw(mean(agree))})
     tally.count(bench.name, "codebook_usage", float(made.used.any(0).mean()))
     for system, chances in ((REAL, before), (bench.name, after)):
-        tally.add(system, dict(score_auroc(labels, chances, OBSERVATIONS, "reconstructions", BY, bootstrap=draw)))
+        tally.add(system, dict(score_auroc(labels, chances, OBSERVATIONS, "reconstructions", JUDGE, bootstrap=draw)))
     bench.scores += tally.scores
     shown = [images[i] for i in spread(range(len(images)), 2 * COLUMNS)]
     caption = "Originals in the odd rows, below each what the codec makes of it, with its PSNR."
@@ -215,9 +212,9 @@ def _baselines(bench: Bench, images: XrayImages, before: np.ndarray) -> dict[str
     return made
 
 
-def known_labels(images: XrayImages) -> np.ndarray:
+def image_labels(images: XrayImages) -> np.ndarray:
     """(n, 14) labels of the images of manifests: 0, 1, or NaN where a report is uncertain or there is none."""
-    return np.stack([known(row, ref.view) for _, row, ref in images.entries])
+    return np.stack([known_labels(row, ref.view) for _, row, ref in images.entries])
 
 
 @torch.no_grad()

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
-from radloom.evaluation.table import Board, Score
+from radloom.evaluation.table import FEW, JUDGE, Board, Score
+from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import Difference, difference
-
-FEW = 30
-"""Studies below which a p-value is not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
 
 
 def as_markdown(rows: list[Compared], a: str, b: str) -> str:
-    """A table: both scores, their difference and its p-value."""
+    """A table without the detail: both scores, their difference and its p-value."""
     most = max(row.n for row in rows)
     lines = ["> So few studies that p-values mean little; many scores are compared, none corrected for it.\n"]
     lines = (lines if most < FEW else []) + [
@@ -76,6 +74,8 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
+        if row.a.detail or (row.a.interval is None and row.b.interval is None):
+            continue
         if row.difference is None:
             last = f"{row.why} | "
         else:
@@ -88,9 +88,9 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
 def _made_otherwise(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     """Why two scores of one name do not measure the same; `""` if they do."""
     parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
-    if "radloom-classifier" in name:
+    if JUDGE in name:
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"
-    if "rule-labeller" in name:
+    if LABELLER in name:
         parts["labeller"] = "another version of the labeller"
     return next((f"not paired: {why}" for key, why in parts.items() if a.get(key) != b.get(key)), "")
 

@@ -16,8 +16,18 @@ from radloom.errors import RadloomError
 from radloom.evaluation.bench import SEED, Bench, Vision, another, known_labels, spread
 from radloom.evaluation.exhibits import dots, picture
 from radloom.evaluation.labels import constant_labels
-from radloom.evaluation.reports import check_complete
-from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Results, Tally
+from radloom.evaluation.table import (
+    CONSTANT,
+    CONSTANT_LABELS,
+    GAP,
+    JUDGE,
+    NEIGHBOUR,
+    RANDOM,
+    REAL,
+    SHUFFLED,
+    Results,
+    Tally,
+)
 from radloom.imaging import Transform, read_image
 from radloom.language.prompts import format_answer
 from radloom.reports.labeller import NAME as LABELLER
@@ -31,9 +41,6 @@ from radloom.scores.statistics import Bootstrap, Interval, mean
 from radloom.study import OBSERVATIONS, View
 
 TASK = "image"
-
-BY = "radloom-classifier"
-"""The network that judges; the signature of a board has its fingerprint."""
 
 FRECHET_SAMPLES = 200
 """Draws for the Frechet distance, which takes a decomposition each."""
@@ -76,12 +83,12 @@ def score_drawings(
     rows = drawable(bench.split, view)
     if not rows:
         raise RadloomError(f"{bench.split.corpus} has no study with a report and a {view} view; name another split.")
-    check_complete([row.uid for row in rows], drawn, bench)
+    bench.check_complete([row.uid for row in rows], drawn)
     sets = _Sets(bench, rows, view, [drawn[row.uid] for row in rows])
     _check_pixels(bench, sets)
     tally = Tally(TASK, bench.name, [row.uid for row in rows])
     sides = _score_prompts(bench, tally, sets)
-    _compare_sets(tally, sets, BY, sides)
+    _compare_sets(tally, sets, JUDGE, sides)
     for kind in adapters:
         _score_adapter(bench, tally, sets, kind)
     tally.gaps()
@@ -170,16 +177,16 @@ def _score_prompts(bench: Bench, tally: Tally, sets: _Sets) -> dict[str, np.ndar
     chances = {system: found[:, : len(OBSERVATIONS)] for system, found in chances.items()}
     if (order := another([row.patient for row in rows])) is not None:
         chances[SHUFFLED] = chances[bench.name][order]
-    made_by = ("prompted", view, BY, LABELLER)
+    made_by = ("prompted", view, JUDGE, LABELLER)
     shown: dict[str, dict[str, Interval]] = {name: {} for name in OBSERVATIONS}
     for system, found in chances.items():
         areas = score_auroc(truth, found, OBSERVATIONS, *made_by, bootstrap=draw)
         tally.add(system, dict(areas))
-        tally.add(system, _retrieval(likelihoods(found, truth), view, BY, draw))
+        tally.add(system, _retrieval(likelihoods(found, truth), view, JUDGE, draw))
         for name in OBSERVATIONS if system in (bench.name, REAL) else ():
             if area := areas[score_name("auroc", name, *made_by)]:
                 shown[name][system] = area
-    tally.add(bench.name, {score_name("accuracy", "view drawn", view, BY): draw(mean(view_right))})
+    tally.add(bench.name, {score_name("accuracy", "view drawn", view, JUDGE): draw(mean(view_right))})
     if sets.stored:
         seen = vision.chances(vision.features(bench.train, sets.stored_refs))[:, : len(OBSERVATIONS)]
         known = np.stack([known_labels(row, view) for row in sets.stored])
@@ -366,8 +373,8 @@ def _average(pictures: _Pictures) -> tuple[np.ndarray, float, int]:
 
 def _check_reading(bench: Bench, tally: Tally, view: View) -> None:
     """Warn of drawings that would be as good for other reports."""
-    name = score_name("auroc_micro", f"{len(OBSERVATIONS)} observations", "prompted", view, BY, LABELLER)
-    gap = next((s.interval for s in tally.scores if (s.name, s.system) == (name, GAP)), None)
+    name = score_name("auroc_micro", f"{len(OBSERVATIONS)} observations", "prompted", view, JUDGE, LABELLER)
+    gap = tally.find(name, GAP)
     if gap and gap.low <= 0:
         bench.warnings.append(
             f"The {view} drawings do not show that the model follows the report: drawn from another patient's, {name} "

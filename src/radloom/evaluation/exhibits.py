@@ -72,7 +72,7 @@ def dots(
         found = [(i + shift, cells[system]) for i, cells in enumerate(rows.values()) if system in cells]
         places = [y for y, _ in found]
         axes.hlines(places, [v.low for _, v in found], [v.high for _, v in found], color=COLOURS[s], lw=1.2, alpha=0.6)
-        axes.plot([v.value for _, v in found], places, "o", ms=4.5, color=COLOURS[s], label=system)
+        axes.plot([v.value for _, v in found], places, "o", ms=4.5, color=COLOURS[s], label=system, clip_on=False)
     if guide is not None:
         axes.axvline(guide, color=LINE, lw=1, zorder=0)
     axes.set_yticks(range(len(rows)), list(rows))
@@ -94,7 +94,7 @@ def reliability(task: str, title: str, caption: str, chances: np.ndarray, truth:
             x, y = chances[steps == step].mean(), truth[steps == step].mean()
             half = 1.96 * np.sqrt(max(y * (1 - y), 1e-9) / n)
             axes.plot([x, x], [max(0, y - half), min(1, y + half)], color=COLOURS[0], lw=1.2, alpha=0.6)
-            axes.plot(x, y, "o", ms=4.5, color=COLOURS[0])
+            axes.plot(x, y, "o", ms=4.5, color=COLOURS[0], clip_on=False)
             axes.annotate(f"{n}", (x, y), (5, -9), textcoords="offset points", fontsize=8, color=SOFT)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
@@ -112,6 +112,7 @@ def histogram(task: str, title: str, caption: str, values: Mapping[str, Sequence
         axes.hist(numbers, bins=bins, histtype="step", color=colour, lw=1.5, label=system)
     axes.set_xlabel(label)
     axes.set_ylabel("studies")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, fontsize=9)
     return _exhibit(task, title, caption, figure)
 

@@ -13,7 +13,7 @@ from radloom.errors import RadloomError
 from radloom.evaluation.bench import Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
-from radloom.evaluation.reports import score_written
+from radloom.evaluation.reports import SECTIONS, score_written
 from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines
 from radloom.evaluation.table import Board
 from radloom.prediction import file_name
@@ -46,7 +46,10 @@ def score_report_file(
         RadloomError: a file that is not like that, a study twice, or one of the split that is missing.
     """
     bench = new_bench(name, manifest.split(split), manifest, split, vision)
-    reports = {uid: _report(line, file, uid) for uid, line in _by(file, "uid").items()}
+    lines = _by(file, "uid")
+    reports = {uid: _report(line, file, uid) for uid, line in lines.items()}
+    if unread := sorted({key for line in lines.values() for key in line} - {"uid", *SECTIONS, "report"}):
+        bench.warnings.append(f"Of {file.name} the keys {', '.join(map(repr, unread))} were not read.")
     score_written(bench, reports, chosen_adapters(adapters)[0])
     return publish(bench, out, {"predictions": str(file)}, split)
 
@@ -114,9 +117,9 @@ def _by(file: Path, key: str) -> dict[str, dict[str, Any]]:
 def _report(line: Mapping[str, Any], file: Path, uid: str) -> Report:
     if "report" in line:
         return parse_report(_text(line, "report", file, uid))
-    if "findings" not in line and "impression" not in line:
+    if not any(section in line for section in SECTIONS):
         raise RadloomError(f"{file}: {uid!r} has neither findings nor impression nor report; give one of them.")
-    return Report(*(_text(line, key, file, uid) if key in line else "" for key in ("findings", "impression")))
+    return Report(*(_text(line, key, file, uid) if key in line else "" for key in SECTIONS))
 
 
 def _text(line: Mapping[str, Any], key: str, file: Path, uid: str) -> str:

@@ -87,11 +87,8 @@ def score_answers(
     if not asked:
         raise RadloomError(f"{split.corpus} has no question about an image; name another split or corpus.")
     for given in (answers, shuffled):
-        missing = [a.question.qid for a in asked if given is not None and a.question.qid not in given]
-        if missing:
-            raise RadloomError(
-                f"{len(missing)} of {len(asked)} questions have no answer, {missing[0]!r} first; add them."
-            )
+        if given is not None:
+            bench.check_complete([a.question.qid for a in asked], given, "questions")
     systems = {bench.name: [answers[a.question.qid] for a in asked]}
     if shuffled is not None:
         systems[SHUFFLED] = [shuffled[a.question.qid] for a in asked]
@@ -140,7 +137,7 @@ def _score_kind(
         tally.gaps()
         bench.scores += tally.scores
         if kind == "closed" and not group:
-            gap = next((s.interval for s in tally.scores if s.system == GAP), None)
+            gap = tally.find(score_name("accuracy", *made_by), GAP)
             if gap and gap.low <= 0:
                 bench.warnings.append(
                     "Closed answers do not show that the model looks at the image: with another patient's image they "

@@ -63,7 +63,7 @@ def score_written(
     rows = [row for row in bench.split if row.report and row.images]
     if not rows:
         raise RadloomError(f"{bench.split.corpus} has no study with a report and an image; name another split.")
-    check_complete([row.uid for row in rows], predicted, bench)
+    bench.check_complete([row.uid for row in rows], predicted)
     texts = [getattr(report, section) for report in predicted.values() for section in SECTIONS]
     texts += [getattr(row.report, section) for row in (*rows, *bench.train) for section in SECTIONS]
     measures = _Measures.load(texts, adapters)
@@ -81,22 +81,6 @@ def score_written(
             _score_section(bench, section, seen, known, predicted, measures)
     _check_sections(bench, rows, predicted)
     _show_examples(bench, rows, predicted)
-
-
-def check_complete(wanted: Sequence[str], predicted: Mapping[str, object], bench: Bench) -> None:
-    """Every study of the split needs a prediction; others are named in a warning.
-
-    Raises:
-        RadloomError: some have none.
-    """
-    missing = [uid for uid in wanted if uid not in predicted]
-    if missing:
-        raise RadloomError(
-            f"{len(missing)} of {len(wanted)} studies have no prediction, {missing[0]!r} first; add them, or choose "
-            "the split that was predicted. Scores of a part that was picked say nothing."
-        )
-    if extra := len(predicted.keys() - set(wanted)):
-        bench.warnings.append(f"Predictions of {extra} studies that this split does not have were not used.")
 
 
 def _score_section(
@@ -279,7 +263,7 @@ def _learned(
 def _check_sight(bench: Bench, tally: Tally, section: str) -> None:
     """Warn of a model whose reports would be as good for other patients."""
     name = score_name("f1_micro", "14 observations", section, LABELLER, "uncertain=negative")
-    gap = next((s.interval for s in tally.scores if (s.name, s.system) == (name, GAP)), None)
+    gap = tally.find(name, GAP)
     if gap and gap.low <= 0:
         bench.warnings.append(
             f"The {section} section does not show that the model looks at the image: with another patient's image "
@@ -314,12 +298,10 @@ def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, R
 
 
 def _show(bench: Bench, section: str, tally: Tally, texts: Mapping[str, Sequence[str]]) -> None:
-    by = {(s.name, s.system): s.interval for s in tally.scores}
     rows: dict[str, dict[str, Interval]] = {}
     for observation in OBSERVATIONS:
         name = score_name("f1", observation, section, LABELLER, "uncertain=negative")
-        found = {s: i for s in (bench.name, NEIGHBOUR) if (i := by.get((name, s)))}
-        rows[observation] = found
+        rows[observation] = {s: found for s in (bench.name, NEIGHBOUR) if (found := tally.find(name, s))}
     bench.exhibits.append(
         dots(TASK, f"F1 of each observation, {section}", f"By {LABELLER}; uncertain counts as absent.", rows)
     )

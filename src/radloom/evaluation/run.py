@@ -23,7 +23,7 @@ from radloom.evaluation.glossary import readme
 from radloom.evaluation.page import render
 from radloom.evaluation.questions import score_answers, with_other_images
 from radloom.evaluation.reports import score_written
-from radloom.evaluation.table import SCORES, Board, Score
+from radloom.evaluation.table import FEW, SCORES, Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
 from radloom.prediction import file_name, predict
@@ -38,9 +38,6 @@ PROMPTS, SAMPLES = 8, 4
 
 POOL = 5000
 """Training studies that baselines choose from, spread evenly where there are more."""
-
-FEW = 30
-"""Studies below which a warning stands over the tables."""
 
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "sacrebleu", "pycocoevalcap")
 

@@ -36,6 +36,12 @@ GAP = "shuffle gap"
 REAL = "real"
 """The real images of the same studies in place of drawings; for distances between sets, real against real."""
 
+JUDGE = "radloom-classifier"
+"""What the names of scores call the classifier that judges; the signature of a board has its fingerprint."""
+
+FEW = 30
+"""Studies below which intervals and p-values are not to be trusted."""
+
 UNDEFINED = "unavailable: these rows are all of one class; score more studies"
 
 SYSTEMS = (SHUFFLED, GAP, CONSTANT, CONSTANT_LABELS, RANDOM, NEIGHBOUR, REAL)
@@ -72,7 +78,7 @@ class Score:
         if self.name.startswith("different_"):
             return f"{self.interval.value:.0f}"
         value, low, high = (_number(x) for x in (self.interval.value, self.interval.low, self.interval.high))
-        return value if low == high == value else f"{value} [{low}, {high}]"
+        return f"{value} [{low}, {high}]" if len(self.interval.draws) > 1 else value
 
 
 Results = Mapping[str, "Interval | str | None"]
@@ -119,12 +125,15 @@ class Tally:
         """A plain count, which has no interval."""
         self.add(system, {name: Interval(value, value, value, np.full(1, value))})
 
+    def find(self, name: str, system: str) -> Interval | None:
+        """What a system got in a measure; None where it has no value."""
+        return next((s.interval for s in self.scores if (s.name, s.system) == (name, system)), None)
+
     def gaps(self) -> None:
         """The shuffle gap of every measure that both the model and the shuffled model have."""
-        by = {(s.name, s.system): s.interval for s in self.scores}
-        for (name, system), ours in list(by.items()):
-            other = by.get((name, SHUFFLED))
-            if system == self.model and ours and other and len(ours.draws) > 1:
+        for name in [score.name for score in self.scores if score.system == self.model]:
+            ours, other = self.find(name, self.model), self.find(name, SHUFFLED)
+            if ours and other and len(ours.draws) > 1:
                 self.add(GAP, {name: difference(ours, other)})
 
 
@@ -272,4 +281,5 @@ def _score(line: Mapping[str, Any], draws: Mapping[int, np.ndarray]) -> Score:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
+    digits = 3 if abs(value) < 10 else 2
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.000

@@ -60,7 +60,7 @@ def ms_ssim(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor) -> np.nd
 
     Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity for image quality assessment": contrast and
     structure at every scale, luminance at the coarsest, each scale the mean of 2 x 2 pixels of the finer one; an odd
-    last row or column is taken twice, as in the authors' code. A scale whose mean is negative counts 0.
+    last row or column is taken twice. A scale whose mean is negative counts 0.
 
     Args:
         x, y: (n, 1, h, w) in [0, 1], h and w at least 176.

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -164,7 +165,7 @@ class LabelAdapter(Adapter):
         Raises:
             RadloomError: a package that breaks or gives other labels.
         """
-        different = list(dict.fromkeys(text.strip() for text in texts))
+        different = [text for text in dict.fromkeys(text.strip() for text in texts) if text not in self._known]
         with running(self.name):
             rows = self._label(different)
         if len(rows) != len(different) or any(len(row) != len(OBSERVATIONS) for row in rows):
@@ -173,8 +174,13 @@ class LabelAdapter(Adapter):
             )
         if strange := {label for row in rows for label in row} - {*Mention, None}:
             raise RadloomError(f"Adapter {self.name} gave labels that mean nothing: {sorted(map(repr, strange))}.")
-        of = dict(zip(different, rows, strict=True))
-        return [of[text.strip()] for text in texts]
+        self._known.update(zip(different, rows, strict=True))
+        return [self._known[text.strip()] for text in texts]
+
+    @cached_property
+    def _known(self) -> dict[str, list[Mention | None]]:
+        """Labels of the texts seen so far: references come again with every system."""
+        return {}
 
     @abstractmethod
     def _label(self, texts: list[str]) -> list[list[Mention | None]]:
