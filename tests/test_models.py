@@ -169,3 +169,25 @@ def test_parts_with_different_transforms_do_not_go_together(tiny_model: Path, tm
 def test_every_shipped_model_is_whole() -> None:
     for name in shipped():
         assert radloom.load(name).config.recipe
+
+
+def test_a_model_with_evidence_reads_draws_and_asks(tmp_path: Path, chest: np.ndarray) -> None:
+    model = radloom.load(tiny.make_model(tmp_path / "seeing", seeing=True))
+    report = model.report(chest)
+    assert report == model.report(chest) and "<" not in report.findings + report.impression
+    assert model.ask(chest, "Is the heart enlarged?") is not None
+    first, second = model.image("Clear lungs.", n=2, seed=3)
+    assert np.allclose(second, model.image("Clear lungs.", seed=4)[0], atol=1e-4) and not np.array_equal(first, second)
+    (bright,), (dark,) = (model._image_tokens([Study(frontal=image)])[0] for image in (chest, 1 - chest))
+    channels = model.language.ids.evidence.shape[0]
+    assert len(bright) == len(dark) == channels + 16 + 3
+    assert bright[2 : 2 + channels] != dark[2 : 2 + channels]  # the classifier sees two different images
+
+
+def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:
+    folder = tiny.make_model(tmp_path / "seeing", seeing=True)
+    other = tiny.make_model(tmp_path / "other", seed=5)
+    shutil.rmtree(folder / "classifier")
+    shutil.copytree(other / "classifier", folder / "classifier")
+    with pytest.raises(CheckpointError, match="was trained with evidence of classifier"):
+        radloom.load(folder)

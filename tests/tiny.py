@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -69,16 +70,20 @@ def make_base(folder: Path) -> Path:
     return folder
 
 
-def make_model(folder: Path, seed: int = 0) -> Path:
-    """A model folder that `radloom.load` reads; another seed gives another codec."""
+def make_model(folder: Path, seed: int = 0, *, seeing: bool = False) -> Path:
+    """A model folder that `radloom.load` reads; another seed gives another codec.
+
+    With `seeing` it has evidence and statements.
+    """
     import torch
 
-    from radloom import checkpoint
+    from radloom.checkpoint import fingerprint
+    from radloom.classifier.evidence import CHANNELS
     from radloom.classifier.model import ClassifierConfig, save_classifier
-    from radloom.codec.network import CodecConfig, save_codec
+    from radloom.codec.network import CodecConfig, codes_fingerprint, save_codec
     from radloom.imaging import Transform
     from radloom.language.base import BaseConfig
-    from radloom.language.model import LanguageModel
+    from radloom.language.model import LanguageModel, Sight
     from radloom.language.vocabulary import ImageVocabulary
 
     transform = Transform(size=SIDE)
@@ -96,9 +101,10 @@ def make_model(folder: Path, seed: int = 0) -> Path:
     grid = (SIDE // codec.stride, SIDE // codec.stride)
     language = LanguageModel.create(
         BaseConfig(source="hub", name=str(make_base(folder.with_name(f"{folder.name}-base")))),
-        ImageVocabulary(codes=64, grid=grid),
+        ImageVocabulary(codes=64, grid=grid, evidence=CHANNELS if seeing else (), statements=seeing),
         codebook=codec.quantiser.codebook,
-        codec=checkpoint.fingerprint(folder / "codec"),
+        codec=codes_fingerprint(codec, transform),
+        sight=Sight(_scale(classifier), fingerprint(folder / "classifier")) if seeing else None,
     )
     language.save(folder / "language")
     head = {
@@ -110,6 +116,17 @@ def make_model(folder: Path, seed: int = 0) -> Path:
     }
     (folder / "model.json").write_text(json.dumps(head), encoding="utf-8")
     return folder
+
+
+def _scale(classifier: Any) -> Any:
+    """Of the evidence in a few pictures."""
+    import torch
+
+    from radloom.classifier.evidence import EvidenceScale, evidence
+    from radloom.imaging import Transform
+
+    pictures = [Transform(size=SIDE)(draw_chest(i).astype(np.float32) / 255) for i in range(16)]
+    return EvidenceScale.fit(evidence(classifier.eval(), torch.stack(pictures)).numpy())
 
 
 def make_folder_corpus(folder: Path, studies: int = 6) -> Path:

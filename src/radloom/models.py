@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 from radloom import __version__, checkpoint
+from radloom.classifier.evidence import evidence
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
-from radloom.codec.network import Codec, load_codec
+from radloom.codec.network import Codec, codes_fingerprint, load_codec
 from radloom.config import from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
@@ -128,10 +129,11 @@ def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Mo
     config = read_model_config(folder)
     codec, classifier, transform = load_vision(folder)
     prints = [checkpoint.fingerprint(folder / part) for part in PARTS]
-    language = LanguageModel.load(folder / "language", codec=prints[PARTS.index("codec")])
+    codes, judge = codes_fingerprint(codec, transform), prints[PARTS.index("classifier")]
+    language = LanguageModel.load(folder / "language", codec=codes, classifier=judge)
     head = (folder / MODEL_FILE).read_text(encoding="utf-8")
     fingerprint = hashlib.sha256("".join([*prints, head]).encode()).hexdigest()[:16]
-    return Model(config, classifier, codec, language, transform, device, fingerprint, prints[0])
+    return Model(config, classifier, codec, language, transform, device, fingerprint, judge)
 
 
 def load_vision(
@@ -335,7 +337,8 @@ class Model:
         """Reports of studies, each with a frontal or a lateral view or both."""
         how = _changed(self.config.text, sampling)
         prompts = [self.prompter.report(tokens, sections) for tokens in self._image_tokens(studies)]
-        texts = self._write(prompts, self.prompter.report([], sections), how, seeds, progress)
+        null = self.prompter.report([], sections)
+        texts = self._write(prompts, null, how, seeds, progress, self.language.thresholds)
         return [parse_answer(text) for text in texts]
 
     def images(
@@ -381,8 +384,7 @@ class Model:
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")
         pixels = self.pixels(images)
-        codes, views = self.encode(pixels), self.classifier.views(pixels)
-        tokens = [self.language.ids.image(c, v) for c, v in zip(codes, views, strict=True)]
+        tokens = self._tokens(pixels, self.classifier.views(pixels))
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
         return self._write(prompts, None, how, seeds, progress)
 
@@ -430,18 +432,26 @@ class Model:
         missing = set(range(len(studies))) - {i for i, _, _ in shown}
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
-        codes = self.encode(self.pixels([image for _, _, image in shown]))
+        made = self._tokens(self.pixels([image for _, _, image in shown]), [view for _, view, _ in shown])
         tokens: list[list[list[int]]] = [[] for _ in studies]
-        for (i, view, _), code in zip(shown, codes, strict=True):
-            tokens[i].append(self.language.ids.image(code, view))
+        for (i, _, _), image_tokens in zip(shown, made, strict=True):
+            tokens[i].append(image_tokens)
         return tokens
+
+    def _tokens(self, pixels: Tensor, views: Sequence[View]) -> list[list[int]]:
+        """The token sequence of each image, with evidence where the language model reads it."""
+        levels: list[list[int]] | list[None] = [None] * len(views)
+        if self.language.sight:
+            levels = self.language.sight.scale.levels(evidence(self.classifier, pixels).cpu().numpy()).tolist()
+        each = zip(self.encode(pixels), views, levels, strict=True)
+        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
 
     def _drawing(self, report: Report, view: View) -> list[int]:
         if not report:
             raise ReportError("The text to draw from is empty; give findings or an impression.")
         sections = Sections.BOTH
         prompt = self.prompter.draw(report, view, sections)
-        room = self.language.model.config.max_position_embeddings - self.language.ids.vocabulary.length - 1
+        room = self.language.model.config.max_position_embeddings - self.language.ids.vocabulary.drawn - 1
         if len(prompt) > room:
             raise ReportError(f"The text is {len(prompt)} tokens long; at most {room} fit. Shorten it.")
         return prompt
@@ -453,8 +463,10 @@ class Model:
         how: Sampling,
         seeds: Sequence[int] | None,
         progress: Progress | None,
+        thresholds: Sequence[float] | None = None,
     ) -> list[str]:
-        room = self.language.model.config.max_position_embeddings - how.max_tokens
+        stated = len(thresholds or ())
+        room = self.language.model.config.max_position_embeddings - how.max_tokens - stated
         longest = max(map(len, prompts))
         if longest > room:
             raise ReportError(f"The prompt is {longest} tokens long; at most {room} fit. Shorten the text.")
@@ -468,6 +480,7 @@ class Model:
             seeds=list(range(len(prompts))) if seeds is None else list(seeds),
             null_prompts=None if null is None else [null] * len(prompts),
             guidance=1.0 if null is None else how.guidance,
+            thresholds=thresholds,
             progress=progress,
         )
         return [self.prompter.decode(answer) for answer in answers]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from radloom.checkpoint import fingerprint
-from radloom.codec.network import Codec, CodecConfig, load_codec, save_codec
+from radloom.codec.network import Codec, CodecConfig, codes_fingerprint, load_codec, save_codec
 from radloom.errors import CheckpointError
 from radloom.imaging import Transform
 
@@ -115,3 +115,19 @@ def test_codes_survive_saving(codec: Codec, tmp_path: Path) -> None:
 def test_folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is not a checkpoint: config\.json is missing"):
         load_codec(tmp_path)
+
+
+def test_fingerprint_of_codes_is_of_what_makes_them_alone() -> None:
+    torch.manual_seed(0)
+    codec = CodecConfig((16, 16, 16), (1, 1, 1), (1, 1, 1), detail=8, codes=16, code_dim=8).build()
+    first = codes_fingerprint(codec, Transform(32))
+    with torch.no_grad():
+        codec.decoder[0].weight.add_(1)
+        codec.quantiser.counts.add_(1)
+    assert codes_fingerprint(codec, Transform(32)) == first
+    assert codes_fingerprint(codec, Transform(48)) != first
+    with torch.no_grad():
+        codec.encoder[1].weight.add_(1)
+    moved = codes_fingerprint(codec, Transform(32))
+    codec.quantiser.codebook.copy_(codec.quantiser.codebook.flip(0))
+    assert len({first, moved, codes_fingerprint(codec, Transform(32))}) == 3

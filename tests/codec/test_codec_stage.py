@@ -6,7 +6,7 @@ import torch
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier
 from radloom.classifier.network import EfficientNetLite
 from radloom.codec.losses import LossWeights, ReconstructionLoss
-from radloom.codec.network import CodecConfig, load_codec
+from radloom.codec.network import CodecConfig, codes_fingerprint, load_codec
 from radloom.codec.stage import CodecStage
 from radloom.corpora.images import XrayImages
 from radloom.training import Clock, LoopConfig, fit
@@ -34,7 +34,7 @@ def with_gradient(module: torch.nn.Module) -> set[str]:
 
 
 def test_each_loss_moves_its_own_network(full: CodecStage) -> None:
-    codec, discriminator = full.modules["codec"], full.modules["discriminator"]
+    codec, discriminator = full.modules["codec"], full.modules["adversarial"]
     torch.nn.init.normal_(codec.decoder[-2].weight)
     for block in codec.modules():  # residual branches begin at 0 and hide what is before them
         for name in ("conv2", "out"):
@@ -69,11 +69,49 @@ def test_discriminator_is_ramped_in(full: CodecStage) -> None:
         return ((loss.total - without.total) / loss.terms["adversarial"]).item()
 
     full.modules["codec"].eval()
-    full.modules["discriminator"].eval()
+    full.modules["adversarial"].eval()
     with torch.no_grad():
-        full.modules["discriminator"].layers[-1].bias.fill_(-3.0)  # logits far from 0, so that the division is sound
+        full.modules["adversarial"].layers[-1].bias.fill_(-3.0)  # logits far from 0, so that the division is sound
     assert [weight(step) for step in (0, 3)] == [None, None]
     assert [weight(step) for step in (4, 5, 6, 7)] == pytest.approx([0.0, 0.05, 0.1, 0.1], abs=1e-4)
+
+
+def test_projected_discriminator_moves_apart_from_the_codec(xrays: dict[str, XrayImages]) -> None:
+    torch.manual_seed(0)
+    weights = LossWeights(perceptual=0, clinical=0, phi=0, adversarial=0, projected=0.5, adversarial_start=0, crop=32)
+    stage = CodecStage(SMALL.build(), ReconstructionLoss(weights, EfficientNetLite()), xrays["train"], xrays["val"])
+    codec, discriminator = stage.modules["codec"], stage.modules["projected"]
+    losses = stage.losses(batch(stage), Clock(step=7, steps=8, epoch=0))
+    first = next(losses)
+    plain = first.terms["l1"] + first.terms["gradient"] + 0.25 * first.terms["commitment"]
+    assert first.total.item() == pytest.approx((plain + 0.5 * first.terms["projected"]).item(), abs=1e-5)
+    first.total.backward()
+    assert with_gradient(codec) and not with_gradient(discriminator)
+    codec.zero_grad(set_to_none=True)
+    second = next(losses)
+    assert set(second.terms) == {"projected/discriminator", "projected/real", "projected/fake"}
+    second.total.backward()
+    assert not with_gradient(codec) and not with_gradient(stage.loss)
+    assert with_gradient(discriminator)
+    assert next(losses, None) is None
+
+
+def test_frozen_codes_stay_while_the_decoder_learns(xrays: dict[str, XrayImages], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    codec = SMALL.build()
+    fit(CodecStage(codec, ReconstructionLoss(PLAIN), xrays["train"], xrays["val"]), CONFIG, tmp_path / "a")
+    before, transform = load_codec(tmp_path / "a" / "model")
+    stage = CodecStage(
+        load_codec(tmp_path / "a" / "model")[0].freeze_codes(), ReconstructionLoss(PLAIN), xrays["train"], xrays["val"]
+    )
+    fit(stage, CONFIG, tmp_path / "b")
+    after, _ = load_codec(tmp_path / "b" / "model")
+    assert codes_fingerprint(before, transform) == codes_fingerprint(after, transform)
+    pixels = torch.stack([xrays["val"][i] for i in range(4)])
+    with torch.no_grad():
+        codes = before.encode(pixels)
+        assert torch.equal(codes, after.encode(pixels))
+        assert not torch.equal(before.decode(codes), after.decode(codes))
 
 
 def test_without_adversarial_weight_there_is_no_discriminator(xrays: dict[str, XrayImages]) -> None:

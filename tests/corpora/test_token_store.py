@@ -57,6 +57,38 @@ def test_a_store_of_another_codec_is_refused(manifest, tmp_path):
         build(manifest, tmp_path / "store", "codec-2")
 
 
+def evidence(batch):
+    """Two channels: the value of the image, and its negative."""
+    return torch.stack([batch.mean((1, 2, 3)), -batch.mean((1, 2, 3))], 1)
+
+
+def test_evidence_is_kept_beside_the_codes(manifest, tmp_path):
+    build(manifest, tmp_path / "store", variants=2, evidence=evidence)
+    store = TokenStore.open(tmp_path / "store", "codec-1")
+    assert store.evidence(PATHS[3], 1).tolist() == [31.0, -31.0] and store.codes(PATHS[3], 1).tolist() == [31] * 4
+    assert store.all_evidence().shape == (10, 2) and store.all_evidence().dtype == np.float32
+    np.save(tmp_path / "store" / "evidence.npy", np.zeros((9, 2), np.float32))
+    with pytest.raises(ManifestError, match=r"evidence\.npy does not fit codes\.npy"):
+        TokenStore.open(tmp_path / "store", "codec-1")
+
+
+def test_a_store_without_evidence_says_so(manifest, tmp_path):
+    with pytest.raises(ManifestError, match="holds no evidence; build it again with a classifier"):
+        build(manifest, tmp_path / "store").evidence(PATHS[0])
+
+
+def test_an_interrupted_build_keeps_its_evidence(manifest, tmp_path):
+    def fails(batch):
+        if batch.max() >= 30:
+            raise KeyboardInterrupt
+        return encode(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(manifest, tmp_path / "store", encode=fails, evidence=evidence)
+    store = build(manifest, tmp_path / "store", evidence=evidence)
+    assert store.all_evidence()[:, 0].tolist() == [0.0, 10.0, 20.0, 30.0, 40.0]
+
+
 def test_an_interrupted_build_goes_on_where_it_stopped(manifest, tmp_path):
     seen = []
 

@@ -86,7 +86,7 @@ def test_trains_every_stage_and_assembles_the_model(tiny: Callable[..., Recipe],
     assert noted["start"] == "codec-warm"
     assert noted["train"]["precision"] == "fp32"
     terms = json.loads((folder / "codec" / "log.jsonl").read_text().splitlines()[-1])
-    assert {"l1", "clinical", "phi", "adversarial", "discriminator"} <= terms.keys()
+    assert {"l1", "clinical", "phi", "adversarial", "adversarial/discriminator"} <= terms.keys()
     assert "perceptual" not in terms
 
 

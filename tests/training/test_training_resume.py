@@ -77,7 +77,7 @@ def test_codec_with_discriminator_crops_and_revival(tmp_path: Path, xrays: dict[
     config = LoopConfig(steps=7, batch_size=4, learning_rate=1e-3, warmup=2, ema=0.9, log_every=1)
     check_resume(make, config, tmp_path, [2, 5])
     lines = read_log(tmp_path / "whole")
-    assert ["discriminator" in line for line in lines] == [False] * 3 + [True] * 4
+    assert ["adversarial/discriminator" in line for line in lines] == [False] * 3 + [True] * 4
     assert all(term in lines[-1] for term in ("l1", "gradient", "perceptual", "clinical", "phi", "adversarial"))
 
 

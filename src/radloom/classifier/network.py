@@ -21,6 +21,9 @@ from radloom.errors import CheckpointError, MissingPackageError
 FEATURES = 1280
 """Width of the pooled features."""
 
+PYRAMID = (16, 24, 40, 112, FEATURES)
+"""Channels of the feature maps at strides 2, 4, 8, 16 and 32."""
+
 # kernel, stride, expansion, channels, repeats
 _LITE0 = (
     (3, 1, 1, 16, 1),

@@ -35,10 +35,11 @@ class LossWeights:
     """Weight of each term; a term of weight 0 is not computed.
 
     Attributes:
-        adversarial: weight of the generator's hinge loss once it is ramped in.
-        adversarial_start, adversarial_ramp: shares of training at which the discriminator starts, and over which the
-            generator's weight rises from 0.
-        crop: side in pixels of the random crop that the ImageNet network and LPIPS see.
+        adversarial, projected: weight of the generator's hinge loss against the discriminator of pixels and of ImageNet
+            features, once it is ramped in.
+        adversarial_start, adversarial_ramp: shares of training at which the discriminators start, and over which the
+            generator's weights rise from 0.
+        crop: side in pixels of the random crop that the ImageNet network, LPIPS and the discriminators see.
         clinical_size: side to which the image is scaled for the clinical network.
     """
 
@@ -50,6 +51,7 @@ class LossWeights:
     clinical: float = 1.0
     phi: float = 1.0
     adversarial: float = 0.1
+    projected: float = 0.0
     adversarial_start: float = 0.25
     adversarial_ramp: float = 0.25
     crop: int = 128
@@ -75,7 +77,7 @@ class ReconstructionLoss(nn.Module):
 
     Args:
         weights: of each term.
-        imagenet: for `perceptual`; None needs its weight to be 0.
+        imagenet: for `perceptual` and the projected discriminator; None needs their weights to be 0.
         classifier: for `clinical` and `phi`; None needs their weights to be 0.
         lpips: for `lpips`, two batches (b, 3, R, R) -> one distance each; None needs its weight to be 0.
 
@@ -91,7 +93,13 @@ class ReconstructionLoss(nn.Module):
         lpips: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        needed = (("perceptual", imagenet), ("clinical", classifier), ("phi", classifier), ("lpips", lpips))
+        needed = (
+            ("perceptual", imagenet),
+            ("projected", imagenet),
+            ("clinical", classifier),
+            ("phi", classifier),
+            ("lpips", lpips),
+        )
         for name, network in needed:
             if getattr(weights, name) and network is None:
                 raise RecipeError(f"The codec's loss {name!r} has a weight but no network; name one, or set it to 0.")
@@ -109,12 +117,12 @@ class ReconstructionLoss(nn.Module):
         if w.gradient:
             terms["gradient"] = gradient_loss(output, pixels)
         if self.imagenet is not None and w.perceptual:
-            ours, theirs = _same_crop(output, pixels, w.crop)
+            ours, theirs = same_crop(output, pixels, w.crop)
             with torch.no_grad():
                 target = self.imagenet.pyramid(theirs.expand(-1, 3, -1, -1), 4)
             terms["perceptual"] = feature_distance(self.imagenet.pyramid(ours.expand(-1, 3, -1, -1), 4), target)
         if self.lpips is not None and w.lpips:
-            ours, theirs = (crop.expand(-1, 3, -1, -1) for crop in _same_crop(output, pixels, w.crop))
+            ours, theirs = (crop.expand(-1, 3, -1, -1) for crop in same_crop(output, pixels, w.crop))
             terms["lpips"] = self.lpips(ours, theirs).float().mean()
         if self.classifier is not None and (w.clinical or w.phi):
             with torch.no_grad():
@@ -144,6 +152,12 @@ def load_lpips() -> nn.Module:
     return network
 
 
+def same_crop(x: Tensor, y: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """A square of `side` pixels at a random place, the same of both images."""
+    top, left = (int(torch.randint(0, n - min(side, n) + 1, ())) for n in x.shape[-2:])
+    return x[..., top : top + side, left : left + side], y[..., top : top + side, left : left + side]
+
+
 def _unit(x: Tensor) -> Tensor:
     x = x.float()
     return x * torch.rsqrt(x.square().sum(1, keepdim=True) + 1e-6)
@@ -153,10 +167,7 @@ def _pooled(x: Tensor) -> Tensor:
     return x.float().mean((2, 3))
 
 
-def _same_crop(x: Tensor, y: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    top, left = (int(torch.randint(0, n - min(side, n) + 1, ())) for n in x.shape[-2:])
-    return x[..., top : top + side, left : left + side], y[..., top : top + side, left : left + side]
-
-
 def _frozen(module: M | None) -> M | None:
-    return module.eval().requires_grad_(False) if module is not None else None
+    if module is None:
+        return None
+    return module.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -9,6 +9,8 @@ Shapes: pixels (b, 1, R, R) in [-1, 1]; codes (b, R/16, R/16) int64.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -92,6 +94,7 @@ class Codec(nn.Module):
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         self.config = config
+        self.codes_frozen = False
         c4, c8, c16 = config.channels
         e4, e8, e16 = config.encoder_blocks
         d4, d8, d16 = config.decoder_blocks
@@ -128,6 +131,18 @@ class Codec(nn.Module):
             nn.PixelShuffle(2),
         )
 
+    def freeze_codes(self) -> Codec:
+        """From now on encoder and codebook stay as they are, also in training: images keep their codes."""
+        self.codes_frozen = True
+        self.encoder.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Codec:
+        super().train(mode)
+        if self.codes_frozen:
+            self.quantiser.eval()
+        return self
+
     def encode(self, pixels: Tensor) -> Tensor:
         """Pixels (b, 1, R, R) in [-1, 1] -> codes (b, R/16, R/16)."""
         return self.quantiser(self.encoder(pixels)).codes
@@ -140,6 +155,15 @@ class Codec(nn.Module):
         """Through the codes and back; the pixels are not clamped, so that the loss sees overshoot."""
         quantised = self.quantiser(self.encoder(pixels))
         return Reconstruction(self.decoder(quantised.vectors).float(), quantised.codes, quantised.commitment)
+
+
+def codes_fingerprint(codec: Codec, transform: Transform) -> str:
+    """16 hex digits that change when images get other codes: of transform, encoder and codebook, not of the decoder."""
+    digest = hashlib.sha256(json.dumps(transform.to_dict(), sort_keys=True).encode())
+    for name, tensor in (*sorted(codec.encoder.state_dict().items()), ("codebook", codec.quantiser.codebook)):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().to(torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def save_codec(codec: Codec, transform: Transform, folder: Path, card: str | None = None) -> Path:

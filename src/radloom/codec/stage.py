@@ -1,4 +1,4 @@
-"""Training of the codec: reconstruction losses, then a discriminator ramped in."""
+"""Training of the codec: reconstruction losses, then discriminators ramped in."""
 
 from __future__ import annotations
 
@@ -10,29 +10,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radloom.codec.discriminator import PatchDiscriminator, hinge
-from radloom.codec.losses import ReconstructionLoss
+from radloom.classifier.network import PYRAMID
+from radloom.codec.discriminator import PatchDiscriminator, ProjectedDiscriminator, hinge, mean_logit
+from radloom.codec.losses import ReconstructionLoss, same_crop
 from radloom.codec.network import Codec, save_codec
 from radloom.corpora.images import XrayImages
 from radloom.imaging import sheet
 from radloom.scores.images import psnr, ssim
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
 
+JUDGED_LEVELS = 4
+"""Feature maps that the projected discriminator sees: strides 2 to 16."""
+
 
 class CodecStage(Stage):
-    """Trains encoder, codebook, decoder and, if its weight is not 0, a discriminator.
+    """Trains encoder, codebook, decoder and the discriminators whose weight is not 0.
 
     Args:
-        codec: the network to train.
+        codec: the network to train; with frozen codes its decoder alone.
         loss: reconstruction terms and all weights.
         train, val: X-rays.
     """
 
     def __init__(self, codec: Codec, loss: ReconstructionLoss, train: XrayImages, val: XrayImages) -> None:
         self.train, self.val, self.loss = train, val, loss
-        self.modules = {"codec": codec}
+        # a quarter faster on a CPU
+        self.modules = {"codec": codec.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
         if loss.weights.adversarial:
-            self.modules["discriminator"] = PatchDiscriminator()
+            self.modules["adversarial"] = PatchDiscriminator()
+        if loss.weights.projected:
+            self.modules["projected"] = ProjectedDiscriminator(PYRAMID[:JUDGED_LEVELS])
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {name: decay_groups(module, config.weight_decay) for name, module in self.modules.items()}
@@ -56,19 +63,33 @@ class CodecStage(Stage):
         total, terms = self.loss(pixels, output.pixels)
         total = total + weights.commitment * output.commitment
         terms |= {"commitment": output.commitment, "used_in_batch": _share_used(output.codes, self._codes)}
-        adversary = self.modules.get("discriminator")
         done = clock.step / clock.steps - weights.adversarial_start
-        if adversary is None or done < 0:
+        adversaries = {k: v for k, v in self.modules.items() if k != "codec"} if done >= 0 else {}
+        if not adversaries:
             yield Loss(total, terms)
             return
-        adversary.requires_grad_(False)
-        terms["adversarial"] = -adversary(output.pixels).mean()
-        adversary.requires_grad_(True)
         ramp = min(1.0, done / max(weights.adversarial_ramp, 1e-9))
-        yield Loss(total + weights.adversarial * ramp * terms["adversarial"], terms)
-        real, fake = adversary(pixels), adversary(output.pixels.detach())
-        loss = hinge(real, fake)
-        yield Loss(loss, {"discriminator": loss, "real": real.mean(), "fake": fake.mean()})
+        real, fake = same_crop(pixels, output.pixels, weights.crop)
+        seen = {name: self._seen(name, fake) for name in adversaries}
+        for name, adversary in adversaries.items():
+            adversary.requires_grad_(False)
+            terms[name] = -mean_logit(adversary(seen[name]))
+            adversary.requires_grad_(True)
+            total = total + getattr(weights, name) * ramp * terms[name]
+        yield Loss(total, terms)
+        for name, adversary in adversaries.items():
+            with torch.no_grad():
+                real_seen = self._seen(name, real)
+            judged = adversary(real_seen), adversary(_detached(seen[name]))
+            loss = hinge(*judged)
+            logged = (loss, *map(mean_logit, judged))
+            yield Loss(loss, {f"{name}/{k}": v for k, v in zip(("discriminator", "real", "fake"), logged, strict=True)})
+
+    def _seen(self, name: str, crop: Tensor) -> Any:
+        """What that discriminator is shown of a crop: its pixels, or their feature maps."""
+        if name != "projected" or self.loss.imagenet is None:
+            return crop
+        return self.loss.imagenet.pyramid(crop.expand(-1, 3, -1, -1), JUDGED_LEVELS)
 
     @property
     def _codes(self) -> int:
@@ -105,3 +126,7 @@ class CodecStage(Stage):
 
 def _share_used(codes: Tensor, size: int) -> Tensor:
     return torch.tensor(len(codes.unique()) / size)
+
+
+def _detached(seen: Any) -> Any:
+    return [m.detach() for m in seen] if isinstance(seen, list) else seen.detach()

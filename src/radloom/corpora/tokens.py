@@ -1,6 +1,7 @@
 """The token store: the codes of a corpus, computed once.
 
-A folder of `codes.npy` (int16, one row of h * w codes an image and variant), `index.json` (image path -> rows, one a
+A folder of `codes.npy` (int16, one row of h * w codes an image and variant), `evidence.npy` where evidence was asked
+for (float32, one row of channels each), `index.json` (image path -> rows, one a
 variant) and `store.json` (format, grid, fingerprint of codec and transform that made the codes, and of the images that
 they were made of: path, aspect and size of the file). A store that another codec made is an error; one of other images
 is built anew. Several augmentations of an image are variants 1, 2, ...; 0 is the plain one.
@@ -25,7 +26,7 @@ from radloom.errors import CheckpointError, ManifestError
 FORMAT = 1
 """Version of the layout, written to every `store.json`."""
 
-CODES, INDEX, STORE, DONE = "codes.npy", "index.json", "store.json", "done.json"
+CODES, EVIDENCE, INDEX, STORE, DONE = "codes.npy", "evidence.npy", "index.json", "store.json", "done.json"
 
 
 class TokenStore:
@@ -37,14 +38,20 @@ class TokenStore:
     """
 
     def __init__(
-        self, codes: np.ndarray, index: Mapping[str, Sequence[int]], grid: tuple[int, int], fingerprint: str
+        self,
+        codes: np.ndarray,
+        index: Mapping[str, Sequence[int]],
+        grid: tuple[int, int],
+        fingerprint: str,
+        evidence: np.ndarray | None = None,
     ) -> None:
         """Args:
         codes: (n, h * w) int16.
         index: path -> the row of each of its variants.
         grid, fingerprint: see above.
+        evidence: (n, channels) float32.
         """
-        self._codes, self._index = codes, index
+        self._codes, self._index, self._evidence = codes, index, evidence
         self.grid, self.fingerprint = grid, fingerprint
 
     @classmethod
@@ -75,7 +82,12 @@ class TokenStore:
         rows, columns = head["grid"]
         if codes.shape != (sum(map(len, index.values())), rows * columns):
             raise ManifestError(f"{folder / CODES} does not fit {INDEX}; build the token store again.")
-        return cls(codes, index, (rows, columns), fingerprint)
+        values = None
+        if head.get("evidence"):
+            values = np.load(folder / EVIDENCE, mmap_mode="r", allow_pickle=False)
+            if values.shape != (len(codes), head["evidence"]):
+                raise ManifestError(f"{folder / EVIDENCE} does not fit {CODES}; build the token store again.")
+        return cls(codes, index, (rows, columns), fingerprint, values)
 
     def __len__(self) -> int:
         """How many images."""
@@ -95,6 +107,24 @@ class TokenStore:
             ManifestError: an image that is not in the store.
         """
         return self._codes[self._rows(path)[variant]].astype(np.int64)
+
+    def evidence(self, path: str, variant: int = 0) -> np.ndarray:
+        """(channels,) float32 evidence of an image.
+
+        Raises:
+            ManifestError: an image that is not in the store, or a store without evidence.
+        """
+        return self._values[self._rows(path)[variant]]
+
+    def all_evidence(self) -> np.ndarray:
+        """(n, channels) float32 evidence of all images and variants."""
+        return np.asarray(self._values)
+
+    @property
+    def _values(self) -> np.ndarray:
+        if self._evidence is None:
+            raise ManifestError("The token store holds no evidence; build it again with a classifier.")
+        return self._evidence
 
     def _rows(self, path: str) -> Sequence[int]:
         if path not in self._index:
@@ -130,6 +160,7 @@ def build(
     out: Path | str,
     fingerprint: str,
     *,
+    evidence: Callable[[Tensor], Tensor] | None = None,
     variants: int = 1,
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
@@ -141,7 +172,8 @@ def build(
         encode: the codec, (b, 1, R, R) pixels -> (b, h, w) codes.
         pixels: image and variant -> (1, R, R); variant 0 is the plain image, others are augmented.
         out: folder of the store; the work in progress lies beside it.
-        fingerprint: of codec and transform.
+        fingerprint: of codec and transform, and of what makes the evidence.
+        evidence: (b, 1, R, R) pixels -> (b, channels), if that is kept too.
         variants: how many of each image.
         batch_size: images encoded at a time.
         progress: told of images done and in all.
@@ -157,44 +189,57 @@ def build(
         raise ManifestError(f"{manifest.corpus or 'The manifest'} has no images; there is nothing to encode.")
     index = {ref.path: list(range(i * variants, (i + 1) * variants)) for i, ref in enumerate(refs)}
     files = [(ref, manifest.path(ref)) for ref in refs]
-    seen = [(ref.path, ref.aspect, file.stat().st_size if file.is_file() else 0) for ref, file in files]
-    images = hashlib.sha256(json.dumps([seen, variants]).encode()).hexdigest()[:16]
+    known = [(ref.path, ref.aspect, file.stat().st_size if file.is_file() else 0) for ref, file in files]
+    images = hashlib.sha256(json.dumps([known, variants]).encode()).hexdigest()[:16]
     if out.exists():
         store = TokenStore.open(out, fingerprint)
         if _read(out / STORE).get("images") == images:
             return store
     part = out.with_name(f".{out.name}.part")
     key = f"{fingerprint} {images}"
-    done, codes, grid = _resume(part, key)
+    done, codes, values, grid = _resume(part, key)
     while done < len(work):
         batch = work[done : done + batch_size]
+        stacked = torch.stack([pixels(ref, variant) for ref, variant in batch])
         with torch.no_grad():
-            grids = encode(torch.stack([pixels(ref, variant) for ref, variant in batch])).cpu().numpy()
+            grids = encode(stacked).cpu().numpy()
+            seen = None if evidence is None else evidence(stacked).cpu().numpy()
         if codes is None:
             grid = (grids.shape[1], grids.shape[2])
             _fresh(part)
-            codes = np.lib.format.open_memmap(
-                part / CODES, mode="w+", dtype=np.int16, shape=(len(work), grid[0] * grid[1])
-            )
+            codes = _table(part / CODES, np.int16, (len(work), grid[0] * grid[1]))
+            values = None if seen is None else _table(part / EVIDENCE, np.float32, (len(work), seen.shape[1]))
         codes[done : done + len(batch)] = _narrow(grids.reshape(len(batch), -1))
         codes.flush()
+        if values is not None:
+            values[done : done + len(batch)] = seen
+            values.flush()
         done += len(batch)
         _write(part / DONE, {"key": key, "done": done, "grid": grid})
         if progress:
             progress(done, len(work))
-    del codes
-    return _finish(part, out, index, grid, fingerprint, images)
+    channels = 0 if values is None else values.shape[1]
+    del codes, values
+    return _finish(part, out, index, grid, fingerprint, images, channels)
 
 
-def _resume(part: Path, key: str) -> tuple[int, Any, tuple[int, int]]:
-    """Rows done, the open array and the grid of an interrupted build of the same store; (0, None, (0, 0)) if none."""
+def _table(path: Path, dtype: type, shape: tuple[int, int]) -> Any:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _resume(part: Path, key: str) -> tuple[int, Any, Any, tuple[int, int]]:
+    """Rows done, the open arrays and the grid of an interrupted build of the same store; 0 and None if none."""
     if not (part / DONE).is_file():
-        return 0, None, (0, 0)
+        return 0, None, None, (0, 0)
     state = _read(part / DONE)
     if state["key"] != key:
-        return 0, None, (0, 0)
+        return 0, None, None, (0, 0)
     rows, columns = state["grid"]
-    return state["done"], np.load(part / CODES, mmap_mode="r+", allow_pickle=False), (rows, columns)
+    codes, values = (
+        np.load(path, mmap_mode="r+", allow_pickle=False) if path.is_file() else None
+        for path in (part / CODES, part / EVIDENCE)
+    )
+    return state["done"], codes, values, (rows, columns)
 
 
 def _finish(
@@ -204,10 +249,12 @@ def _finish(
     grid: tuple[int, int],
     fingerprint: str,
     images: str = "",
+    channels: int = 0,
 ) -> TokenStore:
     """Turn a folder that holds the codes into a whole store at `folder`."""
     _write(new / INDEX, {path: list(rows) for path, rows in index.items()})
-    _write(new / STORE, {"format": FORMAT, "grid": grid, "fingerprint": fingerprint, "images": images})
+    head = {"format": FORMAT, "grid": grid, "fingerprint": fingerprint, "images": images}
+    _write(new / STORE, head | ({"evidence": channels} if channels else {}))
     (new / DONE).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     new.replace(folder)

@@ -1,4 +1,4 @@
-"""Generation under a grammar: exactly h * w codes, or text alone. Never a retry.
+"""Generation under a grammar: evidence and exactly h * w codes, or statements and text. Never a retry.
 
 Tokens that are not allowed never enter the softmax, so the count of codes is right by construction, whatever the
 logits are. Every sample draws from its own generator, seeded by its own number: a batch gives what its members give
@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from radloom.errors import RadloomError
 from radloom.language.losses import linear_head
-from radloom.language.vocabulary import TokenIds
+from radloom.language.vocabulary import POSITIVE, TokenIds
 
 Progress = Callable[[int, int], None]
 """Called after each step with steps done and steps in all."""
@@ -47,7 +47,7 @@ def generate_codes(
     Args:
         model: a causal LM with image tokens.
         ids: their ids.
-        prompts: n token sequences that end in `<cxr> <view>`.
+        prompts: n token sequences that end in `<cxr> <view>`; evidence, where the model has any, is drawn first.
         seeds: one a prompt.
         null_prompts: n prompts with the condition dropped; needed when `guidance` is not 1.
         guidance: 1 is none; above 1 the condition counts for more.
@@ -67,19 +67,22 @@ def generate_codes(
     if len(seeds) != len(prompts):
         raise RadloomError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed a prompt.")
     guided = _guided(prompts, null_prompts, guidance)
-    steps = ids.vocabulary.length
+    steps, channels = ids.vocabulary.drawn, len(ids.evidence)
+    allowed = torch.cat([ids.evidence.flatten(), ids.codes])
+    places = [*_rows(ids.evidence), *[slice(ids.evidence.numel(), None)] * ids.vocabulary.length]
     noise = _uniforms(seeds, steps).to(model.device)
-    codes = torch.empty(len(prompts), steps, dtype=torch.long, device=model.device)
+    picks = torch.empty(len(prompts), steps, dtype=torch.long, device=model.device)
     with _evaluating(model):
-        decoder = _Decoder(model, guided, ids.codes, steps, ids.end, use_cache)
+        decoder = _Decoder(model, guided, allowed, steps, ids.end, use_cache)
         logits = decoder.start()
-        for step in range(steps):
-            codes[:, step] = _draw(_guide(logits, guidance, len(prompts)), noise[:, step], temperature, top_p, top_k)
+        for step, place in enumerate(places):
+            likely = _guide(logits[:, place], guidance, len(prompts))
+            picks[:, step] = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
             if step + 1 < steps:
-                logits = decoder.advance(codes[:, step])
+                logits = decoder.advance(picks[:, step])
             if progress:
                 progress(step + 1, steps)
-    return codes.cpu()
+    return (picks[:, channels:] - ids.evidence.numel()).cpu()
 
 
 @torch.no_grad()
@@ -96,10 +99,11 @@ def generate_text(
     null_prompts: Sequence[list[int]] | None = None,
     guidance: float = 1.0,
     min_tokens: int = 1,
+    thresholds: Sequence[float] | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
 ) -> list[list[int]]:
-    """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`.
+    """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`; or reports, after statements.
 
     Args:
         model: a causal LM with image tokens.
@@ -111,10 +115,13 @@ def generate_text(
         seeds: one a prompt; needed when the temperature is not 0.
         null_prompts, guidance: as in `generate_codes`.
         min_tokens: `<|end|>` is not allowed before so many tokens.
+        thresholds: write reports of a model with statements, which come first and count beside `max_tokens`: one number
+            an observation, called positive where that is at least so probable and drawn from the other states where
+            it is not.
         use_cache, progress: as in `generate_codes`.
 
     Returns:
-        Token ids of each answer, without the end.
+        Token ids of each answer, statements included, without the end.
 
     Raises:
         RadloomError: a sampling parameter out of range, seeds missing, or more tokens than the model's context holds.
@@ -122,26 +129,47 @@ def generate_text(
     _check(temperature, top_p, top_k)
     if temperature > 0 and (seeds is None or len(seeds) != len(prompts)):
         raise RadloomError(f"Sampling at temperature {temperature} needs one seed a prompt; give {len(prompts)} seeds.")
+    if thresholds is not None and len(thresholds) != len(ids.statements):
+        raise RadloomError(f"{len(thresholds)} thresholds given; this model makes {len(ids.statements)} statements.")
     guided = _guided(prompts, null_prompts, guidance)
-    noise = _uniforms(seeds or [0] * len(prompts), max_tokens).to(model.device)
-    allowed = torch.cat([ids.text, torch.tensor([ids.end])])
-    end = len(ids.text)
-    picks = torch.full((len(prompts), max_tokens), end, device=model.device)
+    stated = 0 if thresholds is None else len(ids.statements)
+    noise = _uniforms(seeds or [0] * len(prompts), stated + max_tokens).to(model.device)
+    allowed = torch.cat([ids.statements.flatten(), ids.text, torch.tensor([ids.end])])
+    places = [*_rows(ids.statements)[:stated], *[slice(ids.statements.numel(), None)] * max_tokens]
+    end = len(allowed) - 1
+    picks = torch.full((len(prompts), len(places)), end, device=model.device)
     done = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
     with _evaluating(model):
-        decoder = _Decoder(model, guided, allowed, max_tokens, ids.end, use_cache)
+        decoder = _Decoder(model, guided, allowed, len(places), ids.end, use_cache)
         logits = decoder.start()
-        for step in range(max_tokens):
-            mixed = _guide(logits, guidance, len(prompts))
-            likely = mixed[:, :end] if step < min_tokens else mixed
-            picks[:, step] = _draw(likely, noise[:, step], temperature, top_p, top_k).masked_fill(done, end)
+        for step, place in enumerate(places):
+            likely = _guide(logits[:, place], guidance, len(prompts))
+            if thresholds is not None and step < stated:
+                likely = _state(likely, thresholds[step])
+            elif step - stated < min_tokens:
+                likely = likely[:, :-1]
+            pick = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
+            picks[:, step] = pick.masked_fill(done, end)
             done |= picks[:, step] == end
             if progress:
-                progress(step + 1, max_tokens)
-            if done.all() or step + 1 == max_tokens:
+                progress(step + 1, len(places))
+            if done.all() or step + 1 == len(places):
                 break
             logits = decoder.advance(picks[:, step])
     return [[int(allowed[i]) for i in row if i < end] for row in picks.tolist()]
+
+
+def _state(logits: Tensor, threshold: float) -> Tensor:
+    """Logits (n, states) in which positive is certain where it is at least so probable, and excluded elsewhere."""
+    positive = logits.softmax(-1)[:, POSITIVE] >= threshold
+    chosen = torch.arange(logits.shape[-1], device=logits.device) == POSITIVE
+    return logits.masked_fill(positive[:, None] != chosen, -math.inf)
+
+
+def _rows(table: Tensor) -> list[slice]:
+    """Where each row of a flattened table lies."""
+    rows, columns = table.shape
+    return [slice(i * columns, (i + 1) * columns) for i in range(rows)]
 
 
 class _Decoder:

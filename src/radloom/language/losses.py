@@ -28,7 +28,7 @@ class ResponseLoss(nn.Module):
 
 
 def losses(
-    logits: Tensor, labels: Tensor, ids: TokenIds, image_weight: float = 1.0
+    logits: Tensor, labels: Tensor, ids: TokenIds, image_weight: float = 1.0, weights: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Cross-entropy of next tokens.
 
@@ -37,12 +37,14 @@ def losses(
         labels: (b, s), the token at each position where it is trained on, -100 elsewhere.
         ids: tells image tokens from text.
         image_weight: weight of an image token beside 1 for a text token; at 1 the total is the usual Hugging Face loss.
+        weights: (b, s), a weight for each token besides; 1 for all if None.
 
     Returns:
         The weighted mean over tokens, and the plain means `text` and `image` of those that occur.
     """
     wanted = labels[:, 1:] != IGNORED
-    return _token_losses(logits[:, :-1][wanted], labels[:, 1:][wanted], ids, image_weight)
+    each = None if weights is None else weights[:, 1:][wanted]
+    return _token_losses(logits[:, :-1][wanted], labels[:, 1:][wanted], ids, image_weight, each)
 
 
 def response_losses(
@@ -52,17 +54,18 @@ def response_losses(
 
     Args:
         model: a causal LM.
-        batch: `input_ids`, `attention_mask`, `labels`, each (b, s).
+        batch: `input_ids`, `attention_mask`, `labels`, and `weights` where tokens have their own, each (b, s).
         ids, image_weight: as in `losses`.
     """
     inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
     head = linear_head(model)
     if head is None:
-        return losses(model(**inputs).logits, batch["labels"], ids, image_weight)
+        return losses(model(**inputs).logits, batch["labels"], ids, image_weight, batch.get("weights"))
     hidden = model.base_model(**inputs).last_hidden_state  # (b, s, d)
     labels = batch["labels"][:, 1:]
     wanted = labels != IGNORED
-    return _token_losses(head(hidden[:, :-1][wanted]), labels[wanted], ids, image_weight)
+    each = batch["weights"][:, 1:][wanted] if "weights" in batch else None
+    return _token_losses(head(hidden[:, :-1][wanted]), labels[wanted], ids, image_weight, each)
 
 
 def linear_head(model: PreTrainedModel) -> nn.Linear | None:
@@ -78,11 +81,11 @@ def linear_head(model: PreTrainedModel) -> nn.Linear | None:
 
 
 def _token_losses(
-    logits: Tensor, labels: Tensor, ids: TokenIds, image_weight: float
+    logits: Tensor, labels: Tensor, ids: TokenIds, image_weight: float, own: Tensor | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     each = F.cross_entropy(logits.float(), labels, reduction="none")  # (n,)
     image = ids.is_image(labels)
-    weights = torch.where(image, image_weight, 1.0)
+    weights = torch.where(image, image_weight, 1.0) * (1.0 if own is None else own)
     total = (weights * each).sum() / weights.sum().clamp_min(1e-9)
     parts = {"text": each[~image], "image": each[image]}
     return total, {name: part.mean().detach() for name, part in parts.items() if len(part)}

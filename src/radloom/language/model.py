@@ -17,15 +17,30 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from radloom import config
+from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError
 from radloom.language.base import BaseConfig, quiet
 from radloom.language.prompts import CHAT_TEMPLATE, Prompter, fixed_texts
 from radloom.language.vocabulary import ImageVocabulary, TokenIds
+from radloom.study import OBSERVATIONS
 
 FORMAT = 1
 """Version of `radloom.json`."""
 
 SETTINGS = "radloom.json"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What evidence means.
+
+    Attributes:
+        scale: from a classifier's values to levels.
+        classifier: its fingerprint.
+    """
+
+    scale: EvidenceScale
+    classifier: str
 
 
 @dataclass
@@ -37,7 +52,9 @@ class LanguageModel:
         tokenizer: its tokenizer.
         vocabulary: the image tokens.
         ids: their ids.
-        codec: fingerprint of the codec whose codes the model knows; `""` before it was trained.
+        codec: fingerprint of the codes that the model knows; `""` before it was trained.
+        sight: of its evidence; None for a model without.
+        thresholds: from which probability on it calls each observation positive; None for a model without statements.
     """
 
     model: PreTrainedModel
@@ -45,6 +62,8 @@ class LanguageModel:
     vocabulary: ImageVocabulary
     ids: TokenIds
     codec: str = ""
+    sight: Sight | None = None
+    thresholds: list[float] | None = None
 
     @classmethod
     def create(
@@ -55,6 +74,7 @@ class LanguageModel:
         texts: Iterable[str] = (),
         codebook: Tensor | None = None,
         codec: str = "",
+        sight: Sight | None = None,
         context: int | None = None,
         seed: int = 0,
     ) -> LanguageModel:
@@ -65,7 +85,8 @@ class LanguageModel:
             vocabulary: the image tokens.
             texts: all training texts, for a cut vocabulary; the wordings of the prompts are added.
             codebook: (codes, d) of the codec.
-            codec: its fingerprint.
+            codec: fingerprint of its codes.
+            sight: of the evidence, where the vocabulary has some.
             context: most tokens of a sequence from now on; what is never trained on is better refused than answered.
             seed: of new rows and random weights.
 
@@ -81,7 +102,23 @@ class LanguageModel:
             model.config.max_position_embeddings = min(context, model.config.max_position_embeddings)
         if model.generation_config.pad_token_id is None:
             model.generation_config.pad_token_id = ids.end
-        return cls(model, tokenizer, vocabulary, ids, codec)
+        return cls(model, tokenizer, vocabulary, ids, codec, sight, _even(vocabulary))
+
+    def extend(self, vocabulary: ImageVocabulary, sight: Sight | None, seed: int = 0) -> None:
+        """Learn further tokens: evidence and statements, where the model has none yet.
+
+        Args:
+            vocabulary: the present one with more.
+            sight: of the evidence from now on.
+            seed: of new rows.
+
+        Raises:
+            CheckpointError: a vocabulary of other codes.
+        """
+        if (vocabulary.codes, vocabulary.grid) != (self.vocabulary.codes, self.vocabulary.grid):
+            raise CheckpointError("A language model keeps the codes it was trained with; name the codec they are of.")
+        self.ids = vocabulary.extend(self.tokenizer, self.model, seed=seed)
+        self.vocabulary, self.sight, self.thresholds = vocabulary, sight, _even(vocabulary)
 
     @property
     def prompter(self) -> Prompter:
@@ -111,7 +148,11 @@ class LanguageModel:
         settings.dtype = dtype
         settings.save_pretrained(new)
         self.tokenizer.save_pretrained(new)
-        own = {"format": FORMAT, "vocabulary": config.to_dict(self.vocabulary), "codec": self.codec}
+        own: dict[str, Any] = {"format": FORMAT, "vocabulary": config.to_dict(self.vocabulary), "codec": self.codec}
+        if self.sight:
+            own["sight"] = {"classifier": self.sight.classifier, "scale": self.sight.scale.to_dict()}
+        if self.thresholds:
+            own["thresholds"] = self.thresholds
         (new / SETTINGS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
         if card is not None:
             (new / "README.md").write_text(card, encoding="utf-8")
@@ -122,17 +163,24 @@ class LanguageModel:
         return folder
 
     @classmethod
-    def load(cls, folder: Path | str, dtype: torch.dtype = torch.float32, codec: str | None = None) -> LanguageModel:
+    def load(
+        cls,
+        folder: Path | str,
+        dtype: torch.dtype = torch.float32,
+        codec: str | None = None,
+        classifier: str | None = None,
+    ) -> LanguageModel:
         """Read a folder that `save` wrote.
 
         Args:
             folder: the checkpoint.
             dtype: of the weights in memory.
-            codec: fingerprint of the codec that will be used with it, if it should be checked.
+            codec, classifier: fingerprints of the codes and the classifier that will be used with it, if they should be
+                checked.
 
         Raises:
             CheckpointError: not such a folder, of another format, with missing or unexpected weights (named), without
-                an image token, or trained with another codec.
+                an image token, or trained with other codes or evidence of another classifier.
         """
         folder = Path(folder)
         own = _read_settings(folder)
@@ -141,6 +189,14 @@ class LanguageModel:
                 f"{folder} was trained with the codes of codec {own['codec'] or 'unknown'}, not of {codec}. "
                 "Use the codec that belongs to it."
             )
+        sight = None
+        if found := own.get("sight"):
+            sight = Sight(EvidenceScale.from_dict(found["scale"]), found["classifier"])
+            if classifier is not None and sight.classifier != classifier:
+                raise CheckpointError(
+                    f"{folder} was trained with evidence of classifier {sight.classifier}, not of {classifier}. "
+                    "Use the classifier that belongs to it."
+                )
         vocabulary = config.from_dict(ImageVocabulary, own["vocabulary"], "vocabulary")
         try:
             with quiet():
@@ -153,7 +209,13 @@ class LanguageModel:
             raise CheckpointError(f"{folder} cannot be loaded ({reason}); restore it from a whole copy.") from None
         model, info = loaded
         _check_keys(folder, info)
-        return cls(model.eval(), tokenizer, vocabulary, TokenIds.of(tokenizer, vocabulary), own["codec"])
+        ids = TokenIds.of(tokenizer, vocabulary)
+        return cls(model.eval(), tokenizer, vocabulary, ids, own["codec"], sight, own.get("thresholds"))
+
+
+def _even(vocabulary: ImageVocabulary) -> list[float] | None:
+    """Thresholds before any calibration."""
+    return [0.5] * len(OBSERVATIONS) if vocabulary.statements else None
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:

@@ -3,8 +3,10 @@
     <|instruction|> wording [<cxr> ... </cxr>]... text <|response|> answer <|end|>
 
 `wording` names the task, the images come after it, then the text that is given: a report, findings or a question.
-Further questions about the same images follow as `<|instruction|> question <|response|> answer <|end|>`. Each task has
-ten wordings; training draws one, inference takes the first. They are short, since every token costs time.
+Where the model has statements, a text that is drawn from ends with what it says of each observation, and an answer
+that is a report begins with it. Further questions about the same images follow as `<|instruction|> question
+<|response|> answer <|end|>`. Each task has ten wordings; training draws one, inference takes the first. They are short,
+since every token costs time.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
 from radloom.language.vocabulary import END, INSTRUCTION, RESPONSE, TokenIds
+from radloom.reports.labeller import label
 from radloom.study import OBSERVATIONS, Mention, Report, View
 
 
@@ -117,6 +121,11 @@ _NAMED = {
 _HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
 
 
+@lru_cache(maxsize=16384)
+def _labels(text: str) -> dict[str, Mention]:
+    return label(parse_answer(text))
+
+
 def has_sections(report: Report, sections: Sections) -> bool:
     """Whether the report has text in all of those sections."""
     return (sections is Sections.IMPRESSION or bool(report.findings)) and (
@@ -189,7 +198,7 @@ class Prompter:
     def draw(self, report: Report, view: View | str, sections: Sections = Sections.BOTH, wording: int = 0) -> list[int]:
         """Asks for an X-ray of `view` that fits those sections of `report`; ends with `<cxr> <view>`."""
         text = format_answer(report, sections)
-        given = self.encode(text) if text else [self.ids.null]
+        given = [*self.encode(text), *self.ids.say(_labels(text))] if text else [self.ids.null]
         return self._ask(DRAW[wording].format(view=View(view).value), given) + self.ids.opening(view)
 
     def question(self, question: str, images: Sequence[list[int]], wording: int = 0) -> list[int]:
@@ -207,6 +216,10 @@ class Prompter:
     def observations(self, report: Report, wording: int = 0) -> list[int]:
         """Asks what a report says of each observation."""
         return self._ask(OBSERVE[wording], self.encode(format_answer(report)))
+
+    def report_answer(self, report: Report, labels: Mapping[str, Mention], sections: Sections) -> list[int]:
+        """Statements, sections and `<|end|>`: what `report` asks for."""
+        return [*self.ids.say(labels), *self.answer(format_answer(report, sections))]
 
     def answer(self, text: str) -> list[int]:
         """An answer in words, with its `<|end|>`."""

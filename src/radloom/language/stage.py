@@ -13,11 +13,15 @@ from radloom.imaging import sheet
 from radloom.language.decoding import generate_codes
 from radloom.language.losses import ResponseLoss
 from radloom.language.model import LanguageModel
-from radloom.language.tasks import TaskMix, collate
+from radloom.language.statements import matched_thresholds, positive_probabilities
+from radloom.language.tasks import Task, TaskMix, collate
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
 
 HELD_OUT = 256
 """Examples of val that the losses are taken over."""
+
+CALIBRATED = 768
+"""Training studies that the thresholds of statements are set by."""
 
 
 class LanguageStage(Stage):
@@ -99,4 +103,9 @@ class LanguageStage(Stage):
         return sheet([(p[0].float().cpu().numpy() + 1) / 2 for p in pixels], columns=4)
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
+        if self.language.vocabulary.statements and Task.REPORT in self.train.units:
+            prompts, labels = self.train.report_prompts(CALIBRATED)
+            self.language.thresholds = matched_thresholds(
+                positive_probabilities(self.language, prompts, labels), labels
+            )
         self.language.save(folder)

@@ -18,14 +18,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from radloom.classifier.evidence import EvidenceScale
 from radloom.corpora.manifest import ImageRef, Row
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.losses import IGNORED
 from radloom.language.prompts import WORDINGS, Prompter, Sections, format_answer, format_observations, has_sections
 from radloom.language.vocabulary import TokenIds
-from radloom.reports.labeller import label
-from radloom.study import Question, Report, View
+from radloom.reports.labeller import NO_FINDING, label
+from radloom.study import OBSERVATIONS, Mention, Question, Report, View
 
 
 class Task(StrEnum):
@@ -50,6 +51,11 @@ class MixConfig:
         questions: most questions about one image in a sequence.
         drop_text, drop_images: how often the condition of a drawing, or the images of a report or question, become
             `<null>`, for guidance.
+        abnormal: how many times as often as others a study occurs that has a finding.
+        evidence_noise: how far the evidence of an image that is shown is shaken, in standard deviations of its channel:
+            the classifier knows the images that it was trained on better than others, and a model that trusts it as
+            much on others goes wrong. Images that are drawn keep theirs.
+        evidence_weight, statement_weight: of the loss of such a token, beside 1 for others.
         max_length: longer sequences are cut at their end.
     """
 
@@ -64,6 +70,10 @@ class MixConfig:
     questions: int = 4
     drop_text: float = 0.1
     drop_images: float = 0.0
+    abnormal: int = 1
+    evidence_noise: float = 0.0
+    evidence_weight: float = 1.0
+    statement_weight: float = 1.0
     max_length: int = 1024
 
     def weights(self) -> dict[Task, float]:
@@ -95,15 +105,15 @@ STAGE_2 = MixConfig(
 
 @dataclass
 class Example:
-    """A sequence as it grows: token ids and whether each is trained on."""
+    """A sequence as it grows: token ids, and the weight of each in the loss; 0 is not trained on."""
 
     ids: list[int] = field(default_factory=list)
-    trained: list[bool] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
     def add(self, prompt: list[int], response: list[int]) -> Example:
         """Append a turn; the response is trained on."""
         self.ids += prompt + response
-        self.trained += [False] * len(prompt) + [True] * len(response)
+        self.weights += [0.0] * len(prompt) + [1.0] * len(response)
         return self
 
 
@@ -131,6 +141,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         ids: their ids.
         config: the mix.
         seed: of everything random.
+        scale: of evidence, for a model that has it.
 
     Raises:
         RecipeError: a task of the mix that no study fits.
@@ -145,11 +156,16 @@ class TaskMix(Dataset[dict[str, Any]]):
         ids: TokenIds,
         config: MixConfig = STAGE_1,
         seed: int = 0,
+        scale: EvidenceScale | None = None,
     ) -> None:
-        self.store, self.ids, self.config, self.seed = store, ids, config, seed
+        self.store, self.ids, self.config, self.seed, self.scale = store, ids, config, seed, scale
+        self._factors = torch.ones(max(tokenizer.get_vocab().values()) + 1)  # weight of a token, by its id
+        self._factors[ids.evidence] = config.evidence_weight
+        self._factors[ids.statements] = config.statement_weight
         self.prompter = Prompter(tokenizer, ids)
         self.epoch = 0
         rows = _first_studies(rows) if config.first_study else rows
+        rows = [row for row in rows for _ in range(config.abnormal if _has_finding(row) else 1)]
         for ref in (ref for row in rows for ref in row.images):
             if ref.path not in store:
                 raise ManifestError(f"{ref.path} is not in the token store; build the store again from this manifest.")
@@ -170,15 +186,26 @@ class TaskMix(Dataset[dict[str, Any]]):
         return self.item(index, self.epoch)
 
     def item(self, index: int, epoch: int) -> dict[str, Any]:
-        """One example: `input_ids` and `labels` (s,), int64, labels -100 where not trained on; `tags` names it."""
+        """One example: `input_ids`, `labels` and `weights` (s,), labels -100 where not trained on; `tags` names it."""
         task, unit = self._place(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
         build = {Task.REPORT: self._report, Task.IMAGE: self._image, Task.QUESTION: self._question}
         example = build.get(task, self._text)(unit, rng)
         ids = torch.tensor(example.ids[: self.config.max_length])
-        trained = torch.tensor(example.trained[: self.config.max_length])
+        weights = torch.tensor(example.weights[: self.config.max_length]) * self._factors[ids]
         tags = {"task": task.value, "uid": unit.row.uid, "view": unit.view.value if unit.view else ""}
-        return {"input_ids": ids, "labels": ids.where(trained, IGNORED), "tags": tags}
+        return {"input_ids": ids, "labels": ids.where(weights > 0, IGNORED), "weights": weights, "tags": tags}
+
+    def report_prompts(self, count: int) -> tuple[list[list[int]], list[dict[str, Mention]]]:
+        """At most `count` prompts of the report task, spread over its studies, and the labels of each study."""
+        units = list({(unit.row.corpus, unit.row.uid, unit.view): unit for unit in self.units[Task.REPORT]}.values())
+        picks = [units[int(i)] for i in np.linspace(0, len(units) - 1, min(count, len(units)))]
+        prompts = []
+        for number, unit in enumerate(picks):
+            rng = np.random.default_rng((self.seed, number))
+            sections = self._sections(unit.row.report, rng)
+            prompts.append(self.prompter.report(self._views(unit.row, unit.view, rng), sections))
+        return prompts, [unit.row.labels for unit in picks]
 
     def length(self, index: int) -> int:
         """Tokens of that example in epoch 0; about as many in others."""
@@ -230,14 +257,14 @@ class TaskMix(Dataset[dict[str, Any]]):
         sections = self._sections(unit.row.report, rng)
         images = self._views(unit.row, unit.view, rng)
         prompt = self.prompter.report(images, sections, int(rng.integers(WORDINGS)))
-        return Example().add(prompt, self.prompter.answer(format_answer(unit.row.report, sections)))
+        return Example().add(prompt, self.prompter.report_answer(unit.row.report, unit.row.labels, sections))
 
     def _image(self, unit: _Unit, rng: np.random.Generator) -> Example:
         assert unit.view is not None
         sections = self._sections(unit.row.report, rng)
         report = Report() if rng.random() < self.config.drop_text else unit.row.report
         prompt = self.prompter.draw(report, unit.view, sections, int(rng.integers(WORDINGS)))
-        image = self._encode(_choose([r for r in unit.row.images if r.view is unit.view], rng), rng)
+        image = self._encode(_choose([r for r in unit.row.images if r.view is unit.view], rng), rng, noise=0.0)
         opening = self.ids.opening(unit.view)
         return Example().add(prompt, [*image[len(opening) :], self.ids.end])
 
@@ -277,22 +304,32 @@ class TaskMix(Dataset[dict[str, Any]]):
     def _unless_dropped(self, refs: list[ImageRef], rng: np.random.Generator) -> list[list[int]]:
         return [] if rng.random() < self.config.drop_images else [self._encode(ref, rng) for ref in refs]
 
-    def _encode(self, ref: ImageRef, rng: np.random.Generator) -> list[int]:
-        codes = self.store.codes(ref.path, int(rng.integers(self.store.variants(ref.path))))
-        return self.ids.image(torch.from_numpy(codes), ref.view)
+    def _encode(self, ref: ImageRef, rng: np.random.Generator, noise: float | None = None) -> list[int]:
+        noise = self.config.evidence_noise if noise is None else noise
+        variant = int(rng.integers(self.store.variants(ref.path)))
+        codes = torch.from_numpy(self.store.codes(ref.path, variant))
+        if self.scale is None:
+            return self.ids.image(codes, ref.view)
+        values = self.store.evidence(ref.path, variant)
+        levels = self.scale.levels(values, noise * rng.standard_normal(len(values)))
+        return self.ids.image(codes, ref.view, levels.tolist())
 
 
 def collate(examples: Sequence[dict[str, Any]], pad_id: int) -> dict[str, Tensor]:
-    """Examples of a `TaskMix` as a batch: `input_ids`, `labels`, `attention_mask`, each (b, s), padded on the right."""
+    """Examples of a `TaskMix` as a batch, each (b, s), padded on the right.
+
+    Keys: `input_ids`, `labels`, `weights`, `attention_mask`.
+    """
     lengths = torch.tensor([len(example["input_ids"]) for example in examples])
 
-    def padded(key: str, value: int) -> Tensor:
+    def padded(key: str, value: float) -> Tensor:
         rows = [example[key] for example in examples]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
 
     return {
         "input_ids": padded("input_ids", pad_id),
         "labels": padded("labels", IGNORED),
+        "weights": padded("weights", 0.0),
         "attention_mask": (torch.arange(int(lengths.max())) < lengths[:, None]).long(),
     }
 
@@ -310,6 +347,10 @@ def _first_studies(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         first.setdefault((row.corpus, row.patient), row)
     return list(first.values())
+
+
+def _has_finding(row: Row) -> bool:
+    return any(row.labels.get(o) is Mention.POSITIVE for o in OBSERVATIONS if o != NO_FINDING)
 
 
 def _text_tasks(row: Row) -> list[str]:

@@ -7,6 +7,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from radloom.checkpoint import fingerprint
 from radloom.classifier.augment import augment
+from radloom.classifier.evidence import CHANNELS, LEVELS, EvidenceScale, evidence
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.network import EfficientNetLite, load_imagenet
 from radloom.classifier.stage import ClassifierStage
 from radloom.codec.losses import LossWeights, ReconstructionLoss, load_lpips
-from radloom.codec.network import Codec, CodecConfig, load_codec
+from radloom.codec.network import Codec, CodecConfig, codes_fingerprint, load_codec
 from radloom.codec.stage import CodecStage
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import ImageRef, Manifest, Row, combine
@@ -27,7 +29,7 @@ from radloom.corpora.tokens import TokenStore, build
 from radloom.errors import RecipeError
 from radloom.imaging import Transform, read_image
 from radloom.language.base import BaseConfig
-from radloom.language.model import LanguageModel
+from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import format_answer, format_observations
 from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
@@ -126,6 +128,7 @@ class TrainCodec(StageConfig):
         corpora: whose train split is learned; val comes from those that have one.
         network: sizes; with `start` they are those of the codec begun from.
         start: an earlier codec stage to go on from.
+        frozen_codes: train the decoder alone, so that images keep the codes they have.
         classifier: the stage that made the network of the clinical losses.
         loss: weight of each term.
         train: the loop.
@@ -137,6 +140,7 @@ class TrainCodec(StageConfig):
     train: LoopConfig
     network: CodecConfig = field(default_factory=CodecConfig)
     start: str | None = None
+    frozen_codes: bool = False
     classifier: str | None = None
     loss: LossWeights = field(default_factory=LossWeights)
 
@@ -145,6 +149,8 @@ class TrainCodec(StageConfig):
             raise RecipeError(
                 f"{self.name}: loss.clinical and loss.phi need a classifier stage; name it, or set both to 0."
             )
+        if self.frozen_codes and not self.start:
+            raise RecipeError(f"{self.name}: frozen_codes needs a codec whose codes are kept; name it as start.")
 
     def uses(self) -> dict[str, str]:
         return {k: v for k, v in (("start", self.start), ("classifier", self.classifier)) if v}
@@ -153,7 +159,10 @@ class TrainCodec(StageConfig):
         train, val = (workshop.images(self.corpora, split) for split in ("train", "val"))
         with seeded(self.train.seed):
             codec = load_codec(workshop.output(self.start))[0] if self.start else self.network.build()
-            imagenet = load_imagenet(EfficientNetLite()) if self.loss.perceptual else None
+            if self.frozen_codes:
+                codec.freeze_codes()
+            judged = self.loss.perceptual or self.loss.projected
+            imagenet = load_imagenet(EfficientNetLite()) if judged else None
             clinical = load_classifier(workshop.output(self.classifier))[0] if self.classifier else None
             lpips = load_lpips() if self.loss.lpips else None
             stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical, lpips), train, val)
@@ -167,6 +176,8 @@ class TuneLanguage(StageConfig):
     Attributes:
         corpora: whose train split is learned; val comes from those that have one.
         codec: the stage whose codec makes the image tokens.
+        classifier: the stage whose classifier gives evidence; without, the model has none.
+        statements: whether reports begin with what they say of each observation.
         train: the loop.
         base: the language model begun from; unused with `start`.
         start: an earlier language stage to go on from.
@@ -181,6 +192,8 @@ class TuneLanguage(StageConfig):
     corpora: tuple[str, ...]
     codec: str
     train: LoopConfig
+    classifier: str | None = None
+    statements: bool = False
     base: BaseConfig = field(default_factory=BaseConfig)
     start: str | None = None
     mix: MixConfig = field(default_factory=MixConfig)
@@ -189,34 +202,61 @@ class TuneLanguage(StageConfig):
     image_weight: float = 1.0
 
     def uses(self) -> dict[str, str]:
-        return {"codec": self.codec} | ({"start": self.start} if self.start else {})
+        uses = {"codec": self.codec, "start": self.start, "classifier": self.classifier}
+        return {key: name for key, name in uses.items() if name}
 
     def run(self, workshop: Workshop) -> None:
         checkpoint_folder = workshop.output(self.codec)
         codec, transform = load_codec(checkpoint_folder)
-        made_by = fingerprint(checkpoint_folder)
+        made_by = codes_fingerprint(codec, transform)
+        classifier, seen_by = None, ""
+        if self.classifier:
+            classifier, _ = load_classifier(workshop.output(self.classifier))
+            seen_by = fingerprint(workshop.output(self.classifier))
         studies = combine([workshop.manifest(name) for name in self.corpora])
         tokens = checkpoint_folder.parent / "tokens"
         parts = {
-            split: tokenised(studies.split(split), codec, transform, made_by, tokens / f"{split}-{variants}", variants)
+            split: tokenised(
+                studies.split(split),
+                codec,
+                transform,
+                f"{made_by}+{seen_by}" if seen_by else made_by,
+                tokens / "-".join([split, str(variants), *([seen_by] if seen_by else [])]),
+                variants,
+                classifier,
+            )
             for split, variants in (("train", self.variants), ("val", 0))
         }
         rows = {split: [self._lesson(row) for row in studies.split(split)] for split in parts}
+        vocabulary = ImageVocabulary(
+            codec.config.codes,
+            parts["train"].grid,
+            evidence=CHANNELS if self.classifier else (),
+            levels=LEVELS,
+            statements=self.statements,
+        )
+        sight = Sight(EvidenceScale.fit(parts["train"].all_evidence()), seen_by) if self.classifier else None
         if self.start:
             language = LanguageModel.load(workshop.output(self.start), codec=made_by)
+            if language.vocabulary != vocabulary:
+                language.extend(vocabulary, sight, self.train.seed)
         else:
-            vocabulary = ImageVocabulary(codec.config.codes, parts["train"].grid)
             language = LanguageModel.create(
                 self.base,
                 vocabulary,
                 texts=written(rows["train"]),
                 codebook=codec.quantiser.codebook,
                 codec=made_by,
+                sight=sight,
                 context=self.mix.max_length,
                 seed=self.train.seed,
             )
+        scale = language.sight.scale if language.sight else None
+        configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
         mixes = {
-            split: TaskMix(rows[split], parts[split], language.tokenizer, language.ids, self.mix, self.train.seed)
+            split: TaskMix(
+                rows[split], parts[split], language.tokenizer, language.ids, configs[split], self.train.seed, scale
+            )
             for split in parts
         }
         stage = LanguageStage(language, mixes["train"], mixes["val"], codec.decode, self.image_weight)
@@ -229,9 +269,15 @@ class TuneLanguage(StageConfig):
 
 
 def tokenised(
-    manifest: Manifest, codec: Codec, transform: Transform, made_by: str, folder: Path, variants: int
+    manifest: Manifest,
+    codec: Codec,
+    transform: Transform,
+    made_by: str,
+    folder: Path,
+    variants: int,
+    classifier: ClinicalClassifier | None = None,
 ) -> TokenStore:
-    """The codes of all images of a manifest; variants above 0 are augmented copies."""
+    """The codes of all images of a manifest, with a classifier's evidence; variants above 0 are augmented copies."""
 
     def pixels(ref: ImageRef, variant: int) -> Tensor:
         plain = transform(read_image(manifest.path(ref)), ref.aspect)
@@ -241,7 +287,10 @@ def tokenised(
         if done == total:
             print(f"{folder.name}: codes of {total} images", file=sys.stderr)
 
-    return build(manifest, codec.encode, pixels, folder, made_by, variants=1 + variants, progress=progress)
+    seen = None if classifier is None else partial(evidence, classifier)
+    return build(
+        manifest, codec.encode, pixels, folder, made_by, evidence=seen, variants=1 + variants, progress=progress
+    )
 
 
 def written(rows: list[Row]) -> Iterator[str]:
