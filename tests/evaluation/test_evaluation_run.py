@@ -18,7 +18,7 @@ from radloom.evaluation.bench import Bench, Vision, another
 from radloom.evaluation.classifier import calibration_error
 from radloom.evaluation.compare import as_markdown, compare
 from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
-from radloom.evaluation.glossary import MEASURES, SYSTEMS
+from radloom.evaluation.glossary import LOWER_IS_BETTER, MEASURES, NEITHER, SYSTEMS, better
 from radloom.evaluation.page import render
 from radloom.evaluation.run import TASKS, evaluate
 from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, Board, Score, Tally
@@ -79,6 +79,16 @@ def test_the_page_holds_all_tables_and_pictures_and_fetches_nothing(everything: 
     assert page.count("data:image/svg+xml;base64,") >= 4
     assert page.count("data:image/png;base64,") >= 3
     assert not re.search(r"(src|href)=[\"']?(http|//)", page)
+
+
+def test_the_page_says_what_scores_mean_and_which_end_is_better(everything: tuple[Board, Path]) -> None:
+    page = (everything[1] / "index.html").read_text(encoding="utf-8")
+    assert 'title="Structural similarity of original and reconstruction' in page
+    assert 'title="A training report, answer, label or image drawn at random.' in page
+    assert set(MEASURES) >= LOWER_IS_BETTER | NEITHER
+    marks = {name: better(f"{name}[x]") for name in ("bleu4", "frechet", "words")}
+    assert marks == {"bleu4": "\N{UPWARDS ARROW}", "frechet": "\N{DOWNWARDS ARROW}", "words": ""}
+    assert re.search(r"frechet\[[^<]*<span class=\"better\">\N{DOWNWARDS ARROW}</span>", page)
 
 
 def test_the_page_shows_texts_as_texts(everything: tuple[Board, Path]) -> None:

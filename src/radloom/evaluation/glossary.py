@@ -68,6 +68,10 @@ MEASURES: dict[str, str] = {
     "words": "Words a text, on average.",
 }
 
+LOWER_IS_BETTER = frozenset({"calibration_error", "frechet", "kernel", "made_up", "missed"})
+NEITHER = frozenset({"changed", "codebook_usage", "different_answers", "different_texts", "ms_ssim", "words"})
+"""Measures that are read beside others and are not good or bad by themselves."""
+
 SYSTEMS: dict[str, str] = {
     SHUFFLED: "The model's output for another study's image (for drawings: another study's report), scored against "
     "this one.",
@@ -88,9 +92,21 @@ SYSTEMS: dict[str, str] = {
 }
 
 
+def measure(name: str) -> str:
+    """The measure that a score's name begins with."""
+    return name.partition("[")[0]
+
+
+def better(name: str) -> str:
+    """An arrow to where the better values of a score lie; empty where neither end is."""
+    if measure(name) in NEITHER:
+        return ""
+    return "\N{DOWNWARDS ARROW}" if measure(name) in LOWER_IS_BETTER else "\N{UPWARDS ARROW}"
+
+
 def readme(board: Board) -> str:
     """What stands in the folder and what each score in it means, as Markdown."""
-    found = {score.name.partition("[")[0] for score in board.scores}
+    found = {measure(score.name) for score in board.scores}
     lines = [
         f"# Scores of {board.model}",
         "",
@@ -107,7 +123,7 @@ def readme(board: Board) -> str:
         "",
         "## Scores",
         "",
-        *(f"- `{measure}`: {text}" for measure, text in sorted(MEASURES.items()) if measure in found),
+        *(f"- `{name}`: {text}" for name, text in sorted(MEASURES.items()) if name in found),
         "",
         "## Columns",
         "",

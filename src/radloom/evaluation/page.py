@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from radloom.evaluation.exhibits import Exhibit
+from radloom.evaluation.glossary import MEASURES, SYSTEMS, better, measure
 from radloom.evaluation.table import Board
 
 
@@ -21,4 +22,11 @@ def render(board: Board, exhibits: Sequence[Exhibit]) -> str:
     source = files("radloom.evaluation").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(source)
-    return template.render(board=board, exhibits=exhibits, split_rows=board.split_rows)
+    return template.render(
+        board=board,
+        exhibits=exhibits,
+        split_rows=board.split_rows,
+        better=better,
+        meaning=lambda name: MEASURES.get(measure(name), ""),
+        systems=SYSTEMS,
+    )
