@@ -182,6 +182,10 @@ def test_a_model_learns_them_later_and_keeps_what_it_knew(base, tmp_path):
     assert TokenIds.of(tokenizer, SEEING).evidence.shape == (2, 3) and language.thresholds == [0.5] * 14
     with pytest.raises(CheckpointError, match="keeps the codes"):
         language.extend(ImageVocabulary(codes=64, grid=(4, 4)), None)
+    with pytest.raises(
+        CheckpointError, match="<say:atelectasis:negative> and 61 more tokens that this stage leaves out"
+    ):
+        language.extend(plain, None)
 
 
 def mix(rows, store, extended, **changes):

@@ -113,10 +113,16 @@ class LanguageModel:
             seed: of new rows.
 
         Raises:
-            CheckpointError: a vocabulary of other codes.
+            CheckpointError: a vocabulary of other codes, or that lacks tokens which the model has.
         """
         if (vocabulary.codes, vocabulary.grid) != (self.vocabulary.codes, self.vocabulary.grid):
             raise CheckpointError("A language model keeps the codes it was trained with; name the codec they are of.")
+        lost = sorted(set(self.vocabulary.names()) - set(vocabulary.names()))
+        if lost:
+            raise CheckpointError(
+                f"The model begun from has {lost[0]} and {len(lost) - 1} more tokens that this stage leaves out; "
+                "keep its evidence (`classifier`) and `statements`."
+            )
         self.ids = vocabulary.extend(self.tokenizer, self.model, seed=seed)
         self.vocabulary, self.sight, self.thresholds = vocabulary, sight, _even(vocabulary)
 

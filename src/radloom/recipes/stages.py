@@ -237,7 +237,7 @@ class TuneLanguage(StageConfig):
         )
         sight = Sight(EvidenceScale.fit(parts["train"].all_evidence()), seen_by) if self.classifier else None
         if self.start:
-            language = LanguageModel.load(workshop.output(self.start), codec=made_by)
+            language = LanguageModel.load(workshop.output(self.start), codec=made_by, classifier=seen_by or None)
             if language.vocabulary != vocabulary:
                 language.extend(vocabulary, sight, self.train.seed)
         else:
