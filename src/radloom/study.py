@@ -27,6 +27,11 @@ OBSERVATIONS: tuple[str, ...] = (
 """The 14 observations of CheXpert (Irvin et al. 2019, arXiv 1901.07031), in its order."""
 
 
+def slug(observation: str) -> str:
+    """An observation as part of a name: `pleural-effusion`."""
+    return observation.lower().replace(" ", "-")
+
+
 class View(StrEnum):
     """The two projections of a chest study; AP and PA are both frontal."""
 

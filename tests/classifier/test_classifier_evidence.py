@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 
+from radloom import config
 from radloom.classifier.evidence import CHANNELS, LEVELS, SIDED, EvidenceScale, evidence
 from radloom.classifier.model import ClassifierConfig
 from radloom.study import OBSERVATIONS
@@ -62,4 +65,4 @@ def test_noise_is_in_units_of_the_spread(values: np.ndarray) -> None:
 
 def test_a_scale_survives_plain_data(values: np.ndarray) -> None:
     scale = EvidenceScale.fit(values)
-    assert EvidenceScale.from_dict(scale.to_dict()) == scale
+    assert config.from_dict(EvidenceScale, json.loads(json.dumps(config.to_dict(scale))), "scale") == scale

@@ -9,7 +9,7 @@ def test_one_logit_for_each_patch_of_54_pixels() -> None:
     torch.manual_seed(0)
     discriminator = PatchDiscriminator(8).eval()
     pixels = torch.zeros(1, 1, 128, 128, requires_grad=True)
-    (logits,) = discriminator(pixels)
+    (logits,) = discriminator([pixels])
     assert logits.shape == (1, 1, 16, 16)
     (gradient,) = torch.autograd.grad(logits[0, 0, 8, 8], pixels)
     seen = gradient[0, 0].nonzero()
@@ -23,7 +23,7 @@ def test_spectral_norm_bounds_every_layer() -> None:
         for parameter in discriminator.parameters():
             parameter.mul_(20)
         for _ in range(30):
-            discriminator(torch.zeros(1, 1, 32, 32))
+            discriminator([torch.zeros(1, 1, 32, 32)])
     for layer in discriminator.layers:
         if isinstance(layer, torch.nn.Conv2d):
             assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, rel=0.05)

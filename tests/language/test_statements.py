@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from radloom.classifier.evidence import EvidenceScale
-from radloom.errors import CheckpointError, RadloomError
+from radloom.errors import CheckpointError, RadloomError, RecipeError
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import Prompter, Sections
@@ -247,3 +247,9 @@ def test_studies_with_a_finding_come_more_often(rows, seen_store, extended):
     units = [unit.row.uid for unit in often.units["report"]]
     assert units.count("c") == 3 * 2 and units.count("a") == 2  # c alone is positive; two views each
     assert STATES[POSITIVE] is Mention.POSITIVE
+
+
+@pytest.mark.parametrize("wrong", [{"abnormal": 0}, {"evidence_noise": -1.0}, {"statement_weight": -0.5}])
+def test_settings_out_of_range_are_named(wrong):
+    with pytest.raises(RecipeError, match=rf"mix\.{next(iter(wrong))} is "):
+        MixConfig(**wrong)

@@ -10,24 +10,18 @@ with them too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from radloom.classifier.model import ClinicalClassifier
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, slug
 
 SIDED = ("Lung Opacity", "Atelectasis", "Pneumothorax", "Pleural Effusion")
 """Observations whose side is a channel of its own."""
 
-
-def _slug(observation: str) -> str:
-    return observation.lower().replace(" ", "-")
-
-
-CHANNELS: tuple[str, ...] = (*map(_slug, OBSERVATIONS), *(f"{_slug(o)}-side" for o in SIDED))
+CHANNELS: tuple[str, ...] = (*map(slug, OBSERVATIONS), *(f"{slug(o)}-side" for o in SIDED))
 """Names of the channels in order."""
 
 LEVELS = 8
@@ -39,7 +33,16 @@ _BOTH_ENDS = [0.02, 0.08, 0.2, 0.5, 0.8, 0.92, 0.98]  # right, ..., neither, ...
 
 @torch.no_grad()
 def evidence(classifier: ClinicalClassifier, pixels: Tensor) -> Tensor:
-    """(b, channels) float32 of pixels (b, 1, R, R) in [-1, 1]."""
+    """Evidence in images.
+
+    Args:
+        classifier: in eval mode.
+        pixels: (b, 1, R, R) in [-1, 1].
+
+    Returns:
+        (b, channels) float32 in `CHANNELS`' order, log-odds: 0 is even chances, or no side; a positive side is the
+        patient's left.
+    """
     maps = classifier.pyramid(pixels)[-1]  # (b, c, h, w)
     logits = classifier.head(maps.mean((2, 3)))[:, : len(OBSERVATIONS)]
     rows = classifier.head.weight[[OBSERVATIONS.index(o) for o in SIDED]]
@@ -80,12 +83,3 @@ class EvidenceScale:
         """Levels (..., channels) from 0 of values (..., channels), after `noise` in units of the spread is added."""
         shaken = values + noise * np.asarray(self.spread)
         return (shaken[..., None] > np.asarray(self.cuts)).sum(-1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"cuts": [list(c) for c in self.cuts], "spread": list(self.spread)}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> EvidenceScale:
-        """The inverse of `to_dict`."""
-        return cls(tuple(tuple(c) for c in data["cuts"]), tuple(data["spread"]))

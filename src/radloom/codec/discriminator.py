@@ -1,6 +1,6 @@
 """The codec's adversaries, with spectral norm and the hinge loss: one looks at pixels, one at features.
 
-Both give a list of logit maps (b, 1, h, w), one a scale.
+Both take a list of maps (b, c, h, w), of which the pixels are one, and give a logit map (b, 1, h', w') for each.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PatchDiscriminator(nn.Module):
         layers += [spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, 1, 1)), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1)))
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        return [self.layers(pixels).float()]
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        return [self.layers(pixels).float() for pixels in maps]
 
 
 class ProjectedDiscriminator(nn.Module):

@@ -80,15 +80,15 @@ class CodecStage(Stage):
         for name, adversary in adversaries.items():
             with torch.no_grad():
                 real_seen = self._seen(name, real)
-            judged = adversary(real_seen), adversary(_detached(seen[name]))
+            judged = adversary(real_seen), adversary([m.detach() for m in seen[name]])
             loss = hinge(*judged)
             logged = (loss, *map(mean_logit, judged))
             yield Loss(loss, {f"{name}/{k}": v for k, v in zip(("discriminator", "real", "fake"), logged, strict=True)})
 
-    def _seen(self, name: str, crop: Tensor) -> Any:
-        """What that discriminator is shown of a crop: its pixels, or their feature maps."""
+    def _seen(self, name: str, crop: Tensor) -> list[Tensor]:
+        """The maps that a discriminator is shown of a crop: its pixels, or their features."""
         if name != "projected" or self.loss.imagenet is None:
-            return crop
+            return [crop]
         return self.loss.imagenet.pyramid(crop.expand(-1, 3, -1, -1), JUDGED_LEVELS)
 
     @property
@@ -126,7 +126,3 @@ class CodecStage(Stage):
 
 def _share_used(codes: Tensor, size: int) -> Tensor:
     return torch.tensor(len(codes.unique()) / size)
-
-
-def _detached(seen: Any) -> Any:
-    return [m.detach() for m in seen] if isinstance(seen, list) else seen.detach()

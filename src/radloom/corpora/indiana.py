@@ -203,7 +203,7 @@ def _splits(listed: dict[str, _Listed], annotation: Path | None, draft: Draft) -
 
 
 def _read_annotation(path: Path) -> dict[str, str]:
-    """Study number -> split, from `{"train": [{"id": "CXR2384_IM-0942", ...}, ...], "val": ..., "test": ...}`."""
+    """Study number -> split, from `{"train": [{"id": "CXR{n}_IM-{a}", ...}, ...], "val": ..., "test": ...}`."""
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
         return {study_key(entry["id"]): split_name(part) for part, entries in parts.items() for entry in entries}

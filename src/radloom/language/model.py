@@ -156,7 +156,7 @@ class LanguageModel:
         self.tokenizer.save_pretrained(new)
         own: dict[str, Any] = {"format": FORMAT, "vocabulary": config.to_dict(self.vocabulary), "codec": self.codec}
         if self.sight:
-            own["sight"] = {"classifier": self.sight.classifier, "scale": self.sight.scale.to_dict()}
+            own["sight"] = config.to_dict(self.sight)
         if self.thresholds:
             own["thresholds"] = self.thresholds
         (new / SETTINGS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
@@ -197,7 +197,7 @@ class LanguageModel:
             )
         sight = None
         if found := own.get("sight"):
-            sight = Sight(EvidenceScale.from_dict(found["scale"]), found["classifier"])
+            sight = config.from_dict(Sight, found, "sight")
             if classifier is not None and sight.classifier != classifier:
                 raise CheckpointError(
                     f"{folder} was trained with evidence of classifier {sight.classifier}, not of {classifier}. "

@@ -76,6 +76,13 @@ class MixConfig:
     statement_weight: float = 1.0
     max_length: int = 1024
 
+    def __post_init__(self) -> None:
+        if self.abnormal < 1:
+            raise RecipeError(f"mix.abnormal is {self.abnormal}; give 1 for as often as others, or more.")
+        for name in ("evidence_noise", "evidence_weight", "statement_weight"):
+            if getattr(self, name) < 0:
+                raise RecipeError(f"mix.{name} is {getattr(self, name)}; give 0 or more.")
+
     def weights(self) -> dict[Task, float]:
         """Share of each task that occurs.
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerBase
 
 from radloom.errors import CheckpointError
-from radloom.study import OBSERVATIONS, Mention, View
+from radloom.study import OBSERVATIONS, Mention, View, slug
 
 CXR, CXR_END = "<cxr>", "</cxr>"
 VIEWS = {View.FRONTAL: "<frontal>", View.LATERAL: "<lateral>"}
@@ -75,7 +75,7 @@ class ImageVocabulary:
         if not self.statements:
             return []
         said = [state.value if state else "unmentioned" for state in STATES]
-        return [f"<say:{o.lower().replace(' ', '-')}:{state}>" for o in OBSERVATIONS for state in said]
+        return [f"<say:{slug(o)}:{state}>" for o in OBSERVATIONS for state in said]
 
     def names(self) -> list[str]:
         """All tokens."""

@@ -206,61 +206,61 @@ class TuneLanguage(StageConfig):
         return {key: name for key, name in uses.items() if name}
 
     def run(self, workshop: Workshop) -> None:
-        checkpoint_folder = workshop.output(self.codec)
-        codec, transform = load_codec(checkpoint_folder)
+        codec, transform = load_codec(workshop.output(self.codec))
         made_by = codes_fingerprint(codec, transform)
-        classifier, seen_by = None, ""
+        seeing: ClinicalClassifier | None = None
+        seen_by: str | None = None
         if self.classifier:
-            classifier, _ = load_classifier(workshop.output(self.classifier))
+            seeing, _ = load_classifier(workshop.output(self.classifier))
             seen_by = fingerprint(workshop.output(self.classifier))
         studies = combine([workshop.manifest(name) for name in self.corpora])
-        tokens = checkpoint_folder.parent / "tokens"
-        parts = {
-            split: tokenised(
-                studies.split(split),
-                codec,
-                transform,
-                f"{made_by}+{seen_by}" if seen_by else made_by,
-                tokens / "-".join([split, str(variants), *([seen_by] if seen_by else [])]),
-                variants,
-                classifier,
-            )
-            for split, variants in (("train", self.variants), ("val", 0))
+        tokens = workshop.output(self.codec).parent / "tokens"
+        stores, rows = {}, {}
+        for split, variants in (("train", self.variants), ("val", 0)):
+            key = f"{made_by}+{seen_by}" if seen_by else made_by
+            place = tokens / "-".join([split, str(variants), *([seen_by] if seen_by else [])])
+            stores[split] = tokenised(studies.split(split), codec, transform, key, place, variants, seeing)
+            rows[split] = [self._lesson(row) for row in studies.split(split)]
+        sight = Sight(EvidenceScale.fit(stores["train"].all_evidence()), seen_by) if seen_by else None
+        language = self._begin(workshop, codec, stores["train"].grid, made_by, sight, rows["train"])
+        scale = language.sight.scale if language.sight else None
+        configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
+        mixes = {
+            split: TaskMix(rows[split], store, language.tokenizer, language.ids, configs[split], self.train.seed, scale)
+            for split, store in stores.items()
         }
-        rows = {split: [self._lesson(row) for row in studies.split(split)] for split in parts}
+        stage = LanguageStage(language, mixes["train"], mixes["val"], codec.decode, self.image_weight)
+        fit(stage, self.train, workshop.folder, name=self.name)
+
+    def _begin(
+        self,
+        workshop: Workshop,
+        codec: Codec,
+        grid: tuple[int, int],
+        made_by: str,
+        sight: Sight | None,
+        rows: list[Row],
+    ) -> LanguageModel:
+        """The model to train: an earlier stage's, with the tokens that this one adds, or a new one."""
         vocabulary = ImageVocabulary(
-            codec.config.codes,
-            parts["train"].grid,
-            evidence=CHANNELS if self.classifier else (),
-            levels=LEVELS,
-            statements=self.statements,
+            codec.config.codes, grid, evidence=CHANNELS if sight else (), levels=LEVELS, statements=self.statements
         )
-        sight = Sight(EvidenceScale.fit(parts["train"].all_evidence()), seen_by) if self.classifier else None
-        if self.start:
-            language = LanguageModel.load(workshop.output(self.start), codec=made_by, classifier=seen_by or None)
-            if language.vocabulary != vocabulary:
-                language.extend(vocabulary, sight, self.train.seed)
-        else:
-            language = LanguageModel.create(
+        if not self.start:
+            return LanguageModel.create(
                 self.base,
                 vocabulary,
-                texts=written(rows["train"]),
+                texts=written(rows),
                 codebook=codec.quantiser.codebook,
                 codec=made_by,
                 sight=sight,
                 context=self.mix.max_length,
                 seed=self.train.seed,
             )
-        scale = language.sight.scale if language.sight else None
-        configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
-        mixes = {
-            split: TaskMix(
-                rows[split], parts[split], language.tokenizer, language.ids, configs[split], self.train.seed, scale
-            )
-            for split in parts
-        }
-        stage = LanguageStage(language, mixes["train"], mixes["val"], codec.decode, self.image_weight)
-        fit(stage, self.train, workshop.folder, name=self.name)
+        seen_by = sight.classifier if sight else None
+        language = LanguageModel.load(workshop.output(self.start), codec=made_by, classifier=seen_by)
+        if language.vocabulary != vocabulary:
+            language.extend(vocabulary, language.sight or sight, self.train.seed)
+        return language
 
     def _lesson(self, row: Row) -> Row:
         """A study as it is learned: its report cleaned, with questions written by rule where it has none of its own."""
