@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from radloom import __version__
+from radloom.allocator import keep_memory
 from radloom.cli import corpora, scoring, using
 from radloom.cli.base import app
 
@@ -36,4 +37,5 @@ def _main(
 
 def main() -> None:
     """Entry point of the command `radloom`."""
+    keep_memory()
     app(prog_name="radloom")
