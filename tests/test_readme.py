@@ -26,7 +26,7 @@ from radloom.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODEL_COMMANDS = ("report", "image", "ask", "check", "predict", "reconstruct", "demo")
+MODEL_COMMANDS = ("report", "image", "ask", "check", "saliency", "predict", "reconstruct", "demo")
 OTHER_COMMANDS = ("prepare", "questions", "evaluate", "score", "compare", "train", "doctor")
 TRAINED = "runs/"
 

@@ -30,4 +30,5 @@ def keep_memory() -> bool:
     if mallopt is None:
         return False
     settings = ((_MMAP_THRESHOLD, _NEVER), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _STEP))
-    return all([bool(mallopt(name, value)) for name, value in settings])
+    took = [mallopt(name, value) for name, value in settings]
+    return all(took)

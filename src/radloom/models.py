@@ -28,6 +28,7 @@ from torch import Tensor
 from radloom import __version__, checkpoint
 from radloom.classifier.evidence import evidence
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
+from radloom.classifier.saliency import SaliencyMethod, saliency
 from radloom.codec.network import Codec, codes_fingerprint, load_codec
 from radloom.config import from_dict
 from radloom.devices import usable
@@ -37,7 +38,7 @@ from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.prompts import Sections, format_answer, parse_answer
 from radloom.reports.sections import parse_report
-from radloom.study import Image, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -281,6 +282,15 @@ class Model:
     def check(self, image: Image | str) -> dict[str, float]:
         """Probability of each of the 14 observations, and of the view being lateral, by the classifier."""
         return dict(zip(OUTPUTS, self.classifier.probabilities(self.pixels([image]))[0].tolist(), strict=True))
+
+    def saliency(
+        self,
+        image: Image | str,
+        observations: Sequence[str] = OBSERVATIONS[1:],
+        method: SaliencyMethod | str = SaliencyMethod.GRADIENT,
+    ) -> np.ndarray:
+        """Where the classifier finds what it finds: (R / 16, R / 16) float32, mean 1. See `classifier.saliency`."""
+        return saliency(self.classifier, self.pixels([image]), observations, method)[0].cpu().numpy()
 
     def view(self, image: Image | str) -> View:
         """The view of an X-ray, by the classifier."""

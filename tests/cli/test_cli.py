@@ -158,6 +158,25 @@ def test_questions_by_a_language_model(cli, tmp_path: Path, monkeypatch: pytest.
     assert [q.answer for row in Manifest.read(tmp_path / "asked") for q in row.questions] == ["yes", "yes"]
 
 
+def test_saliency_shows_the_xray_and_a_map_for_each_observation(
+    cli, tiny_model: Path, chest_file: Path, tmp_path: Path
+):
+    run = ("saliency", chest_file, "-o", tmp_path / "where.png", "--model", tiny_model)
+    text = cli(*run)
+    assert text.code == 0 and "any finding" in text.out
+    with Image.open(tmp_path / "where.png") as picture:
+        assert (picture.size, picture.mode) == ((2 * tiny.SIDE, tiny.SIDE), "RGB")
+        left, right = np.split(np.asarray(picture).astype(int), 2, axis=1)
+    assert (left[..., 0] == left[..., 2]).all() and not (right[..., 0] == right[..., 2]).all()
+    two = cli(*run, "--observations", "Cardiomegaly, Edema", "--method", "grad-cam", "--json")
+    found = json.loads(two.out)
+    assert list(found["saliency"]) == ["Cardiomegaly", "Edema"]
+    assert np.mean(found["saliency"]["Edema"]) == pytest.approx(1, abs=1e-2)
+    assert Image.open(tmp_path / "where.png").size == (3 * tiny.SIDE, tiny.SIDE)
+    wrong = cli(*run, "--observations", "Edemma")
+    assert wrong.code == 2 and "did you mean 'Edema'" in wrong.err
+
+
 def test_reconstruct_scores_a_manifest_and_draws_pairs(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     run = ("reconstruct", prepared, "--split", "val", "-n", 3, "-o", out, "--model", tiny_model)

@@ -66,7 +66,7 @@ def test_picture_stands_upright() -> None:
         corners[i, :, y : y + 16, x : x + 16] = 1
     for _ in range(60):
         output = codec(corners)
-        ((output.pixels - corners).abs().mean() + output.commitment).backward()
+        ((output.pixels - corners).abs().mean() + output.commitment.mean()).backward()
         optimizer.step()
         optimizer.zero_grad()
     means = codec.eval().decode(codec.encode(corners)).view(4, 2, 16, 2, 16).mean((2, 4)).flatten(1)

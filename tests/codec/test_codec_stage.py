@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,29 @@ def test_frozen_networks_stay_as_they_are(full: CodecStage, tmp_path: Path) -> N
     fit(full, CONFIG, tmp_path)
     assert all(torch.equal(before[k], v) for k, v in full.loss.state_dict().items())
     assert not any(m.training for m in (full.loss.imagenet, full.loss.classifier) if m)
+
+
+def test_salient_cells_weigh_more_in_l1_and_commitment(xrays: dict[str, XrayImages]) -> None:
+    """All of the weight on the left half, whose errors alone count then."""
+    torch.manual_seed(0)
+    codec = SMALL.build().eval()
+    left = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
+
+    def terms(salient: Callable[[int], torch.Tensor] | None) -> dict[str, float]:
+        stage = CodecStage(codec, ReconstructionLoss(PLAIN), xrays["train"], xrays["val"], salient)
+        (loss,) = stage.losses(batch(stage), Clock(0, 8, 0))
+        expected = loss.terms["l1"] + loss.terms["gradient"] + 0.25 * loss.terms["commitment"]
+        assert loss.total.item() == pytest.approx(expected.item())
+        return {name: term.item() for name, term in loss.terms.items()}
+
+    plain, even, weighed = (terms(s) for s in (None, lambda _: torch.ones(2, 2), lambda _: left))
+    assert even == pytest.approx(plain)
+    pixels = torch.stack([xrays["train"][i] for i in range(4)])
+    with torch.no_grad():
+        output = codec(pixels)
+    assert weighed["commitment"] == pytest.approx(output.commitment[:, :, 0].mean().item(), rel=1e-5)
+    fade = torch.cat(
+        [torch.full((8,), 2.0), torch.linspace(2, 0, 33)[1::2], torch.zeros(8)]
+    )  # bilinear between centres
+    assert weighed["l1"] == pytest.approx(((output.pixels - pixels).abs() * fade).mean().item(), rel=1e-5)
+    assert weighed["gradient"] == pytest.approx(plain["gradient"])

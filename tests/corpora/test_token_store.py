@@ -29,9 +29,10 @@ def encode(batch):
     return batch[:, 0, ::2, ::2].long()
 
 
-def build(manifest, out, fingerprint="codec-1", **options):
-    options = {"encode": encode, "pixels": pixels} | options
-    return tokens.build(manifest, out=out, fingerprint=fingerprint, batch_size=3, **options)
+def build(manifest, out, fingerprint="codec-1", encode=encode, evidence=None, saliency=None, **options):
+    makers = {"codes": encode, "evidence": evidence, "saliency": saliency}
+    makers = {name: make for name, make in makers.items() if make}
+    return tokens.build(manifest, makers, pixels, out, fingerprint, batch_size=3, **options)
 
 
 def test_each_variant_of_each_image_is_found_again(manifest, tmp_path):
@@ -68,13 +69,24 @@ def test_evidence_is_kept_beside_the_codes(manifest, tmp_path):
     assert store.evidence(PATHS[3], 1).tolist() == [31.0, -31.0] and store.codes(PATHS[3], 1).tolist() == [31] * 4
     assert store.all_evidence().shape == (10, 2) and store.all_evidence().dtype == np.float32
     np.save(tmp_path / "store" / "evidence.npy", np.zeros((9, 2), np.float32))
-    with pytest.raises(ManifestError, match=r"evidence\.npy does not fit codes\.npy"):
+    with pytest.raises(ManifestError, match=r"evidence\.npy does not fit index\.json"):
         TokenStore.open(tmp_path / "store", "codec-1")
 
 
 def test_a_store_without_evidence_says_so(manifest, tmp_path):
-    with pytest.raises(ManifestError, match="holds no evidence; build it again with a classifier"):
+    with pytest.raises(ManifestError, match="holds no evidence; build it again"):
         build(manifest, tmp_path / "store").evidence(PATHS[0])
+
+
+def test_a_store_may_hold_saliency_alone(manifest, tmp_path):
+    def saliency(batch):
+        return batch[:, 0, ::2, ::2] / 8
+
+    store = build(manifest, tmp_path / "store", encode=None, saliency=saliency)
+    assert store.grid == (2, 2)
+    assert store.saliency(PATHS[3]).tolist() == [3.75] * 4 and store.saliency(PATHS[3]).dtype == np.float32
+    with pytest.raises(ManifestError, match="holds no codes"):
+        store.codes(PATHS[3])
 
 
 def test_an_interrupted_build_keeps_its_evidence(manifest, tmp_path):
@@ -166,8 +178,8 @@ def test_a_damaged_store_is_refused(manifest, tmp_path, name, damage):
 def test_a_store_of_another_format_is_refused(manifest, tmp_path):
     build(manifest, tmp_path / "store")
     head = json.loads((tmp_path / "store" / "store.json").read_text())
-    (tmp_path / "store" / "store.json").write_text(json.dumps(head | {"format": 2}))
-    with pytest.raises(ManifestError, match="format 2"):
+    (tmp_path / "store" / "store.json").write_text(json.dumps(head | {"format": 1}))
+    with pytest.raises(ManifestError, match="format 1"):
         TokenStore.open(tmp_path / "store", "codec-1")
 
 

@@ -19,6 +19,16 @@ def test_what_is_written_is_read_back(chest: np.ndarray, tmp_path: Path) -> None
         assert picture.mode == "L"
 
 
+def test_colour_is_kept(tmp_path: Path) -> None:
+    picture = np.zeros((4, 6, 3), np.float32)
+    picture[1, 2] = (1.0, 0.5, 0.0)
+    with Image.open(write_png(picture, tmp_path / "x.png")) as written:
+        assert written.mode == "RGB"
+        assert np.asarray(written)[1, 2].tolist() == [255, 128, 0]
+    with pytest.raises(ImageError):
+        write_png(np.zeros((4, 6, 2), np.float32), tmp_path / "x.png")
+
+
 def test_provenance_is_in_the_file(chest: np.ndarray, tmp_path: Path) -> None:
     text = {"Software": "radloom", "Description": "synthetic X-ray, ¬ real – drawn from text"}
     with Image.open(write_png(chest, tmp_path / "a.png", text=text)) as picture:

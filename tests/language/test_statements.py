@@ -44,7 +44,8 @@ def seen_store(rows, tmp_path):
     paths = [ref.path for row in rows for ref in row.images]
     codes = np.random.default_rng(0).integers(0, 32, (len(paths), 16))
     index = {path: [i] for i, path in enumerate(paths)}
-    return TokenStore(codes, index, (4, 4), "codec-1", np.zeros((len(paths), 2), np.float32))
+    tables = {"codes": codes, "evidence": np.zeros((len(paths), 2), np.float32)}
+    return TokenStore(tables, index, (4, 4), "codec-1")
 
 
 def test_every_token_has_its_own_id_and_is_no_text(extended):

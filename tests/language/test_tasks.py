@@ -1,9 +1,11 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.prompts import Sections
 from radloom.language.tasks import STAGE_2, MixConfig, TaskMix, collate
@@ -126,8 +128,8 @@ def test_conditions_are_dropped_for_guidance(mix, extended, share):
     _, _, ids = extended
     for example in examples(mix(replace(SURE, drop_text=share, drop_images=share))):
         dropped = bool((example["input_ids"] == ids.null).any())
-        assert dropped == (share == 1.0 and example["tags"]["task"] != "text")
-        if dropped and example["tags"]["task"] != "image":
+        assert dropped == (share == 1.0 and example["tags"]["task"] in ("report", "image"))
+        if dropped and example["tags"]["task"] == "report":
             assert not (example["input_ids"] == ids.cxr).any()
 
 
@@ -195,3 +197,22 @@ def test_batches_are_padded_on_the_right(mix):
 def test_lengths_tell_drawings_and_reports_from_text(mix):
     made = mix()
     assert [made.length(i) for i in range(len(made))] == [len(made.item(i, 0)["input_ids"]) for i in range(len(made))]
+
+
+def test_drawn_codes_weigh_as_salient_as_their_cells(rows, store, extended):
+    _, tokenizer, ids = extended
+    paths = [ref.path for row in rows for ref in row.images]
+    cells = np.linspace(0, 2, 16, dtype=np.float16)
+    tables = {
+        "codes": np.stack([store.codes(path) for path in paths]),
+        "saliency": np.tile(cells, (len(paths), 1)),
+    }
+    salient = TokenStore(tables, {path: [i] for i, path in enumerate(paths)}, (4, 4), "codec-1")
+    made = examples(TaskMix(rows, salient, tokenizer, ids, SURE, salient=0.5))
+    assert {e["tags"]["task"] for e in made} == {"report", "image", "question", "text"}
+    for example in made:
+        trained = example["labels"] != -100
+        drawn = trained & torch.isin(example["input_ids"], ids.codes)
+        if example["tags"]["task"] == "image":
+            assert example["weights"][drawn].tolist() == pytest.approx((0.5 + 0.5 * cells).tolist(), abs=1e-3)
+        assert (example["weights"][trained & ~drawn] == 1).all()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, data: object) -> Path:
+    folder.mkdir(exist_ok=True)
     path = folder / "tiny.yaml"
     path.write_text(data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False))
     return path
@@ -160,3 +162,35 @@ def test_two_stages_of_one_name(tmp_path: Path) -> None:
     data = recipe()
     data["stages"][1]["name"] = data["model"]["codec"] = "classifier"
     refused(write(tmp_path, data), "classifier: two stages have this name")
+
+
+def test_a_recipe_takes_stages_from_the_one_it_extends(file: Path, tmp_path: Path) -> None:
+    base = load_recipe(str(file))
+    first = base.stages[0]
+    data = {
+        "name": "more",
+        "about": "More.",
+        "extends": str(file),
+        "stages": [*[s.name for s in base.stages], {"name": "again", "kind": "classifier", "start": first.name}],
+        "model": {"classifier": "again"},
+    }
+    data["stages"][-1] |= {"corpora": ["made-up"], "train": {"steps": 1, "batch_size": 1, "learning_rate": 1e-3}}
+    more = load_recipe(str(write(tmp_path / "more", data)))
+    assert more.stages[:-1] == base.stages
+    assert (more.transform, more.corpora, more.name) == (base.transform, base.corpora, "more")
+    changed = {"name": first.name, "train": {"steps": 7, "batch_size": 1, "learning_rate": 1e-3}}
+    data |= {"stages": [changed, *[s.name for s in base.stages[1:]]], "model": base.model}
+    other = load_recipe(str(write(tmp_path / "changed", data)))
+    assert other.stages[0].train.steps == 7
+    assert replace(other.stages[0], train=first.train) == first
+    assert other.stages[1:] == base.stages[1:]
+
+
+def test_what_cannot_be_extended(file: Path, tmp_path: Path) -> None:
+    data = {"name": "more", "about": "More.", "extends": str(file), "stages": ["codecs"], "model": {}}
+    refused(write(tmp_path / "a", data), r"has no stage 'codecs'")
+    refused(write(tmp_path / "b", data | {"extends": "llm-cxr/nanno"}), r"Unknown recipe 'llm-cxr/nanno'")
+    place = tmp_path / "c"
+    loop = write(place, data)
+    write(place, data | {"extends": str(loop)})
+    refused(loop, r"extends .* in turn")

@@ -27,6 +27,7 @@ ORDER: tuple[str, ...] = (
     "image",
     "ask",
     "check",
+    "saliency",
     "demo",
     "doctor",
     "prepare",

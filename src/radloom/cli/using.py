@@ -123,6 +123,46 @@ def check_command(image: Picture, model: ModelName = "nano", device: Device = "c
     return Answer(data | {"model": loaded.fingerprint}, "\n".join([f"{'view':<28}{view}", *lines]))
 
 
+@command("saliency")
+def saliency_command(
+    image: Picture,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="PNG to write.")],
+    observations: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="A picture for each of these; one for all of them together by default."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="gradient or grad-cam.")] = "gradient",
+    model: ModelName = "nano",
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> Answer:
+    """Show where the classifier finds what it finds. The X-ray, and beside it the same with saliency in colour."""
+    check_output(out, ".png")
+    import numpy as np
+
+    from radloom.classifier.saliency import overlay
+    from radloom.imaging import write_png
+    from radloom.models import load
+    from radloom.study import OBSERVATIONS
+
+    loaded = load(model, device=device)
+    names = [name.strip() for name in observations.split(",")] if observations else []
+    maps = {name: loaded.saliency(image, [name], method) for name in names} or {
+        "any finding": loaded.saliency(image, OBSERVATIONS[1:], method)
+    }
+    plain = loaded.transform.to_image(loaded.pixels([image])[0])
+    pictures = [np.repeat(plain[..., None], 3, 2), *(overlay(plain, cells) for cells in maps.values())]
+    write_png(np.concatenate(pictures, axis=1), out)
+    found = loaded.check(image)
+    lines = [str(out), "the X-ray, and from left to right:"]
+    for name, cells in maps.items():
+        row, column = np.unravel_index(cells.argmax(), cells.shape)
+        chance = f"{found[name]:.2f}" if name in found else ""
+        lines.append(f"{name:<28}{chance:<6}strongest in row {row + 1}, column {column + 1} of {cells.shape[0]}")
+    data = {name: np.round(cells, 3).tolist() for name, cells in maps.items()}
+    return Answer({"out": str(out), "method": method, "saliency": data, "model": loaded.fingerprint}, "\n".join(lines))
+
+
 @command("demo")
 def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the page and the pictures go.")],

@@ -1,6 +1,6 @@
 """Reconstruction losses of the codec, each a named term.
 
-- `l1`: mean |x - x'|.
+- `l1`: mean |x - x'|; with saliency, weighed pixel by pixel.
 - `gradient`: mean ||grad x - grad x'||^2 over horizontal and vertical differences (MAViLT, arXiv 2502.05926).
 - `perceptual`: squared distance of channel-normalised feature maps, as LPIPS without its learned weights (Zhang et al.
   2018, arXiv 1801.03924), over several layers of an ImageNet network, on a random crop at full resolution.
@@ -108,12 +108,20 @@ class ReconstructionLoss(nn.Module):
         self.classifier = _frozen(classifier)
         self.lpips = _frozen(lpips)
 
-    def forward(self, pixels: Tensor, output: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weighted total and the unweighted terms, from the original and the reconstruction."""
+    def forward(
+        self, pixels: Tensor, output: Tensor, salient: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted total and the unweighted terms.
+
+        Args:
+            pixels, output: original and reconstruction, (b, 1, R, R).
+            salient: (b, R, R) weight of each pixel in `l1`; 1 for all if None.
+        """
         w = self.weights
         terms: dict[str, Tensor] = {}
         if w.l1:
-            terms["l1"] = (output - pixels).abs().mean()
+            error = (output - pixels).abs()
+            terms["l1"] = (error if salient is None else error * salient[:, None]).mean()
         if w.gradient:
             terms["gradient"] = gradient_loss(output, pixels)
         if self.imagenet is not None and w.perceptual:

@@ -48,7 +48,7 @@ class CodecConfig:
 
 
 class Reconstruction(NamedTuple):
-    """Pixels (b, 1, R, R), codes (b, h, w), the commitment loss (scalar)."""
+    """Pixels (b, 1, R, R), codes and commitment (b, h, w)."""
 
     pixels: Tensor
     codes: Tensor

@@ -22,7 +22,7 @@ class Quantised(NamedTuple):
     Attributes:
         vectors: (b, d, h, w) codebook vectors, with the straight-through gradient.
         codes: (b, h, w) int64 indices.
-        commitment: scalar, mean squared distance between encoder outputs and their codes.
+        commitment: (b, h, w) squared distance between encoder outputs and their codes.
     """
 
     vectors: Tensor
@@ -70,7 +70,7 @@ class Quantiser(nn.Module):
         vectors = self.codebook[codes]  # before the codebook moves: an entry just revived is another one
         if self.training:
             self._follow(flat.detach(), codes)
-        commitment = (flat - vectors.detach()).square().sum(1).mean()
+        commitment = (flat - vectors.detach()).square().sum(1).view(b, h, w)
         vectors = flat + (vectors - flat).detach()
         return Quantised(vectors.view(b, h, w, d).permute(0, 3, 1, 2).contiguous(), codes.view(b, h, w), commitment)
 

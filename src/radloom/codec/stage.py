@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from radloom.classifier.network import PYRAMID
+from radloom.classifier.saliency import as_pixels
 from radloom.codec.discriminator import PatchDiscriminator, ProjectedDiscriminator, hinge, mean_logit
 from radloom.codec.losses import ReconstructionLoss, same_crop
 from radloom.codec.network import Codec, save_codec
@@ -30,10 +31,19 @@ class CodecStage(Stage):
         codec: the network to train; with frozen codes its decoder alone.
         loss: reconstruction terms and all weights.
         train, val: X-rays.
+        salient: number of an X-ray of `train` -> (h, w) weights of its cells in `l1` and commitment;
+            None for even ones.
     """
 
-    def __init__(self, codec: Codec, loss: ReconstructionLoss, train: XrayImages, val: XrayImages) -> None:
-        self.train, self.val, self.loss = train, val, loss
+    def __init__(
+        self,
+        codec: Codec,
+        loss: ReconstructionLoss,
+        train: XrayImages,
+        val: XrayImages,
+        salient: Callable[[int], Tensor] | None = None,
+    ) -> None:
+        self.train, self.val, self.loss, self.salient = train, val, loss, salient
         # a quarter faster on a CPU
         self.modules = {"codec": codec.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
         if loss.weights.adversarial:
@@ -47,11 +57,12 @@ class CodecStage(Stage):
     def items(self) -> int:
         return len(self.train)
 
-    def item(self, index: int, epoch: int) -> Tensor:
-        return self.train[index]
+    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
+        cells = {} if self.salient is None else {"cells": self.salient(index)}
+        return {"pixels": self.train[index], **cells}
 
     def collate(self, items: list[Any]) -> dict[str, Any]:
-        return {"pixels": torch.stack(items)}
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
     def describe(self, index: int) -> str:
         return self.train.name(index)
@@ -60,9 +71,11 @@ class CodecStage(Stage):
         weights, pixels = self.loss.weights, batch["pixels"]
         self.loss.to(pixels.device)
         output = self.modules["codec"](pixels)
-        total, terms = self.loss(pixels, output.pixels)
-        total = total + weights.commitment * output.commitment
-        terms |= {"commitment": output.commitment, "used_in_batch": _share_used(output.codes, self._codes)}
+        cells = batch.get("cells")  # (b, h, w)
+        total, terms = self.loss(pixels, output.pixels, None if cells is None else as_pixels(cells, pixels.shape[-1]))
+        commitment = (output.commitment if cells is None else output.commitment * cells).mean()
+        total = total + weights.commitment * commitment
+        terms |= {"commitment": commitment, "used_in_batch": _share_used(output.codes, self._codes)}
         done = clock.step / clock.steps - weights.adversarial_start
         adversaries = {k: v for k, v in self.modules.items() if k != "codec"} if done >= 0 else {}
         if not adversaries:

@@ -1,10 +1,11 @@
-"""The token store: the codes of a corpus, computed once.
+"""The token store: what networks make of the images of a corpus, computed once.
 
-A folder of `codes.npy` (int16, one row of h * w codes an image and variant), `evidence.npy` where evidence was asked
-for (float32, one row of channels each), `index.json` (image path -> rows, one a
-variant) and `store.json` (format, grid, fingerprint of codec and transform that made the codes, and of the images that
-they were made of: path, aspect and size of the file). A store that another codec made is an error; one of other images
-is built anew. Several augmentations of an image are variants 1, 2, ...; 0 is the plain one.
+A folder of tables, one row an image and variant: `codes.npy` (int16, h * w codes), and where they were asked for
+`evidence.npy` (float32, channels) and `saliency.npy` (float16, h * w cells). `index.json` has the rows of each image
+path, one a variant; `store.json` the format, the grid (h, w), the tables, the fingerprint of the networks and the
+transform that made them, and that of the images that they were made of: path, aspect and size of the file. A store that
+other networks made is an error; one of other images is built anew. Several augmentations of an image are variants 1, 2,
+...; 0 is the plain one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,10 +24,13 @@ from torch import Tensor
 from radloom.corpora.manifest import ImageRef, Manifest
 from radloom.errors import CheckpointError, ManifestError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout, written to every `store.json`."""
 
-CODES, EVIDENCE, INDEX, STORE, DONE = "codes.npy", "evidence.npy", "index.json", "store.json", "done.json"
+TABLES: Final = {"codes": np.int16, "evidence": np.float32, "saliency": np.float16}
+"""What a store may hold, and as which type."""
+
+INDEX, STORE, DONE = "index.json", "store.json", "done.json"
 
 
 class TokenStore:
@@ -39,19 +43,17 @@ class TokenStore:
 
     def __init__(
         self,
-        codes: np.ndarray,
+        tables: Mapping[str, np.ndarray],
         index: Mapping[str, Sequence[int]],
         grid: tuple[int, int],
         fingerprint: str,
-        evidence: np.ndarray | None = None,
     ) -> None:
         """Args:
-        codes: (n, h * w) int16.
+        tables: by their names in `TABLES`, each (n, width).
         index: path -> the row of each of its variants.
         grid, fingerprint: see above.
-        evidence: (n, channels) float32.
         """
-        self._codes, self._index, self._evidence = codes, index, evidence
+        self._tables, self._index = tables, index
         self.grid, self.fingerprint = grid, fingerprint
 
     @classmethod
@@ -75,19 +77,9 @@ class TokenStore:
                 "Delete the folder and build it again with this codec."
             )
         index = _read(folder / INDEX)
-        try:
-            codes = np.load(folder / CODES, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ManifestError(f"{folder / CODES} cannot be read ({error}); build the token store again.") from None
-        rows, columns = head["grid"]
-        if codes.shape != (sum(map(len, index.values())), rows * columns):
-            raise ManifestError(f"{folder / CODES} does not fit {INDEX}; build the token store again.")
-        values = None
-        if head.get("evidence"):
-            values = np.load(folder / EVIDENCE, mmap_mode="r", allow_pickle=False)
-            if values.shape != (len(codes), head["evidence"]):
-                raise ManifestError(f"{folder / EVIDENCE} does not fit {CODES}; build the token store again.")
-        return cls(codes, index, (rows, columns), fingerprint, values)
+        rows = sum(map(len, index.values()))
+        tables = {name: _open_table(folder / f"{name}.npy", (rows, width)) for name, width in head["tables"].items()}
+        return cls(tables, index, tuple(head["grid"]), fingerprint)
 
     def __len__(self) -> int:
         """How many images."""
@@ -104,27 +96,30 @@ class TokenStore:
         """(h * w,) int64 codes of an image.
 
         Raises:
-            ManifestError: an image that is not in the store.
+            ManifestError: an image that is not in the store, or a store without codes.
         """
-        return self._codes[self._rows(path)[variant]].astype(np.int64)
+        return self._row("codes", path, variant).astype(np.int64)
 
     def evidence(self, path: str, variant: int = 0) -> np.ndarray:
-        """(channels,) float32 evidence of an image.
+        """(channels,) float32 evidence of an image. Raises as `codes` does."""
+        return self._row("evidence", path, variant)
 
-        Raises:
-            ManifestError: an image that is not in the store, or a store without evidence.
-        """
-        return self._values[self._rows(path)[variant]]
+    def saliency(self, path: str, variant: int = 0) -> np.ndarray:
+        """(h * w,) float32 saliency of an image's cells, with mean 1. Raises as `codes` does."""
+        return self._row("saliency", path, variant).astype(np.float32)
 
     def all_evidence(self) -> np.ndarray:
         """(n, channels) float32 evidence of all images and variants."""
-        return np.asarray(self._values)
+        return np.asarray(self._table("evidence"))
 
-    @property
-    def _values(self) -> np.ndarray:
-        if self._evidence is None:
-            raise ManifestError("The token store holds no evidence; build it again with a classifier.")
-        return self._evidence
+    def _row(self, name: str, path: str, variant: int) -> np.ndarray:
+        row: np.ndarray = self._table(name)[self._rows(path)[variant]]
+        return row
+
+    def _table(self, name: str) -> np.ndarray:
+        if name not in self._tables:
+            raise ManifestError(f"The token store holds no {name}; build it again with the network that makes it.")
+        return self._tables[name]
 
     def _rows(self, path: str) -> Sequence[int]:
         if path not in self._index:
@@ -149,18 +144,17 @@ def write(
     """
     folder = Path(folder)
     new = _fresh(folder.with_name(f".{folder.name}.new"))
-    np.save(new / CODES, _narrow(codes), allow_pickle=False)
-    return _finish(new, folder, index, grid, fingerprint)
+    np.save(new / "codes.npy", _narrow("codes", codes), allow_pickle=False)
+    return _finish(new, folder, {"codes": codes.shape[1]}, index, grid, fingerprint)
 
 
 def build(
     manifest: Manifest,
-    encode: Callable[[Tensor], Tensor],
+    makers: Mapping[str, Callable[[Tensor], Tensor]],
     pixels: Callable[[ImageRef, int], Tensor],
     out: Path | str,
     fingerprint: str,
     *,
-    evidence: Callable[[Tensor], Tensor] | None = None,
     variants: int = 1,
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
@@ -169,13 +163,12 @@ def build(
 
     Args:
         manifest: whose images.
-        encode: the codec, (b, 1, R, R) pixels -> (b, h, w) codes.
+        makers: for each table, (b, 1, R, R) pixels -> (b, h, w) codes or saliency, or (b, channels) evidence.
         pixels: image and variant -> (1, R, R); variant 0 is the plain image, others are augmented.
         out: folder of the store; the work in progress lies beside it.
-        fingerprint: of codec and transform, and of what makes the evidence.
-        evidence: (b, 1, R, R) pixels -> (b, channels), if that is kept too.
+        fingerprint: of the transform and of what makes the tables.
         variants: how many of each image.
-        batch_size: images encoded at a time.
+        batch_size: images at a time.
         progress: told of images done and in all.
 
     Raises:
@@ -196,75 +189,76 @@ def build(
         if _read(out / STORE).get("images") == images:
             return store
     part = out.with_name(f".{out.name}.part")
-    key = f"{fingerprint} {images}"
-    done, codes, values, grid = _resume(part, key)
+    key = f"{fingerprint} {images} {' '.join(makers)}"
+    done, tables, grid = _resume(part, key, list(makers))
     while done < len(work):
         batch = work[done : done + batch_size]
         stacked = torch.stack([pixels(ref, variant) for ref, variant in batch])
         with torch.no_grad():
-            grids = encode(stacked).cpu().numpy()
-            seen = None if evidence is None else evidence(stacked).cpu().numpy()
-        if codes is None:
-            grid = (grids.shape[1], grids.shape[2])
+            made = {name: make(stacked).cpu().numpy() for name, make in makers.items()}
+        if not tables:
+            grid = next((rows.shape[1:] for rows in made.values() if rows.ndim == 3), (0, 0))
             _fresh(part)
-            codes = _table(part / CODES, np.int16, (len(work), grid[0] * grid[1]))
-            values = None if seen is None else _table(part / EVIDENCE, np.float32, (len(work), seen.shape[1]))
-        codes[done : done + len(batch)] = _narrow(grids.reshape(len(batch), -1))
-        codes.flush()
-        if values is not None:
-            values[done : done + len(batch)] = seen
-            values.flush()
+            for name, rows in made.items():
+                shape = (len(work), rows[0].size)
+                tables[name] = np.lib.format.open_memmap(part / f"{name}.npy", "w+", TABLES[name], shape)
+        for name, rows in made.items():
+            tables[name][done : done + len(batch)] = _narrow(name, rows.reshape(len(batch), -1))
+            tables[name].flush()
         done += len(batch)
         _write(part / DONE, {"key": key, "done": done, "grid": grid})
         if progress:
             progress(done, len(work))
-    channels = 0 if values is None else values.shape[1]
-    del codes, values
-    return _finish(part, out, index, grid, fingerprint, images, channels)
+    widths = {name: table.shape[1] for name, table in tables.items()}
+    tables.clear()
+    return _finish(part, out, widths, index, grid, fingerprint, images)
 
 
-def _table(path: Path, dtype: type, shape: tuple[int, int]) -> Any:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+def _open_table(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path} cannot be read ({error}); build the token store again.") from None
+    if table.shape != shape:
+        raise ManifestError(f"{path} does not fit {INDEX}; build the token store again.")
+    return table
 
 
-def _resume(part: Path, key: str) -> tuple[int, Any, Any, tuple[int, int]]:
-    """Rows done, the open arrays and the grid of an interrupted build of the same store; 0 and None if none."""
+def _resume(part: Path, key: str, names: list[str]) -> tuple[int, dict[str, Any], tuple[int, int]]:
+    """Rows done, tables and grid of an interrupted build of the same store; 0 and nothing if there is none."""
     if not (part / DONE).is_file():
-        return 0, None, None, (0, 0)
+        return 0, {}, (0, 0)
     state = _read(part / DONE)
     if state["key"] != key:
-        return 0, None, None, (0, 0)
+        return 0, {}, (0, 0)
     rows, columns = state["grid"]
-    codes, values = (
-        np.load(path, mmap_mode="r+", allow_pickle=False) if path.is_file() else None
-        for path in (part / CODES, part / EVIDENCE)
-    )
-    return state["done"], codes, values, (rows, columns)
+    tables = {name: np.load(part / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in names}
+    return state["done"], tables, (rows, columns)
 
 
 def _finish(
     new: Path,
     folder: Path,
+    tables: Mapping[str, int],
     index: Mapping[str, Sequence[int]],
     grid: tuple[int, int],
     fingerprint: str,
     images: str = "",
-    channels: int = 0,
 ) -> TokenStore:
-    """Turn a folder that holds the codes into a whole store at `folder`."""
+    """Turn a folder that holds the tables, given with their widths, into a whole store at `folder`."""
     _write(new / INDEX, {path: list(rows) for path, rows in index.items()})
-    head = {"format": FORMAT, "grid": grid, "fingerprint": fingerprint, "images": images}
-    _write(new / STORE, head | ({"evidence": channels} if channels else {}))
+    head = {"format": FORMAT, "grid": grid, "tables": dict(tables), "fingerprint": fingerprint, "images": images}
+    _write(new / STORE, head)
     (new / DONE).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     new.replace(folder)
     return TokenStore.open(folder, fingerprint)
 
 
-def _narrow(codes: np.ndarray) -> np.ndarray:
-    if codes.min() < 0 or codes.max() > np.iinfo(np.int16).max:
-        raise ValueError(f"Codes run from {codes.min()} to {codes.max()}; the store holds 0 to 32767.")
-    return codes.astype(np.int16)
+def _narrow(name: str, rows: np.ndarray) -> np.ndarray:
+    if name == "codes" and (rows.min() < 0 or rows.max() > np.iinfo(np.int16).max):
+        raise ValueError(f"Codes run from {rows.min()} to {rows.max()}; the store holds 0 to 32767.")
+    return rows.astype(TABLES[name])
 
 
 def _fresh(folder: Path) -> Path:

@@ -19,10 +19,10 @@ _PAPER = 0.15  # grey value of a sheet's background
 
 
 def write_png(image: np.ndarray, path: Path | str, *, text: Mapping[str, str] | None = None) -> Path:
-    """Write an 8-bit greyscale PNG, whole or not at all; its folder is made if need be.
+    """Write an 8-bit PNG, grey or in colour, whole or not at all; its folder is made if need be.
 
     Args:
-        image: (H, W) in [0, 1].
+        image: (H, W) or (H, W, 3) in [0, 1].
         path: the file to write; ends in `.png`.
         text: provenance, stored as PNG text chunks (keyword of 1 to 79 Latin-1 characters -> text).
 
@@ -35,7 +35,8 @@ def write_png(image: np.ndarray, path: Path | str, *, text: Mapping[str, str] | 
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ImageError(f"{path} does not end in .png; radloom writes PNG files only.")
-    picture = Image.fromarray(np.rint(check_array(image) * 255).astype(np.uint8))
+    rows = check_array(image.reshape(len(image), -1) if image.ndim == 3 and image.shape[2] == 3 else image)
+    picture = Image.fromarray(np.rint(rows.reshape(image.shape) * 255).astype(np.uint8))
     info = PngInfo()
     for keyword, value in (text or {}).items():
         info.add_text(keyword, value)

@@ -13,9 +13,10 @@ from radloom.imaging import sheet
 from radloom.language.decoding import generate_codes
 from radloom.language.losses import ResponseLoss
 from radloom.language.model import LanguageModel
+from radloom.language.rates import RatesConfig, freeze, parameter_groups
 from radloom.language.statements import matched_thresholds, positive_probabilities
 from radloom.language.tasks import Task, TaskMix, collate
-from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
+from radloom.training import Clock, LoopConfig, Loss, Stage
 
 HELD_OUT = 256
 """Examples of val that the losses are taken over."""
@@ -25,13 +26,14 @@ CALIBRATED = 768
 
 
 class LanguageStage(Stage):
-    """Tunes all weights of the language model on a mix of tasks; the loss is on responses alone.
+    """Tunes the language model on a mix of tasks; the loss is on responses alone.
 
     Args:
         language: model and tokenizer, with image tokens.
         train, val: examples.
         decode: codes (b, h, w) -> pixels (b, 1, R, R), for sample pictures.
         image_weight: weight of an image token's loss beside 1 for a text token.
+        rates: what is trained and how fast.
     """
 
     def __init__(
@@ -41,13 +43,16 @@ class LanguageStage(Stage):
         val: TaskMix,
         decode: Callable[[Tensor], Tensor],
         image_weight: float = 1.0,
+        rates: RatesConfig | None = None,
     ) -> None:
         self.language, self.train, self.val, self.decode = language, train, val, decode
+        self.rates = rates or RatesConfig()
+        freeze(language.model, language.ids, self.rates)
         self.modules = {"language": ResponseLoss(language.model, language.ids, image_weight)}
         self._lengths: list[int] | None = None
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
-        return {"language": decay_groups(self.modules["language"], config.weight_decay)}
+        return {"language": parameter_groups(self.language.model, self.rates, config.weight_decay)}
 
     def items(self) -> int:
         return len(self.train)

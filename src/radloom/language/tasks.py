@@ -49,8 +49,8 @@ class MixConfig:
         first_study: of each patient, only the first study that is listed.
         two_views: how often the other view is shown too, where there is one.
         questions: most questions about one image in a sequence.
-        drop_text, drop_images: how often the condition of a drawing, or the images of a report or question, become
-            `<null>`, for guidance.
+        drop_text, drop_images: how often the condition of a drawing, or the images of a report, become `<null>`, for
+            guidance. A report without images is short, and teaches to write what its statements say.
         abnormal: how many times as often as others a study occurs that has a finding.
         evidence_noise: how far the evidence of an image that is shown is shaken, in standard deviations of its channel:
             the classifier knows the images that it was trained on better than others, and a model that trusts it as
@@ -117,10 +117,10 @@ class Example:
     ids: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
 
-    def add(self, prompt: list[int], response: list[int]) -> Example:
-        """Append a turn; the response is trained on."""
+    def add(self, prompt: list[int], response: list[int], weights: Sequence[float] | None = None) -> Example:
+        """Append a turn; the response is trained on, each of its tokens by its weight, 1 if there are none."""
         self.ids += prompt + response
-        self.weights += [0.0] * len(prompt) + [1.0] * len(response)
+        self.weights += [0.0] * len(prompt) + list(weights or [1.0] * len(response))
         return self
 
 
@@ -149,6 +149,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         config: the mix.
         seed: of everything random.
         scale: of evidence, for a model that has it.
+        salient: share of the weight of a drawn code that follows its cell's saliency.
 
     Raises:
         RecipeError: a task of the mix that no study fits.
@@ -164,8 +165,10 @@ class TaskMix(Dataset[dict[str, Any]]):
         config: MixConfig = STAGE_1,
         seed: int = 0,
         scale: EvidenceScale | None = None,
+        salient: float = 0.0,
     ) -> None:
         self.store, self.ids, self.config, self.seed, self.scale = store, ids, config, seed, scale
+        self.salient = salient
         self._factors = torch.ones(max(tokenizer.get_vocab().values()) + 1)  # weight of a token, by its id
         self._factors[ids.evidence] = config.evidence_weight
         self._factors[ids.statements] = config.statement_weight
@@ -262,7 +265,8 @@ class TaskMix(Dataset[dict[str, Any]]):
 
     def _report(self, unit: _Unit, rng: np.random.Generator) -> Example:
         sections = self._sections(unit.row.report, rng)
-        images = self._views(unit.row, unit.view, rng)
+        dropped = rng.random() < self.config.drop_images
+        images = [] if dropped else self._views(unit.row, unit.view, rng)
         prompt = self.prompter.report(images, sections, int(rng.integers(WORDINGS)))
         return Example().add(prompt, self.prompter.report_answer(unit.row.report, unit.row.labels, sections))
 
@@ -271,14 +275,20 @@ class TaskMix(Dataset[dict[str, Any]]):
         sections = self._sections(unit.row.report, rng)
         report = Report() if rng.random() < self.config.drop_text else unit.row.report
         prompt = self.prompter.draw(report, unit.view, sections, int(rng.integers(WORDINGS)))
-        image = self._encode(_choose([r for r in unit.row.images if r.view is unit.view], rng), rng, noise=0.0)
-        opening = self.ids.opening(unit.view)
-        return Example().add(prompt, [*image[len(opening) :], self.ids.end])
+        ref = _choose([r for r in unit.row.images if r.view is unit.view], rng)
+        variant = self._variant(ref, rng)
+        drawn = [*self._encode(ref, variant)[len(self.ids.opening(unit.view)) :], self.ids.end]
+        weights = np.ones(len(drawn))
+        if self.salient:
+            first = len(self.ids.evidence)
+            cells = self.store.saliency(ref.path, variant)
+            weights[first : first + len(cells)] = 1 - self.salient + self.salient * cells
+        return Example().add(prompt, drawn, weights.tolist())
 
     def _question(self, unit: _Unit, rng: np.random.Generator) -> Example:
         path = unit.questions[0].image
         if path:
-            images = self._unless_dropped([ref for ref in unit.row.images if ref.path == path], rng)
+            images = [self._shown(ref, rng) for ref in unit.row.images if ref.path == path]
         else:
             views = [view for view in self.config.views if unit.row.image(view)]
             images = self._views(unit.row, _choose(views, rng), rng)
@@ -306,20 +316,22 @@ class TaskMix(Dataset[dict[str, Any]]):
         others = [v for v in self.config.views if v is not view and row.image(v)]
         shown = {view, *(others if rng.random() < self.config.two_views else ())}
         refs = [_choose([ref for ref in row.images if ref.view is v], rng) for v in View if v in shown]
-        return self._unless_dropped(refs, rng)
+        return [self._shown(ref, rng) for ref in refs]
 
-    def _unless_dropped(self, refs: list[ImageRef], rng: np.random.Generator) -> list[list[int]]:
-        return [] if rng.random() < self.config.drop_images else [self._encode(ref, rng) for ref in refs]
+    def _variant(self, ref: ImageRef, rng: np.random.Generator) -> int:
+        return int(rng.integers(self.store.variants(ref.path)))
 
-    def _encode(self, ref: ImageRef, rng: np.random.Generator, noise: float | None = None) -> list[int]:
-        noise = self.config.evidence_noise if noise is None else noise
-        variant = int(rng.integers(self.store.variants(ref.path)))
+    def _shown(self, ref: ImageRef, rng: np.random.Generator) -> list[int]:
+        """The tokens of an image that is read, its evidence shaken."""
+        return self._encode(ref, self._variant(ref, rng), rng)
+
+    def _encode(self, ref: ImageRef, variant: int, shaken: np.random.Generator | None = None) -> list[int]:
         codes = torch.from_numpy(self.store.codes(ref.path, variant))
         if self.scale is None:
             return self.ids.image(codes, ref.view)
         values = self.store.evidence(ref.path, variant)
-        levels = self.scale.levels(values, noise * rng.standard_normal(len(values)))
-        return self.ids.image(codes, ref.view, levels.tolist())
+        noise = 0.0 if shaken is None else self.config.evidence_noise * shaken.standard_normal(len(values))
+        return self.ids.image(codes, ref.view, self.scale.levels(values, noise).tolist())
 
 
 def collate(examples: Sequence[dict[str, Any]], pad_id: int) -> dict[str, Tensor]:

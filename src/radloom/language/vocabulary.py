@@ -130,6 +130,7 @@ class TokenIds:
         evidence: (channels, levels) ids.
         statements: (observations, states) ids, (0, states) for a model without.
         text: ids of ordinary text tokens: neither these nor special tokens of the base model.
+        added: ids of all tokens of the vocabulary.
     """
 
     vocabulary: ImageVocabulary
@@ -144,6 +145,7 @@ class TokenIds:
     evidence: Tensor
     statements: Tensor
     text: Tensor
+    added: Tensor
     _code_of: Tensor = field(repr=False)  # id -> code, -1 where the id is no code
     _image: Tensor = field(repr=False)  # id -> whether it is part of an image
 
@@ -185,6 +187,7 @@ class TokenIds:
             evidence=evidence,
             statements=statements,
             text=torch.tensor(sorted(set(known.values()) - special)),
+            added=torch.tensor([known[name] for name in names]),
             _code_of=code_of,
             _image=image,
         )

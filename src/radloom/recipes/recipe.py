@@ -2,6 +2,10 @@
 
 `radloom train NAME` takes a name of `recipes/` (`llm-cxr/nano`) or a YAML file of one's own. `--set a.b=value` replaces
 a value; stages are addressed by their names.
+
+A recipe with `extends: OTHER` has that recipe's transform and corpora unless it gives its own. Of its stages, a plain
+name is the other's stage as it is there, and one that has a name of the other's and no `kind` is that stage with the
+given keys changed.
 """
 
 from __future__ import annotations
@@ -84,31 +88,50 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: unknown recipe or key, wrong value, or a stage that uses one that does not come before it.
     """
-    path = source(name)
-    data = _read(path)
+    data = _read(source(name))
     for change in changes:
         _apply(data, change)
     return _build(data)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}. Mend it at that line.") from None
     if not isinstance(data, dict):
         raise RecipeError(f"{path} does not hold a recipe: a mapping with 'stages' is expected.")
-    known = [f.name for f in fields(Recipe)]
+    known = [f.name for f in fields(Recipe)] + ["extends"]
     for key in data:
         if key not in known:
             near = did_you_mean(str(key), known)
             raise RecipeError(f"{path.name}: unknown key {key!r}{near}. Keys: {', '.join(known)}.")
+    if "extends" in data:
+        data = _extended(data, path, seen)
     stages = data.get("stages")
     if not isinstance(stages, list) or not all(isinstance(s, dict) and isinstance(s.get("name"), str) for s in stages):
         raise RecipeError(
             f"{path.name}: 'stages' is not a list of stages, each with a name; see the package's recipes."
         )
     return data
+
+
+def _extended(data: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """A recipe with what it takes from the one it extends."""
+    other = source(str(data.pop("extends")))
+    if other in (path, *seen):
+        raise RecipeError(f"{path.name} extends {other.name}, which extends it in turn; leave one of them out.")
+    base = _read(other, (*seen, path))
+    known = {stage["name"]: stage for stage in base["stages"]}
+    stages = []
+    for item in data.get("stages", []):
+        name = item if isinstance(item, str) else item.get("name") if isinstance(item, dict) else None
+        if isinstance(item, str) and item not in known:
+            raise RecipeError(f"{path.name}: {other.name} has no stage {item!r}{did_you_mean(item, known)}.")
+        inherits = name in known and (isinstance(item, str) or "kind" not in item)
+        changes = {} if isinstance(item, str) else item
+        stages.append({**known[name], **changes} if inherits else item)
+    return {**base, **data, "corpora": {**base["corpora"], **data.get("corpora", {})}, "stages": stages}
 
 
 def _apply(data: dict[str, Any], change: str) -> None:

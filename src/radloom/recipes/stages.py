@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from radloom.checkpoint import fingerprint
@@ -18,6 +19,7 @@ from radloom.classifier.augment import augment
 from radloom.classifier.evidence import CHANNELS, LEVELS, EvidenceScale, evidence
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.network import EfficientNetLite, load_imagenet
+from radloom.classifier.saliency import SaliencyConfig, saliency
 from radloom.classifier.stage import ClassifierStage
 from radloom.codec.losses import LossWeights, ReconstructionLoss, load_lpips
 from radloom.codec.network import Codec, CodecConfig, codes_fingerprint, load_codec
@@ -31,6 +33,7 @@ from radloom.imaging import Transform, read_image
 from radloom.language.base import BaseConfig
 from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import format_answer, format_observations
+from radloom.language.rates import RatesConfig
 from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
@@ -62,13 +65,24 @@ class Workshop:
         Raises:
             RecipeError: none has.
         """
-        manifests = [self.manifest(name) for name in corpora]
-        images = XrayImages([m.split(split) for m in manifests if any(r.split == split for r in m)], self.transform)
-        if not images:
+        studies = self.studies(corpora)
+        if not any(row.images for row in studies if row.split == split):
             raise RecipeError(
                 f"{self.folder.name}: no image of {', '.join(corpora)} is in the split {split!r}; add one."
             )
-        return images
+        return XrayImages([studies.split(split)], self.transform)
+
+    def studies(self, corpora: tuple[str, ...]) -> Manifest:
+        """Those corpora as one manifest."""
+        return combine([self.manifest(name) for name in corpora])
+
+    def salience(self, corpora: tuple[str, ...], config: SaliencyConfig) -> TokenStore:
+        """Saliency of the training X-rays of those corpora, computed once for all stages that weigh by it."""
+        classifier, _ = load_classifier(self.output(config.classifier))
+        folder = self.output(config.classifier).parent / "saliency" / "-".join([config.method, *corpora])
+        makers = {"saliency": partial(saliency, classifier, method=config.method)}
+        key = f"{fingerprint(self.output(config.classifier))}+{config.method}"
+        return tabulated(self.studies(corpora).split("train"), makers, self.transform, key, folder)
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,7 @@ class TrainCodec(StageConfig):
         frozen_codes: train the decoder alone, so that images keep the codes they have.
         classifier: the stage that made the network of the clinical losses.
         loss: weight of each term.
+        saliency: weighs `l1` and commitment cell by cell; even weights without.
         train: the loop.
     """
 
@@ -143,6 +158,7 @@ class TrainCodec(StageConfig):
     frozen_codes: bool = False
     classifier: str | None = None
     loss: LossWeights = field(default_factory=LossWeights)
+    saliency: SaliencyConfig | None = None
 
     def __post_init__(self) -> None:
         if (self.loss.clinical or self.loss.phi) and not self.classifier:
@@ -153,7 +169,7 @@ class TrainCodec(StageConfig):
             raise RecipeError(f"{self.name}: frozen_codes needs a codec whose codes are kept; name it as start.")
 
     def uses(self) -> dict[str, str]:
-        return {k: v for k, v in (("start", self.start), ("classifier", self.classifier)) if v}
+        return _named(start=self.start, classifier=self.classifier, saliency=_classifier_of(self.saliency))
 
     def run(self, workshop: Workshop) -> None:
         train, val = (workshop.images(self.corpora, split) for split in ("train", "val"))
@@ -165,8 +181,22 @@ class TrainCodec(StageConfig):
             imagenet = load_imagenet(EfficientNetLite()) if judged else None
             clinical = load_classifier(workshop.output(self.classifier))[0] if self.classifier else None
             lpips = load_lpips() if self.loss.lpips else None
-            stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical, lpips), train, val)
+            salient = self._salient(workshop, train)
+            stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical, lpips), train, val, salient)
         fit(stage, self.train, workshop.folder, name=self.name)
+
+    def _salient(self, workshop: Workshop, train: XrayImages) -> Callable[[int], Tensor] | None:
+        """Number of a training X-ray -> the weights of its cells."""
+        config = self.saliency
+        if config is None:
+            return None
+        store = workshop.salience(self.corpora, config)
+
+        def weights(index: int) -> Tensor:
+            cells = torch.from_numpy(store.saliency(train.entries[index].ref.path)).view(store.grid)
+            return 1 - config.share + config.share * cells
+
+        return weights
 
 
 @dataclass(frozen=True)
@@ -185,6 +215,8 @@ class TuneLanguage(StageConfig):
         written_questions: most questions written by rule from each report; 0 for none.
         variants: augmented copies of each training image in the token store, beside the plain one.
         image_weight: weight of an image token's loss beside 1 for a text token.
+        saliency: weighs the drawn codes of an image by their cells; even weights without.
+        rates: what is trained and how fast.
     """
 
     kind: ClassVar[str] = "language"
@@ -200,36 +232,53 @@ class TuneLanguage(StageConfig):
     written_questions: int = LIMIT
     variants: int = 0
     image_weight: float = 1.0
+    saliency: SaliencyConfig | None = None
+    rates: RatesConfig = field(default_factory=RatesConfig)
 
     def uses(self) -> dict[str, str]:
-        uses = {"codec": self.codec, "start": self.start, "classifier": self.classifier}
-        return {key: name for key, name in uses.items() if name}
+        seen = _classifier_of(self.saliency)
+        return _named(codec=self.codec, start=self.start, classifier=self.classifier, saliency=seen)
 
     def run(self, workshop: Workshop) -> None:
         codec, transform = load_codec(workshop.output(self.codec))
         made_by = codes_fingerprint(codec, transform)
-        seeing: ClinicalClassifier | None = None
+        makers: dict[str, Callable[[Tensor], Tensor]] = {"codes": codec.encode}
         seen_by: str | None = None
         if self.classifier:
             seeing, _ = load_classifier(workshop.output(self.classifier))
             seen_by = fingerprint(workshop.output(self.classifier))
-        studies = combine([workshop.manifest(name) for name in self.corpora])
+            makers["evidence"] = partial(evidence, seeing)
+        keys = [made_by, *([seen_by] if seen_by else [])]
+        if self.saliency:
+            salient, _ = load_classifier(workshop.output(self.saliency.classifier))
+            makers["saliency"] = partial(saliency, salient, method=self.saliency.method)
+            keys.append(f"{fingerprint(workshop.output(self.saliency.classifier))}-{self.saliency.method}")
+        studies = workshop.studies(self.corpora)
         tokens = workshop.output(self.codec).parent / "tokens"
         stores, rows = {}, {}
         for split, variants in (("train", self.variants), ("val", 0)):
-            key = f"{made_by}+{seen_by}" if seen_by else made_by
-            place = tokens / "-".join([split, str(variants), *([seen_by] if seen_by else [])])
-            stores[split] = tokenised(studies.split(split), codec, transform, key, place, variants, seeing)
+            place = tokens / "-".join([split, str(variants), *keys[1:]])
+            stores[split] = tabulated(studies.split(split), makers, transform, "+".join(keys), place, variants)
             rows[split] = [self._lesson(row) for row in studies.split(split)]
         sight = Sight(EvidenceScale.fit(stores["train"].all_evidence()), seen_by) if seen_by else None
         language = self._begin(workshop, codec, stores["train"].grid, made_by, sight, rows["train"])
         scale = language.sight.scale if language.sight else None
         configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
-        mixes = {
-            split: TaskMix(rows[split], store, language.tokenizer, language.ids, configs[split], self.train.seed, scale)
-            for split, store in stores.items()
-        }
-        stage = LanguageStage(language, mixes["train"], mixes["val"], codec.decode, self.image_weight)
+        salient_share = self.saliency.share if self.saliency else 0.0
+        train, val = (
+            TaskMix(
+                rows[split],
+                stores[split],
+                language.tokenizer,
+                language.ids,
+                configs[split],
+                self.train.seed,
+                scale,
+                salient_share if split == "train" else 0.0,
+            )
+            for split in ("train", "val")
+        )
+        stage = LanguageStage(language, train, val, codec.decode, self.image_weight, self.rates)
         fit(stage, self.train, workshop.folder, name=self.name)
 
     def _begin(
@@ -268,16 +317,15 @@ class TuneLanguage(StageConfig):
         return with_questions(replace(row, report=report), limit=self.written_questions, seed=self.train.seed)
 
 
-def tokenised(
+def tabulated(
     manifest: Manifest,
-    codec: Codec,
+    makers: Mapping[str, Callable[[Tensor], Tensor]],
     transform: Transform,
     made_by: str,
     folder: Path,
-    variants: int,
-    classifier: ClinicalClassifier | None = None,
+    variants: int = 0,
 ) -> TokenStore:
-    """The codes of all images of a manifest, with a classifier's evidence; variants above 0 are augmented copies."""
+    """What networks make of all images of a manifest; variants above 0 are augmented copies."""
 
     def pixels(ref: ImageRef, variant: int) -> Tensor:
         plain = transform(read_image(manifest.path(ref)), ref.aspect)
@@ -285,12 +333,17 @@ def tokenised(
 
     def progress(done: int, total: int) -> None:
         if done == total:
-            print(f"{folder.name}: codes of {total} images", file=sys.stderr)
+            print(f"{folder.name}: {', '.join(makers)} of {total} images", file=sys.stderr)
 
-    seen = None if classifier is None else partial(evidence, classifier)
-    return build(
-        manifest, codec.encode, pixels, folder, made_by, evidence=seen, variants=1 + variants, progress=progress
-    )
+    return build(manifest, makers, pixels, folder, made_by, variants=1 + variants, progress=progress)
+
+
+def _named(**uses: str | None) -> dict[str, str]:
+    return {key: name for key, name in uses.items() if name}
+
+
+def _classifier_of(config: SaliencyConfig | None) -> str | None:
+    return config.classifier if config else None
 
 
 def written(rows: list[Row]) -> Iterator[str]:
