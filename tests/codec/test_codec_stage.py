@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,21 @@ def test_salient_cells_weigh_more_in_l1_and_commitment(xrays: dict[str, XrayImag
     )  # bilinear between centres
     assert weighed["l1"] == pytest.approx(((output.pixels - pixels).abs() * fade).mean().item(), rel=1e-5)
     assert weighed["gradient"] == pytest.approx(plain["gradient"])
+
+
+def test_codes_are_taught_to_tell_what_the_classifier_sees(xrays: dict[str, XrayImages]) -> None:
+    torch.manual_seed(0)
+    weights = replace(PLAIN, distilled=0.5)
+    loss = ReconstructionLoss(weights, classifier=ClinicalClassifier(ClassifierConfig(size=32)))
+    stage = CodecStage(SMALL.build(), loss, xrays["train"], xrays["val"])
+    codec, distiller = stage.modules["codec"], stage.modules["distiller"]
+    (made,) = stage.losses(batch(stage), Clock(7, 8, 0))
+    plain = made.terms["l1"] + made.terms["gradient"] + 0.25 * made.terms["commitment"]
+    assert made.total.item() == pytest.approx((plain + 0.5 * made.terms["distilled"]).item())
+    assert 0 < made.terms["distilled"].item() <= 2
+    made.terms["distilled"].backward()
+    assert with_gradient(distiller) == {name for name, _ in distiller.named_parameters()}
+    assert any(name.startswith("encoder") for name in with_gradient(codec))
+    assert not any(name.startswith("decoder") for name in with_gradient(codec))
+    assert not with_gradient(stage.loss)
+    assert set(stage.groups(CONFIG)) == {"codec", "distiller"}

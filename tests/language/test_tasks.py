@@ -216,3 +216,21 @@ def test_drawn_codes_weigh_as_salient_as_their_cells(rows, store, extended):
         if example["tags"]["task"] == "image":
             assert example["weights"][drawn].tolist() == pytest.approx((0.5 + 0.5 * cells).tolist(), abs=1e-3)
         assert (example["weights"][trained & ~drawn] == 1).all()
+
+
+def test_matches_hold_reports_against_an_image(mix, extended):
+    _, tokenizer, ids = extended
+    made = [e for epoch in range(8) for e in examples(mix(replace(SURE, match=0.3, matches=3)), epoch)]
+    made = [e for e in made if e["tags"]["task"] == "match"]
+    answers = Counter(tokenizer.decode(r[:-1]).strip() for e in made for r in responses(e))
+    assert answers.keys() == {"Yes", "No"} and min(answers.values()) > 0.25 * answers.total()
+    for example in made:
+        assert len(responses(example)) == 3 and (example["input_ids"] == ids.cxr).sum() == 1
+
+
+def test_a_report_that_does_not_match_has_other_findings(rows, store, extended):
+    _, tokenizer, ids = extended
+    normal = [row for row in rows if row.uid in "ab"]
+    same = [replace(row, labels={}) for row in normal]
+    made = examples(TaskMix(same, store, tokenizer, ids, MixConfig(report=0, image=0, question=0, text=0, match=1)))
+    assert {tokenizer.decode(r[:-1]).strip() for e in made for r in responses(e)} == {"Yes"}

@@ -103,7 +103,7 @@ def test_unknown_recipe(tmp_path: Path) -> None:
         ("codec.kind=codek", r"codec: kind 'codek' is not one of .* \(did you mean 'codec'\?\)"),
         ("codec.start=later", r"codec\.start: no earlier stage is called 'later'"),
         ("codec.corpora=[made-ip]", r"codec\.corpora: the recipe has no corpus 'made-ip' \(did you mean 'made-up'\?\)"),
-        ("codec.loss.phi=1", r"codec: loss\.clinical and loss\.phi need a classifier stage"),
+        ("codec.loss.phi=1", r"codec: loss\.clinical, loss\.phi and loss\.distilled need a classifier stage"),
         ("codec.frozen_codes=true", r"codec: frozen_codes needs a codec whose codes are kept; name it as start"),
         ("model.codec=codex", r"model\.codec: no stage is called 'codex' \(did you mean 'codec'\?\)"),
         ("corpora.made-up.kind=indianna", r"corpora\.made-up\.kind: 'indianna' is not one of"),

@@ -6,6 +6,8 @@
   2018, arXiv 1801.03924), over several layers of an ImageNet network, on a random crop at full resolution.
 - `lpips`: LPIPS itself, with the package `lpips` and its VGG weights where they are on the machine; off by default.
 - `clinical`: the same over several layers of the clinical classifier, on the whole image.
+- `distilled`: 1 - cosine between the classifier's last feature map and what a small head makes of the codes for it, as
+  in VQ-KD (BEiT v2, Peng et al. 2022, arXiv 2208.06366): codes that must tell what the classifier sees.
 - `phi`: squared distance of the classifier's pooled features, LLM-CXR's clinical-information-preserving loss
   (arXiv 2305.11490, section 3.1), as a mean over features.
 
@@ -21,10 +23,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from radloom.classifier.model import ClinicalClassifier
-from radloom.classifier.network import EfficientNetLite
+from radloom.classifier.network import FEATURES, EfficientNetLite
 from radloom.errors import MissingPackageError, RecipeError
 
 M = TypeVar("M", bound=nn.Module)
@@ -52,6 +55,7 @@ class LossWeights:
     phi: float = 1.0
     adversarial: float = 0.1
     projected: float = 0.0
+    distilled: float = 0.0
     adversarial_start: float = 0.25
     adversarial_ramp: float = 0.25
     crop: int = 128
@@ -98,6 +102,7 @@ class ReconstructionLoss(nn.Module):
             ("projected", imagenet),
             ("clinical", classifier),
             ("phi", classifier),
+            ("distilled", classifier),
             ("lpips", lpips),
         )
         for name, network in needed:
@@ -142,6 +147,22 @@ class ReconstructionLoss(nn.Module):
                 terms["phi"] = (_pooled(ours_maps[-1]) - _pooled(target[-1])).square().mean()
         total = sum((getattr(w, name) * term for name, term in terms.items()), start=output.new_zeros(()))
         return total, terms
+
+
+class Distiller(nn.Module):
+    """From codebook vectors (b, d, h, w) to the classifier's last feature map at half of that side."""
+
+    def __init__(self, dim: int, features: int = FEATURES, hidden: int = 128) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(dim, hidden, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2), nn.Conv2d(hidden, features, 1)
+        )
+
+    def forward(self, vectors: Tensor, target: Tensor) -> Tensor:
+        """Mean of 1 - cosine over places; the target (b, features, h', w') is pooled to the same side."""
+        told = self.layers(vectors).float()
+        target = F.adaptive_avg_pool2d(target.float(), told.shape[-2:])
+        return (1 - F.cosine_similarity(told, target, dim=1)).mean()
 
 
 def load_lpips() -> nn.Module:

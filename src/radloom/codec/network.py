@@ -48,11 +48,12 @@ class CodecConfig:
 
 
 class Reconstruction(NamedTuple):
-    """Pixels (b, 1, R, R), codes and commitment (b, h, w)."""
+    """Pixels (b, 1, R, R), codes and commitment (b, h, w), their codebook vectors (b, d, h, w)."""
 
     pixels: Tensor
     codes: Tensor
     commitment: Tensor
+    vectors: Tensor
 
 
 class Block(nn.Module):
@@ -154,7 +155,8 @@ class Codec(nn.Module):
     def forward(self, pixels: Tensor) -> Reconstruction:
         """Through the codes and back; the pixels are not clamped, so that the loss sees overshoot."""
         quantised = self.quantiser(self.encoder(pixels))
-        return Reconstruction(self.decoder(quantised.vectors).float(), quantised.codes, quantised.commitment)
+        pixels = self.decoder(quantised.vectors).float()
+        return Reconstruction(pixels, quantised.codes, quantised.commitment, quantised.vectors)
 
 
 def codes_fingerprint(codec: Codec, transform: Transform) -> str:

@@ -13,12 +13,15 @@ from torch import Tensor
 from radloom.classifier.network import PYRAMID
 from radloom.classifier.saliency import as_pixels
 from radloom.codec.discriminator import PatchDiscriminator, ProjectedDiscriminator, hinge, mean_logit
-from radloom.codec.losses import ReconstructionLoss, same_crop
+from radloom.codec.losses import Distiller, ReconstructionLoss, same_crop
 from radloom.codec.network import Codec, save_codec
 from radloom.corpora.images import XrayImages
 from radloom.imaging import sheet
 from radloom.scores.images import psnr, ssim
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
+
+ADVERSARIES = ("adversarial", "projected")
+"""Discriminators, by the names of their weights."""
 
 JUDGED_LEVELS = 4
 """Feature maps that the projected discriminator sees: strides 2 to 16."""
@@ -46,6 +49,8 @@ class CodecStage(Stage):
         self.train, self.val, self.loss, self.salient = train, val, loss, salient
         # a quarter faster on a CPU
         self.modules = {"codec": codec.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
+        if loss.weights.distilled:
+            self.modules["distiller"] = Distiller(codec.config.code_dim)
         if loss.weights.adversarial:
             self.modules["adversarial"] = PatchDiscriminator()
         if loss.weights.projected:
@@ -76,8 +81,13 @@ class CodecStage(Stage):
         commitment = (output.commitment if cells is None else output.commitment * cells).mean()
         total = total + weights.commitment * commitment
         terms |= {"commitment": commitment, "used_in_batch": _share_used(output.codes, self._codes)}
+        if "distiller" in self.modules and self.loss.classifier is not None:
+            with torch.no_grad():
+                target = self.loss.classifier.pyramid(pixels, pixels.shape[-1])[-1]
+            terms["distilled"] = self.modules["distiller"](output.vectors, target)
+            total = total + weights.distilled * terms["distilled"]
         done = clock.step / clock.steps - weights.adversarial_start
-        adversaries = {k: v for k, v in self.modules.items() if k != "codec"} if done >= 0 else {}
+        adversaries = {k: v for k, v in self.modules.items() if k in ADVERSARIES} if done >= 0 else {}
         if not adversaries:
             yield Loss(total, terms)
             return

@@ -102,6 +102,20 @@ OBSERVE = (
 )
 """Report -> what it says of each observation, text alone."""
 
+MATCH = (
+    "Is this its report?",
+    "Does this report belong to the X-ray?",
+    "Is this the report of this X-ray?",
+    "Does this text describe the X-ray?",
+    "Do X-ray and report match?",
+    "Was this written about this X-ray?",
+    "Does the X-ray show this?",
+    "Is this report right?",
+    "As a radiologist, would you sign this report?",
+    "Check this report against the X-ray.",
+)
+"""X-rays and a report -> whether they belong together."""
+
 WORDINGS = 10
 """Wordings a task."""
 
@@ -112,6 +126,9 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
 )
 """The layout for tools that hold a conversation without radloom."""
+
+YES_NO = {True: "Yes", False: "No"}
+"""Answers to whether X-rays and a report match."""
 
 _NAMED = {
     Sections.FINDINGS: "findings",
@@ -160,12 +177,13 @@ def format_observations(labels: Mapping[str, Mention]) -> str:
 
 def fixed_texts() -> Iterator[str]:
     """Every text that prompts and answers are built from, so that a cut vocabulary keeps its tokens."""
-    for wordings in (REPORT, DRAW, QUESTION, IMPRESSION, OBSERVE):
+    for wordings in (REPORT, DRAW, QUESTION, IMPRESSION, OBSERVE, MATCH):
         for wording in wordings:
             for sections in Sections:
                 for view in View:
                     yield wording.format(sections=_NAMED[sections], view=view.value)
     yield format_answer(Report(findings="A.", impression="A."))
+    yield from YES_NO.values()
     for mention in Mention:
         yield format_observations(dict.fromkeys(OBSERVATIONS, mention))
 
@@ -208,6 +226,11 @@ class Prompter:
     def further_question(self, question: str) -> list[int]:
         """Asks one more question about the images that stand before it."""
         return self._ask(question, [])
+
+    def match(self, report: Report, images: Sequence[list[int]], sections: Sections, wording: int = 0) -> list[int]:
+        """Asks whether sections of a report belong to images; without images, to those that stand before."""
+        given = [token for image in images for token in image]
+        return self._ask(MATCH[wording], given + self.encode(format_answer(report, sections)))
 
     def impression(self, findings: str, wording: int = 0) -> list[int]:
         """Asks for the impression that follows from findings."""

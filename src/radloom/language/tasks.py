@@ -23,7 +23,15 @@ from radloom.corpora.manifest import ImageRef, Row
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.losses import IGNORED
-from radloom.language.prompts import WORDINGS, Prompter, Sections, format_answer, format_observations, has_sections
+from radloom.language.prompts import (
+    WORDINGS,
+    YES_NO,
+    Prompter,
+    Sections,
+    format_answer,
+    format_observations,
+    has_sections,
+)
 from radloom.language.vocabulary import TokenIds
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.study import OBSERVATIONS, Mention, Question, Report, View
@@ -36,6 +44,7 @@ class Task(StrEnum):
     IMAGE = "image"
     QUESTION = "question"
     TEXT = "text"
+    MATCH = "match"
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ class MixConfig:
     """Which examples an epoch has. The defaults are LLM-CXR's stage 1.
 
     Attributes:
-        report, image, question, text: share of each task: X-ray -> report, report -> X-ray, questions, text alone.
+        report, image, question, text, match: share of each task: X-ray -> report, report -> X-ray, questions, text
+            alone, whether an X-ray and a report belong together.
         views: views that are shown and drawn.
         sections: sections that are asked for and given.
         first_study: of each patient, only the first study that is listed.
         two_views: how often the other view is shown too, where there is one.
         questions: most questions about one image in a sequence.
+        matches: reports that are held against one image in a sequence; about half are its own.
         drop_text, drop_images: how often the condition of a drawing, or the images of a report, become `<null>`, for
             guidance. A report without images is short, and teaches to write what its statements say.
         abnormal: how many times as often as others a study occurs that has a finding.
@@ -63,11 +74,13 @@ class MixConfig:
     image: float = 0.3
     question: float = 0.2
     text: float = 0.2
+    match: float = 0.0
     views: tuple[View, ...] = tuple(View)
     sections: tuple[Sections, ...] = tuple(Sections)
     first_study: bool = False
     two_views: float = 0.25
     questions: int = 4
+    matches: int = 3
     drop_text: float = 0.1
     drop_images: float = 0.0
     abnormal: int = 1
@@ -175,7 +188,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         self.prompter = Prompter(tokenizer, ids)
         self.epoch = 0
         rows = _first_studies(rows) if config.first_study else rows
-        rows = [row for row in rows for _ in range(config.abnormal if _has_finding(row) else 1)]
+        rows = [row for row in rows for _ in range(config.abnormal if _findings(row) else 1)]
         for ref in (ref for row in rows for ref in row.images):
             if ref.path not in store:
                 raise ManifestError(f"{ref.path} is not in the token store; build the store again from this manifest.")
@@ -199,7 +212,12 @@ class TaskMix(Dataset[dict[str, Any]]):
         """One example: `input_ids`, `labels` and `weights` (s,), labels -100 where not trained on; `tags` names it."""
         task, unit = self._place(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
-        build = {Task.REPORT: self._report, Task.IMAGE: self._image, Task.QUESTION: self._question}
+        build = {
+            Task.REPORT: self._report,
+            Task.IMAGE: self._image,
+            Task.QUESTION: self._question,
+            Task.MATCH: self._match,
+        }
         example = build.get(task, self._text)(unit, rng)
         ids = torch.tensor(example.ids[: self.config.max_length])
         weights = torch.tensor(example.weights[: self.config.max_length]) * self._factors[ids]
@@ -300,6 +318,27 @@ class TaskMix(Dataset[dict[str, Any]]):
             example.add(self.prompter.further_question(question.question), self.prompter.answer(question.answer))
         return example
 
+    def _match(self, unit: _Unit, rng: np.random.Generator) -> Example:
+        images = self._views(unit.row, unit.view, rng)
+        example, others = Example(), self.units[Task.MATCH]
+        for number in range(self.config.matches):
+            own = bool(rng.random() < 0.5)
+            row = unit.row if own else self._unlike(unit.row, others, rng)
+            own = own or row is unit.row
+            sections = self._sections(row.report, rng)
+            prompt = self.prompter.match(row.report, [] if number else images, sections, int(rng.integers(WORDINGS)))
+            example.add(prompt, self.prompter.answer(YES_NO[own]))
+        return example
+
+    @staticmethod
+    def _unlike(row: Row, others: Sequence[_Unit], rng: np.random.Generator) -> Row:
+        """A study with other findings, whose report cannot pass for that of `row`; `row` itself if none was met."""
+        for _ in range(20):
+            other = _choose(others, rng).row
+            if _findings(other) != _findings(row):
+                return other  # type: ignore[no-any-return]
+        return row
+
     def _text(self, unit: _Unit, rng: np.random.Generator) -> Example:
         row, wording = unit.row, int(rng.integers(WORDINGS))
         if _choose(_text_tasks(row), rng) == "impression":
@@ -368,8 +407,8 @@ def _first_studies(rows: Sequence[Row]) -> list[Row]:
     return list(first.values())
 
 
-def _has_finding(row: Row) -> bool:
-    return any(row.labels.get(o) is Mention.POSITIVE for o in OBSERVATIONS if o != NO_FINDING)
+def _findings(row: Row) -> set[str]:
+    return {o for o in OBSERVATIONS if o != NO_FINDING and row.labels.get(o) is Mention.POSITIVE}
 
 
 def _text_tasks(row: Row) -> list[str]:

@@ -161,9 +161,10 @@ class TrainCodec(StageConfig):
     saliency: SaliencyConfig | None = None
 
     def __post_init__(self) -> None:
-        if (self.loss.clinical or self.loss.phi) and not self.classifier:
+        if (self.loss.clinical or self.loss.phi or self.loss.distilled) and not self.classifier:
             raise RecipeError(
-                f"{self.name}: loss.clinical and loss.phi need a classifier stage; name it, or set both to 0."
+                f"{self.name}: loss.clinical, loss.phi and loss.distilled need a classifier stage; name it, or set all "
+                "three to 0."
             )
         if self.frozen_codes and not self.start:
             raise RecipeError(f"{self.name}: frozen_codes needs a codec whose codes are kept; name it as start.")
