@@ -191,6 +191,17 @@ def test_reconstruct_scores_a_manifest_and_draws_pairs(cli, tiny_model: Path, pr
     assert "Pleural Effusion" in cli(*run).out
 
 
+def test_reconstruct_probes_the_codes(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
+    run = ("reconstruct", prepared, "-o", tmp_path / "pairs.png", "--model", tiny_model, "--probe")
+    text = cli(*run, "--split", "val")
+    assert text.code == 0
+    assert re.search(r"^ +differs +agrees +AUROC +then +codes$", text.out, re.MULTILINE)
+    found = json.loads(cli(*run, "--split", "val", "--json").out)
+    assert 0 <= found["scores"]["auroc[Pleural Effusion, codes probe]"] <= 1
+    for wrong in ((), ("--split", "train")):
+        assert "name a manifest and --split val" in cli(*run, *wrong).err
+
+
 def test_reconstruct_takes_images_and_another_codec(cli, tiny_model: Path, chest_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     run = ("reconstruct", chest_file, chest_file, "-o", out, "--model", tiny_model, "--codec", tiny_model / "codec")

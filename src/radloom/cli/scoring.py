@@ -53,6 +53,10 @@ def reconstruct_command(
     codec: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A codec to use instead of the model's, e.g. of a training run.")
     ] = None,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also learn on the codes of train what the split shows: minutes for thousands."),
+    ] = False,
     model: ModelName = "nano",
     device: Device = "cpu",
     as_json: Json = False,
@@ -61,21 +65,35 @@ def reconstruct_command(
     check_output(out, ".png")
     from radloom.evaluation.bench import spread
     from radloom.evaluation.codec import comparison, score_codec
+    from radloom.evaluation.probe import PROBE, codes_of, score_probe
     from radloom.imaging import write_png
     from radloom.models import load_vision
+    from radloom.scores.names import score_name
 
     network, classifier, transform = load_vision(model, codec=codec, device=device)
     xrays, labels = _xrays(inputs, split, images, transform, limit)
+    train: tuple[Sequence[Tensor], np.ndarray | None] | None = None
+    if probe:
+        if labels is None or split in (None, "train"):
+            raise RadloomError("--probe learns on train and reads a split beside it; name a manifest and --split val.")
+        train = _xrays(inputs, "train", images, transform, None)
     scores = score_codec(network, classifier, xrays, labels, progress=Counter("images"))
     write_png(comparison(network, spread(xrays, n)), out)
-    table = [f"{'':<28}{'differs':>8}{'agrees':>8}{'AUROC':>8}{'then':>8}"]
+    told: dict[str, float | None] = {}
+    if train and train[1] is not None and labels is not None:
+        learned = codes_of(network, train[0], Counter("codes of train")), train[1]
+        found = score_probe(network.quantiser.codebook, learned, (codes_of(network, xrays), labels))
+        told = {name: None if score is None else score.value for name, score in found.items()}
+    columns = ["differs", "agrees", "AUROC", "then", *(["codes"] if told else [])]
+    table = [f"{'':<28}" + "".join(f"{column:>8}" for column in columns)]
     for name, verdict in scores.verdicts.items():
-        areas = "".join(
-            f"{'-' if a is None else format(a, '.3f'):>8}" for a in (verdict.auroc, verdict.auroc_reconstructed)
-        )
-        table.append(f"{name:<28}{verdict.difference:>8.3f}{verdict.agreement:>8.3f}{areas}")
-    text = [f"{name:<60}{value:.3f}" for name, value in scores.scores().items()]
-    data = {"out": str(out), **asdict(scores), "scores": scores.scores()}
+        areas = [verdict.auroc, verdict.auroc_reconstructed]
+        areas += [told[score_name("auroc", name, PROBE)]] if told else []
+        cells = "".join(f"{'-' if a is None else format(a, '.3f'):>8}" for a in areas)
+        table.append(f"{name:<28}{verdict.difference:>8.3f}{verdict.agreement:>8.3f}{cells}")
+    means = scores.scores() | {name: score for name, score in told.items() if name.startswith("auroc_m")}
+    text = [f"{name:<60}{value:.3f}" for name, value in means.items() if value is not None]
+    data = {"out": str(out), **asdict(scores), "scores": scores.scores() | told}
     return Answer(data, "\n".join([f"{out}", f"{scores.images} images", *text, "", *table]))
 
 
