@@ -129,6 +129,37 @@ def _scale(classifier: Any) -> Any:
     return EvidenceScale.fit(evidence(classifier.eval(), torch.stack(pictures)).numpy())
 
 
+def write_corpus(root: Path, name: str = "made-up") -> Any:
+    """Six train and four val studies of two views, every second one with a large heart that its report mentions."""
+    from radloom.corpora.manifest import ImageRef, Manifest, Row
+    from radloom.study import Mention, Report, View
+
+    rows = []
+    for i, split in enumerate(["train"] * 6 + ["val"] * 4):
+        images = []
+        for view in View:
+            rng = np.random.default_rng((i, view is View.LATERAL))
+            pixels = rng.normal(60, 12, (40, 36))
+            pixels[12:30, 16 : 24 + 6 * (i % 2)] += 120  # the heart, on the right of the picture
+            path = root / f"{i}-{view}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+            images.append(ImageRef(path.name, view))
+        size = "enlarged" if i % 2 else "normal in size"
+        rows.append(
+            Row(
+                uid=f"s{i}",
+                patient=f"p{i}",
+                split=split,
+                images=tuple(images),
+                report=Report(findings=f"The heart is {size}. The lungs are clear."),
+                labels={"Cardiomegaly": Mention.POSITIVE if i % 2 else Mention.NEGATIVE},
+                corpus=name,
+            )
+        )
+    return Manifest(rows, root, name)
+
+
 def make_folder_corpus(folder: Path, studies: int = 6) -> Path:
     """A folder with a table: studies of two views, a report and a question, every third one in val."""
     rows = ["uid,split,frontal,lateral,findings,impression,qid,question,answer,answer_type"]

@@ -69,10 +69,8 @@ def recipe(base: Path) -> dict:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder."""
-    from conftest import write_corpus
-
     root = tmp_path_factory.mktemp("mavilt")
-    corpus = write_corpus(root / "raw")
+    corpus = tiny.write_corpus(root / "raw")
     corpus.write(root / "run" / "corpora" / "made-up")
     (root / "tiny.yaml").write_text(yaml.safe_dump(recipe(tiny.make_base(root / "base"))))
     with pytest.MonkeyPatch.context() as patch:
