@@ -289,7 +289,20 @@ class Model:
         observations: Sequence[str] = OBSERVATIONS[1:],
         method: SaliencyMethod | str = SaliencyMethod.GRADIENT,
     ) -> np.ndarray:
-        """Where the classifier finds what it finds: (R / 16, R / 16) float32, mean 1. See `classifier.saliency`."""
+        """Where the classifier finds what it finds.
+
+        Args:
+            image: the X-ray.
+            observations: of which; by default all but "No Finding". A map of what is not there means little.
+            method: `"gradient"` or `"grad-cam"`, see `classifier.saliency`.
+
+        Returns:
+            (R / 16, R / 16) float32, none negative, mean 1.
+
+        Raises:
+            ImageError: an image that cannot be read.
+            RadloomError: an unknown observation or method.
+        """
         return saliency(self.classifier, self.pixels([image]), observations, method)[0].cpu().numpy()
 
     def view(self, image: Image | str) -> View:

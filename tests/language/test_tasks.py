@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from radloom.classifier.saliency import SaliencyConfig
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.prompts import Sections
@@ -208,7 +209,7 @@ def test_drawn_codes_weigh_as_salient_as_their_cells(rows, store, extended):
         "saliency": np.tile(cells, (len(paths), 1)),
     }
     salient = TokenStore(tables, {path: [i] for i, path in enumerate(paths)}, (4, 4), "codec-1")
-    made = examples(TaskMix(rows, salient, tokenizer, ids, SURE, salient=0.5))
+    made = examples(TaskMix(rows, salient, tokenizer, ids, SURE, saliency=SaliencyConfig("classifier", 0.5)))
     assert {e["tags"]["task"] for e in made} == {"report", "image", "question", "text"}
     for example in made:
         trained = example["labels"] != -100

@@ -50,6 +50,10 @@ class SaliencyConfig:
         if not 0 < self.share <= 1:
             raise RecipeError(f"saliency.share is {self.share}; give more than 0 and at most 1, or leave saliency out.")
 
+    def weights(self, cells: Tensor) -> Tensor:
+        """Weights, with mean 1, of cells whose saliency has mean 1; any shape."""
+        return 1 - self.share + self.share * cells
+
 
 def saliency(
     classifier: ClinicalClassifier,

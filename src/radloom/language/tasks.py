@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from radloom.classifier.evidence import EvidenceScale
+from radloom.classifier.saliency import SaliencyConfig
 from radloom.corpora.manifest import ImageRef, Row
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
@@ -162,7 +163,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         config: the mix.
         seed: of everything random.
         scale: of evidence, for a model that has it.
-        salient: share of the weight of a drawn code that follows its cell's saliency.
+        saliency: weighs drawn codes by their cells, whose saliency is in the store; even weights if None.
 
     Raises:
         RecipeError: a task of the mix that no study fits.
@@ -178,10 +179,10 @@ class TaskMix(Dataset[dict[str, Any]]):
         config: MixConfig = STAGE_1,
         seed: int = 0,
         scale: EvidenceScale | None = None,
-        salient: float = 0.0,
+        saliency: SaliencyConfig | None = None,
     ) -> None:
         self.store, self.ids, self.config, self.seed, self.scale = store, ids, config, seed, scale
-        self.salient = salient
+        self.saliency = saliency
         self._factors = torch.ones(max(tokenizer.get_vocab().values()) + 1)  # weight of a token, by its id
         self._factors[ids.evidence] = config.evidence_weight
         self._factors[ids.statements] = config.statement_weight
@@ -296,11 +297,11 @@ class TaskMix(Dataset[dict[str, Any]]):
         ref = _choose([r for r in unit.row.images if r.view is unit.view], rng)
         variant = self._variant(ref, rng)
         drawn = [*self._encode(ref, variant)[len(self.ids.opening(unit.view)) :], self.ids.end]
-        weights = np.ones(len(drawn))
-        if self.salient:
+        weights = torch.ones(len(drawn))
+        if self.saliency:
             first = len(self.ids.evidence)
-            cells = self.store.saliency(ref.path, variant)
-            weights[first : first + len(cells)] = 1 - self.salient + self.salient * cells
+            cells = torch.from_numpy(self.store.saliency(ref.path, variant))
+            weights[first : first + len(cells)] = self.saliency.weights(cells)
         return Example().add(prompt, drawn, weights.tolist())
 
     def _question(self, unit: _Unit, rng: np.random.Generator) -> Example:

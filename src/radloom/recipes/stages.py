@@ -195,7 +195,7 @@ class TrainCodec(StageConfig):
 
         def weights(index: int) -> Tensor:
             cells = torch.from_numpy(store.saliency(train.entries[index].ref.path)).view(store.grid)
-            return 1 - config.share + config.share * cells
+            return config.weights(cells)
 
         return weights
 
@@ -265,7 +265,6 @@ class TuneLanguage(StageConfig):
         language = self._begin(workshop, codec, stores["train"].grid, made_by, sight, rows["train"])
         scale = language.sight.scale if language.sight else None
         configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
-        salient_share = self.saliency.share if self.saliency else 0.0
         train, val = (
             TaskMix(
                 rows[split],
@@ -275,7 +274,7 @@ class TuneLanguage(StageConfig):
                 configs[split],
                 self.train.seed,
                 scale,
-                salient_share if split == "train" else 0.0,
+                self.saliency if split == "train" else None,
             )
             for split in ("train", "val")
         )
