@@ -1,10 +1,12 @@
+import dataclasses
+
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from radloom.errors import CheckpointError
-from radloom.language.vocabulary import CONTROL, ImageVocabulary, TokenIds
-from radloom.study import View
+from radloom.language.vocabulary import CONTROL, POSITIVE, ImageVocabulary, TokenIds
+from radloom.study import OBSERVATIONS, View
 
 
 def test_every_code_survives_saving_and_reading_the_tokenizer(extended, vocabulary, tmp_path):
@@ -63,6 +65,27 @@ def test_near_codes_become_near_tokens(base, vocabulary):
         assert distance[0, 1] == distance[0, 1:].min()
         assert torch.corrcoef(torch.stack([distance.flatten(), codes_apart.flatten()]))[0, 1] > 0.9
         assert 0.5 < rows.std() / spread < 2
+
+
+def test_statements_begin_as_the_words_they_stand_for(base, vocabulary):
+    model, tokenizer = base
+    known = sorted(tokenizer.get_vocab().values())
+    ids = dataclasses.replace(vocabulary, statements=True).extend(tokenizer, model)
+    for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+        weight = table.weight.detach()
+        mean = weight[known].mean(0)
+
+        def like(token, word, weight=weight, mean=mean):
+            words = tokenizer(word, add_special_tokens=False).input_ids
+            return torch.cosine_similarity(weight[token] - mean, (weight[words] - mean).sum(0), dim=0)
+
+        statements = ids.statements
+        assert float(weight[statements].std()) == pytest.approx(float(weight[known].std()), rel=0.2)
+        for i, observation in enumerate(OBSERVATIONS):
+            own = like(statements[i, POSITIVE], f" {observation.lower()}")
+            assert own > 0.5
+            assert own > like(statements[i - 1, POSITIVE], f" {observation.lower()}")
+        assert like(statements[1, POSITIVE], " positive") > 0.5 > like(statements[1, 1], " positive")
 
 
 def test_the_same_seed_gives_the_same_rows(vocabulary):

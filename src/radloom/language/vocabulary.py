@@ -92,7 +92,8 @@ class ImageVocabulary:
 
         New rows start at the mean of the text rows plus a little noise. Code rows, where a codebook is given, are a
         random projection of the centred codebook with the spread of the text rows, so that near codes are near tokens;
-        the levels of an evidence channel lie on a line for the same reason.
+        the levels of an evidence channel lie on a line for the same reason. A statement's row is made of the rows of
+        its words: begun near the mean, all statements look alike, and the prose learns to do without them.
 
         Args:
             tokenizer: changed in place.
@@ -113,7 +114,8 @@ class ImageVocabulary:
         ids = TokenIds.of(tokenizer, self)
         if model is not None:
             known = tokenizer.get_vocab()
-            _add_rows(model, old, [known[name] for name in names], ids, codebook, seed)
+            words = [_words(tokenizer, name) for name in self.statement_names()]
+            _add_rows(model, old, [known[name] for name in names], ids, words, codebook, seed)
         return ids
 
 
@@ -259,8 +261,21 @@ def _table(known: dict[str, int], names: list[str], columns: int) -> Tensor:
     return torch.tensor([known[name] for name in names], dtype=torch.long).view(-1, columns)
 
 
+def _words(tokenizer: PreTrainedTokenizerBase, statement: str) -> list[list[int]]:
+    """`<say:pleural-effusion:positive>` -> the text tokens of " pleural effusion" and those of " positive"."""
+    _, *parts = statement.strip("<>").split(":")
+    encoded = (tokenizer(" " + part.replace("-", " "), add_special_tokens=False) for part in parts)
+    return [list(one.input_ids) for one in encoded]
+
+
 def _add_rows(
-    model: PreTrainedModel, old: list[int], added: list[int], ids: TokenIds, codebook: Tensor | None, seed: int
+    model: PreTrainedModel,
+    old: list[int],
+    added: list[int],
+    ids: TokenIds,
+    words: list[list[list[int]]],
+    codebook: Tensor | None,
+    seed: int,
 ) -> None:
     """Rows of the embedding and of the head for those tokens of `added` that were not in the vocabulary before."""
     rows: Any = model.get_input_embeddings().weight
@@ -270,12 +285,20 @@ def _add_rows(
     embedding: Any = model.get_input_embeddings()
     head: Any = model.get_output_embeddings()
     for table in {id(t): t for t in (embedding.weight, head.weight)}.values():
-        _fill(table.data, text, new, ids, codebook, seed)
+        _fill(table.data, text, new, ids, words, codebook, seed)
     if getattr(head, "bias", None) is not None:
         head.bias.data[new] = head.bias.data[text].mean()
 
 
-def _fill(table: Tensor, text: Tensor, new: Tensor, ids: TokenIds, codebook: Tensor | None, seed: int) -> None:
+def _fill(
+    table: Tensor,
+    text: Tensor,
+    new: Tensor,
+    ids: TokenIds,
+    words: list[list[list[int]]],
+    codebook: Tensor | None,
+    seed: int,
+) -> None:
     codes = ids.codes
     known = table[text].float()
     mean, spread = known.mean(0), (known - known.mean(0)).std()
@@ -296,3 +319,8 @@ def _fill(table: Tensor, text: Tensor, new: Tensor, ids: TokenIds, codebook: Ten
         rows = mean + spread * ((at + steps * along) / 2**0.5).flatten(0, 1).to(table.device)
         fresh = torch.isin(ids.evidence.flatten(), new)
         table[ids.evidence.flatten()[fresh]] = rows[fresh].to(table.dtype)
+    for token, parts in zip(ids.statements.flatten(), words, strict=True):
+        if token in new:
+            sums = torch.stack([(table[part].float() - mean).sum(0) for part in parts])  # (2, hidden)
+            row = (sums / sums.std(1, keepdim=True)).sum(0) / 2**0.5
+            table[token] = (mean + spread * row).to(table.dtype)
