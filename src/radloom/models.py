@@ -36,9 +36,9 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
-from radloom.language.prompts import Sections, format_answer, parse_answer
+from radloom.language.prompts import Sections, format_answer, parse_answer, stated
 from radloom.reports.sections import parse_report
-from radloom.study import OBSERVATIONS, Image, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Mention, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -60,12 +60,15 @@ class Sampling:
         top_p: share of probability that is drawn from.
         guidance: classifier-free guidance; 1 is none.
         max_tokens: longest text.
+        candidates: reports that a model with statements writes of the same statements. The one is kept that says of
+            most observations what was stated of them, as the rule-based labeller reads it.
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
     guidance: float = 1.0
     max_tokens: int = 160
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -488,8 +491,7 @@ class Model:
         progress: Progress | None,
         thresholds: Sequence[float] | None = None,
     ) -> list[str]:
-        stated = len(thresholds or ())
-        room = self.language.model.config.max_position_embeddings - how.max_tokens - stated
+        room = self.language.model.config.max_position_embeddings - how.max_tokens - len(thresholds or ())
         longest = max(map(len, prompts))
         if longest > room:
             raise ReportError(f"The prompt is {longest} tokens long; at most {room} fit. Shorten the text.")
@@ -504,9 +506,17 @@ class Model:
             null_prompts=None if null is None else [null] * len(prompts),
             guidance=1.0 if null is None else how.guidance,
             thresholds=thresholds,
+            candidates=how.candidates if thresholds else 1,
+            judge=self._consistency,
             progress=progress,
         )
         return [self.prompter.decode(answer) for answer in answers]
+
+    def _consistency(self, answer: list[int]) -> float:
+        """Observations, out of 14, that an answer's text calls positive exactly where its statements do, less 14."""
+        said, written = self.language.ids.said(answer), stated(self.prompter.decode(answer))
+        positive = ({o for o, mention in labels.items() if mention is Mention.POSITIVE} for labels in (said, written))
+        return -float(len(set.symmetric_difference(*positive)))
 
 
 def as_view(view: View | str) -> View:

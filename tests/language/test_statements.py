@@ -6,10 +6,11 @@ from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError, RadloomError, RecipeError
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel, Sight
-from radloom.language.prompts import Prompter, Sections
+from radloom.language.prompts import Prompter, Sections, parse_answer
 from radloom.language.statements import LEAST, matched_thresholds, positive_probabilities
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
+from radloom.reports.labeller import label
 from radloom.study import OBSERVATIONS, Mention, Report
 
 SEEING = ImageVocabulary(codes=32, grid=(4, 4), evidence=("heart", "heart-side"), levels=3, statements=True)
@@ -92,8 +93,9 @@ def test_prompts_to_draw_end_with_what_the_text_says(extended):
     at = prompt.index(ids.response)
     assert ids.said(prompt[at - 14 : at]) == {"Cardiomegaly": Mention.POSITIVE, "Pneumothorax": Mention.NEGATIVE}
     assert not ids.said(prompter.draw(Report(), "frontal"))
-    answer = prompter.report_answer(Report(findings="The lungs are clear."), LABELS, Sections.FINDINGS)
-    assert ids.said(answer[:14]) == LABELS
+    report = Report(findings="The lungs are clear.", impression="Cardiomegaly.")
+    answer = prompter.report_answer(report, Sections.FINDINGS)
+    assert ids.said(answer[:14]) == label(Report(findings=report.findings))  # of the section that is written alone
     assert prompter.decode(answer) == "FINDINGS: The lungs are clear."  # statements are not read out
 
 
@@ -130,6 +132,48 @@ def test_statements_come_before_text_and_one_by_one_as_in_a_batch(extended, prom
     assert generate_text(model, ids, prompts[1:], seeds=[4], **how)[0] == both[1]
     for answer in both:
         assert [token in row for token, row in zip(answer[:14], ids.statements, strict=True)] == [True] * 14
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_the_candidate_that_the_judge_finds_best_is_kept(extended, prompts, guidance):
+    model, tokenizer, ids = extended
+    nulls = [Prompter(tokenizer, ids).report([])] * 2
+    heard = []
+
+    def judge(answer):
+        heard.append(answer)
+        return -float(answer[-1])
+
+    def write(pick, **more):
+        return generate_text(
+            model, ids, prompts[pick], seeds=[3, 4][pick], null_prompts=nulls[pick], guidance=guidance,
+            max_tokens=6, min_tokens=6, thresholds=[0.25] * 14, temperature=1.0, **more,
+        )  # fmt: skip
+
+    kept = write(slice(None), candidates=3, judge=judge)
+    of_each = [heard[:3], heard[3:6]]
+    for best, candidates in zip(kept, of_each, strict=True):
+        assert len({tuple(c[:14]) for c in candidates}) == 1 and len({tuple(c) for c in candidates}) == 3
+        assert best[-1] == min(c[-1] for c in candidates)
+    assert [candidates[0] for candidates in of_each] == write(slice(None))  # the first is what one alone would be
+    assert write(slice(1, 2), candidates=3, judge=judge)[0] == kept[1]
+    assert write(slice(None), candidates=3, judge=judge, use_cache=False) == kept
+
+
+def test_of_equal_candidates_the_likeliest_is_kept(extended, prompts):
+    model, _, ids = extended
+    heard = []
+    how = {"max_tokens": 5, "min_tokens": 5, "temperature": 1.0, "seeds": [3]}
+    (kept,) = generate_text(model, ids, prompts[:1], candidates=4, judge=lambda a: heard.append(a) or 0.0, **how)
+
+    @torch.no_grad()
+    def likelihood(answer):
+        logits = model(torch.tensor([prompts[0] + answer])).logits[0, -6:-1][:, ids.text]
+        return float(logits.log_softmax(-1)[range(5), torch.searchsorted(ids.text, torch.tensor(answer))].mean())
+
+    assert likelihood(kept) == max(map(likelihood, heard)) > min(map(likelihood, heard))
+    with pytest.raises(RadloomError, match="candidates 0 is out of range"):
+        generate_text(model, ids, prompts[:1], candidates=0, **how)
 
 
 def test_too_few_thresholds(extended, prompts):
@@ -234,13 +278,14 @@ def test_tokens_are_weighted_by_their_kind(rows, seen_store, extended):
 def test_reports_are_learned_with_what_they_say(rows, seen_store, extended):
     ids = extended[2]
     plain = mix(rows, seen_store, extended)
-    labels = {row.uid: row.labels for row in rows}
     reports = [e for e in (plain[i] for i in range(len(plain))) if e["tags"]["task"] == "report"]
     for example in reports:
         response = example["labels"][example["labels"] >= 0].tolist()
-        assert ids.said(response[:14]) == labels[example["tags"]["uid"]]
+        text = extended[1].decode(response, skip_special_tokens=True)
+        assert ids.said(response[:14]) == label(parse_answer(text))  # of the sections that were asked for
     prompts, said = plain.report_prompts(5)
     assert len(prompts) == len(said) == 5 and all(prompt[-1] == ids.response for prompt in prompts)
+    assert {"Cardiomegaly": Mention.POSITIVE} in said
 
 
 def test_studies_with_a_finding_come_more_often(rows, seen_store, extended):

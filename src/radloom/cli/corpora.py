@@ -120,6 +120,7 @@ def predict_command(
     guidance: Guidance = None,
     temperature: Temperature = None,
     top_p: TopP = None,
+    candidates: Annotated[int | None, typer.Option(min=1, help="Reports to choose the most consistent of.")] = None,
     images: ImagesFolder = None,
     model: ModelName = "nano",
     device: Device = "cpu",
@@ -144,6 +145,7 @@ def predict_command(
         guidance=guidance,
         temperature=temperature,
         top_p=top_p,
+        candidates=candidates,
     )
     if result.repaired:
         say(f"{out}: the last line was cut short and has been made again.")

@@ -26,6 +26,9 @@ from radloom.language.vocabulary import POSITIVE, TokenIds
 Progress = Callable[[int, int], None]
 """Called after each step with steps done and steps in all."""
 
+Judge = Callable[[list[int]], float]
+"""How good an answer is, given as its token ids, statements included; more is better."""
+
 
 @torch.no_grad()
 def generate_codes(
@@ -100,10 +103,15 @@ def generate_text(
     guidance: float = 1.0,
     min_tokens: int = 1,
     thresholds: Sequence[float] | None = None,
+    candidates: int = 1,
+    judge: Judge | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
 ) -> list[list[int]]:
     """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`; or reports, after statements.
+
+    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept; of equals,
+    the one whose tokens are likeliest on the mean.
 
     Args:
         model: a causal LM with image tokens.
@@ -118,6 +126,8 @@ def generate_text(
         thresholds: write reports of a model with statements, which come first and count beside `max_tokens`: one number
             an observation, called positive where that is at least so probable and drawn from the other states where
             it is not.
+        candidates: texts that are written of each prompt.
+        judge: of candidates; all are equal without.
         use_cache, progress: as in `generate_codes`.
 
     Returns:
@@ -131,32 +141,55 @@ def generate_text(
         raise RadloomError(f"Sampling at temperature {temperature} needs one seed a prompt; give {len(prompts)} seeds.")
     if thresholds is not None and len(thresholds) != len(ids.statements):
         raise RadloomError(f"{len(thresholds)} thresholds given; this model makes {len(ids.statements)} statements.")
+    if candidates < 1:
+        raise RadloomError(f"candidates {candidates} is out of range; give 1 or more.")
     guided = _guided(prompts, null_prompts, guidance)
     stated = 0 if thresholds is None else len(ids.statements)
-    noise = _uniforms(seeds or [0] * len(prompts), stated + max_tokens).to(model.device)
+    noise = _uniforms(seeds or [0] * len(prompts), stated + candidates * max_tokens).to(model.device)
+    spoken = noise[:, stated:].reshape(-1, max_tokens)  # each candidate's own
     allowed = torch.cat([ids.statements.flatten(), ids.text, torch.tensor([ids.end])])
     places = [*_rows(ids.statements)[:stated], *[slice(ids.statements.numel(), None)] * max_tokens]
     end = len(allowed) - 1
     picks = torch.full((len(prompts), len(places)), end, device=model.device)
-    done = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
     with _evaluating(model):
         decoder = _Decoder(model, guided, allowed, len(places), ids.end, use_cache)
         logits = decoder.start()
-        for step, place in enumerate(places):
-            likely = _guide(logits[:, place], guidance, len(prompts))
-            if thresholds is not None and step < stated:
-                likely = _state(likely, thresholds[step])
-            elif step - stated < min_tokens:
-                likely = likely[:, :-1]
-            pick = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
-            picks[:, step] = pick.masked_fill(done, end)
-            done |= picks[:, step] == end
+        for step, place in enumerate(places[:stated]):
+            likely = _state(_guide(logits[:, place], guidance, len(prompts)), thresholds[step])  # type: ignore[index]
+            picks[:, step] = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
+            if step + 1 < len(places):
+                logits = decoder.advance(picks[:, step])
             if progress:
                 progress(step + 1, len(places))
-            if done.all() or step + 1 == len(places):
+        if candidates > 1:
+            logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
+        done = torch.zeros(len(picks), dtype=torch.bool, device=model.device)
+        likelihood, lengths = (torch.zeros(len(picks), device=model.device) for _ in range(2))
+        for step, place in enumerate(places[stated:]):
+            likely = _guide(logits[:, place], guidance, len(picks))
+            if step < min_tokens:
+                likely = likely[:, :-1]
+            pick = _draw(likely, spoken[:, step], temperature, top_p, top_k)
+            likelihood += likely.log_softmax(-1).gather(1, pick[:, None])[:, 0].masked_fill(done, 0.0)
+            lengths += ~done
+            picks[:, stated + step] = (place.start + pick).masked_fill(done, end)
+            done |= picks[:, stated + step] == end
+            if progress:
+                progress(stated + step + 1, len(places))
+            if done.all() or step + 1 == max_tokens:
                 break
-            logits = decoder.advance(picks[:, step])
-    return [[int(allowed[i]) for i in row if i < end] for row in picks.tolist()]
+            logits = decoder.advance(picks[:, stated + step])
+    answers = [[int(allowed[i]) for i in row if i < end] for row in picks.tolist()]
+    return _best(answers, (likelihood / lengths).tolist(), candidates, judge)
+
+
+def _best(answers: list[list[int]], likelihood: list[float], candidates: int, judge: Judge | None) -> list[list[int]]:
+    """Of each so many answers the best by the judge, the likeliest of equals."""
+    if candidates == 1:
+        return answers
+    rank = [(judge(answer) if judge else 0.0, likely) for answer, likely in zip(answers, likelihood, strict=True)]
+    groups = (range(start, start + candidates) for start in range(0, len(answers), candidates))
+    return [answers[max(group, key=rank.__getitem__)] for group in groups]
 
 
 def _state(logits: Tensor, threshold: float) -> Tensor:
@@ -213,6 +246,15 @@ class _Decoder:
         if self.mask is not None:
             self.mask = torch.cat([self.mask, torch.ones_like(new)], 1)
         return self._forward(new if self.use_cache else self.tokens)
+
+    def branch(self, logits: Tensor, copies: int) -> Tensor:
+        """Go on with so many copies of each sequence, which lie side by side; their logits, from those of the last."""
+        self.tokens = self.tokens.repeat_interleave(copies, 0)
+        if self.mask is not None:
+            self.mask = self.mask.repeat_interleave(copies, 0)
+        if self.cache is not None:
+            self.cache.batch_repeat_interleave(copies)
+        return logits.repeat_interleave(copies, 0)
 
     def _forward(self, tokens: Tensor) -> Tensor:
         inputs: dict[str, Any] = {"input_ids": tokens, "use_cache": self.use_cache, "past_key_values": self.cache}

@@ -139,7 +139,8 @@ _HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
 
 
 @lru_cache(maxsize=16384)
-def _labels(text: str) -> dict[str, Mention]:
+def stated(text: str) -> dict[str, Mention]:
+    """What `format_answer`'s text says of each observation; not to be changed, since it is remembered."""
     return label(parse_answer(text))
 
 
@@ -216,7 +217,7 @@ class Prompter:
     def draw(self, report: Report, view: View | str, sections: Sections = Sections.BOTH, wording: int = 0) -> list[int]:
         """Asks for an X-ray of `view` that fits those sections of `report`; ends with `<cxr> <view>`."""
         text = format_answer(report, sections)
-        given = [*self.encode(text), *self.ids.say(_labels(text))] if text else [self.ids.null]
+        given = [*self.encode(text), *self.ids.say(stated(text))] if text else [self.ids.null]
         return self._ask(DRAW[wording].format(view=View(view).value), given) + self.ids.opening(view)
 
     def question(self, question: str, images: Sequence[list[int]], wording: int = 0) -> list[int]:
@@ -240,9 +241,10 @@ class Prompter:
         """Asks what a report says of each observation."""
         return self._ask(OBSERVE[wording], self.encode(format_answer(report)))
 
-    def report_answer(self, report: Report, labels: Mapping[str, Mention], sections: Sections) -> list[int]:
-        """Statements, sections and `<|end|>`: what `report` asks for."""
-        return [*self.ids.say(labels), *self.answer(format_answer(report, sections))]
+    def report_answer(self, report: Report, sections: Sections) -> list[int]:
+        """Statements on what those sections say, the sections and `<|end|>`: what `report` asks for."""
+        text = format_answer(report, sections)
+        return [*self.ids.say(stated(text)), *self.answer(text)]
 
     def answer(self, text: str) -> list[int]:
         """An answer in words, with its `<|end|>`."""

@@ -32,6 +32,7 @@ from radloom.language.prompts import (
     format_answer,
     format_observations,
     has_sections,
+    stated,
 )
 from radloom.language.vocabulary import TokenIds
 from radloom.reports.labeller import NO_FINDING, label
@@ -226,15 +227,16 @@ class TaskMix(Dataset[dict[str, Any]]):
         return {"input_ids": ids, "labels": ids.where(weights > 0, IGNORED), "weights": weights, "tags": tags}
 
     def report_prompts(self, count: int) -> tuple[list[list[int]], list[dict[str, Mention]]]:
-        """At most `count` prompts of the report task, spread over its studies, and the labels of each study."""
+        """At most `count` prompts of the report task, spread over its studies, and what the sections asked for say."""
         units = list({(unit.row.corpus, unit.row.uid, unit.view): unit for unit in self.units[Task.REPORT]}.values())
         picks = [units[int(i)] for i in np.linspace(0, len(units) - 1, min(count, len(units)))]
-        prompts = []
+        prompts, labels = [], []
         for number, unit in enumerate(picks):
             rng = np.random.default_rng((self.seed, number))
             sections = self._sections(unit.row.report, rng)
             prompts.append(self.prompter.report(self._views(unit.row, unit.view, rng), sections))
-        return prompts, [unit.row.labels for unit in picks]
+            labels.append(stated(format_answer(unit.row.report, sections)))
+        return prompts, labels
 
     def length(self, index: int) -> int:
         """Tokens of that example in epoch 0; about as many in others."""
@@ -287,7 +289,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         dropped = rng.random() < self.config.drop_images
         images = [] if dropped else self._views(unit.row, unit.view, rng)
         prompt = self.prompter.report(images, sections, int(rng.integers(WORDINGS)))
-        return Example().add(prompt, self.prompter.report_answer(unit.row.report, unit.row.labels, sections))
+        return Example().add(prompt, self.prompter.report_answer(unit.row.report, sections))
 
     def _image(self, unit: _Unit, rng: np.random.Generator) -> Example:
         assert unit.view is not None
