@@ -141,7 +141,7 @@ def test_missing_parts_of_a_recipe(tmp_path: Path) -> None:
         refused(write(tmp_path, data), f"missing key '{key}'")
 
 
-@pytest.mark.parametrize("stages", [None, 5, {"name": "codec"}, ["codec"], [{"kind": "codec"}], [{"name": 3}]])
+@pytest.mark.parametrize("stages", [None, 5, {"name": "codec"}, [{"kind": "codec"}], [{"name": 3}]])
 def test_stages_that_are_no_list_of_named_stages(tmp_path: Path, stages: object) -> None:
     refused(write(tmp_path, recipe() | {"stages": stages}), r"tiny\.yaml: 'stages' is not a list of stages")
 
@@ -178,17 +178,28 @@ def test_a_recipe_takes_stages_from_the_one_it_extends(file: Path, tmp_path: Pat
     more = load_recipe(str(write(tmp_path / "more", data)))
     assert more.stages[:-1] == base.stages
     assert (more.transform, more.corpora, more.name) == (base.transform, base.corpora, "more")
-    changed = {"name": first.name, "train": {"steps": 7, "batch_size": 1, "learning_rate": 1e-3}}
+    changed = {"name": first.name, "train": {"steps": 7}}
     data |= {"stages": [changed, *[s.name for s in base.stages[1:]]], "model": base.model}
     other = load_recipe(str(write(tmp_path / "changed", data)))
     assert other.stages[0].train.steps == 7
-    assert replace(other.stages[0], train=first.train) == first
+    assert other.stages[0] == replace(first, train=replace(first.train, steps=7))  # the rest of the group stays
     assert other.stages[1:] == base.stages[1:]
+
+
+def test_a_stage_like_another(file: Path, tmp_path: Path) -> None:
+    first = load_recipe(str(file)).stages[0]
+    twin = {"name": "twin", "like": first.name, "train": {"steps": 9}}
+    third = {"name": "third", "like": "twin", "train": {"batch_size": 3}}
+    data = {"name": "more", "about": "More.", "extends": str(file), "stages": [twin, third], "model": {}}
+    more = load_recipe(str(write(tmp_path / "more", data)))
+    assert more.stages[0] == replace(first, name="twin", train=replace(first.train, steps=9))
+    assert more.stages[1] == replace(first, name="third", train=replace(first.train, steps=9, batch_size=3))
+    refused(write(tmp_path / "d", data | {"stages": [third]}), r"no stage is called 'twin'")
 
 
 def test_what_cannot_be_extended(file: Path, tmp_path: Path) -> None:
     data = {"name": "more", "about": "More.", "extends": str(file), "stages": ["codecs"], "model": {}}
-    refused(write(tmp_path / "a", data), r"has no stage 'codecs'")
+    refused(write(tmp_path / "a", data), r"no stage is called 'codecs'.* Name one before it")
     refused(write(tmp_path / "b", data | {"extends": "llm-cxr/nanno"}), r"Unknown recipe 'llm-cxr/nanno'")
     place = tmp_path / "c"
     loop = write(place, data)

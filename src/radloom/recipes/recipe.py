@@ -5,7 +5,8 @@ a value; stages are addressed by their names.
 
 A recipe with `extends: OTHER` has that recipe's transform and corpora unless it gives its own. Of its stages, a plain
 name is the other's stage as it is there, and one that has a name of the other's and no `kind` is that stage with the
-given keys changed.
+given keys changed; `like: NAME` takes the keys of another stage, of this recipe or the other, under a name of its own.
+Keys within groups (`mix`, `loss`, `train`) change one by one.
 """
 
 from __future__ import annotations
@@ -106,32 +107,55 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         if key not in known:
             near = did_you_mean(str(key), known)
             raise RecipeError(f"{path.name}: unknown key {key!r}{near}. Keys: {', '.join(known)}.")
-    if "extends" in data:
-        data = _extended(data, path, seen)
+    base = _extended(data, path, seen)
     stages = data.get("stages")
-    if not isinstance(stages, list) or not all(isinstance(s, dict) and isinstance(s.get("name"), str) for s in stages):
-        raise RecipeError(
-            f"{path.name}: 'stages' is not a list of stages, each with a name; see the package's recipes."
-        )
-    return data
+    if not isinstance(stages, list):
+        raise RecipeError(f"{path.name}: 'stages' is not a list of stages; see the package's recipes.")
+    whole = {**base, **data, "stages": _resolved(stages, base.get("stages", []), path)}
+    if base and isinstance(data.get("corpora"), dict):
+        whole["corpora"] = {**base["corpora"], **data["corpora"]}
+    return whole
 
 
 def _extended(data: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """A recipe with what it takes from the one it extends."""
+    """The recipe that this one extends; nothing if it extends none."""
+    if "extends" not in data:
+        return {}
     other = source(str(data.pop("extends")))
     if other in (path, *seen):
         raise RecipeError(f"{path.name} extends {other.name}, which extends it in turn; leave one of them out.")
-    base = _read(other, (*seen, path))
-    known = {stage["name"]: stage for stage in base["stages"]}
-    stages = []
-    for item in data.get("stages", []):
-        name = item if isinstance(item, str) else item.get("name") if isinstance(item, dict) else None
-        if isinstance(item, str) and item not in known:
-            raise RecipeError(f"{path.name}: {other.name} has no stage {item!r}{did_you_mean(item, known)}.")
-        inherits = name in known and (isinstance(item, str) or "kind" not in item)
-        changes = {} if isinstance(item, str) else item
-        stages.append({**known[name], **changes} if inherits else item)
-    return {**base, **data, "corpora": {**base["corpora"], **data.get("corpora", {})}, "stages": stages}
+    return _read(other, (*seen, path))
+
+
+def _resolved(stages: list[Any], inherited: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """Stages with all their keys, those that they take from others too."""
+    known = {stage["name"]: stage for stage in inherited}
+    resolved = []
+    for item in stages:
+        changes = {"name": item} if isinstance(item, str) else dict(item) if isinstance(item, dict) else {}
+        name, like = changes.get("name"), changes.pop("like", None)
+        if not isinstance(name, str):
+            raise RecipeError(
+                f"{path.name}: 'stages' is not a list of stages, each with a name; see the package's recipes."
+            )
+        if like is None and (isinstance(item, str) or (name in known and "kind" not in item)):
+            like = name
+        if like is not None and like not in known:
+            raise RecipeError(
+                f"{path.name}: no stage is called {like!r}{did_you_mean(str(like), known)}. Name one before it, or one "
+                "of the recipe that it extends."
+            )
+        known[name] = _changed(known[like], changes) if like else changes
+        resolved.append(known[name])
+    return resolved
+
+
+def _changed(group: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of settings with some changed; groups within it change key by key."""
+    both = {
+        k: _changed(group[k], v) for k, v in changes.items() if isinstance(group.get(k), dict) and isinstance(v, dict)
+    }
+    return {**group, **changes, **both}
 
 
 def _apply(data: dict[str, Any], change: str) -> None:
