@@ -4,10 +4,10 @@ import torch
 
 from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError, RadloomError, RecipeError
-from radloom.language.decoding import generate_codes, generate_text
+from radloom.language.decoding import generate_codes, generate_statements, generate_text
 from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import Prompter, Sections, parse_answer
-from radloom.language.statements import LEAST, matched_thresholds, positive_probabilities
+from radloom.language.statements import LEAST, calibrated_thresholds, matched_thresholds, positive_probabilities
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
 from radloom.reports.labeller import label
@@ -182,15 +182,30 @@ def test_too_few_thresholds(extended, prompts):
         generate_text(model, ids, prompts, max_tokens=3, thresholds=[0.5, 0.5])
 
 
-def test_probabilities_are_those_of_the_model(language, prompts):
-    labels = [LABELS, {}]
-    found = positive_probabilities(language, prompts, labels)
-    ids = language.ids
-    for row, prompt, said in zip(found, [prompts[0], prompts[1]], labels, strict=True):
+def test_probabilities_are_those_of_the_model_after_its_own_statements(language, prompts):
+    thresholds = [0.25] * 14
+    found = positive_probabilities(language, prompts, thresholds, batch_size=1)
+    assert np.allclose(found, positive_probabilities(language, prompts, thresholds), atol=1e-5)
+    model, ids = language.model, language.ids
+    stated = generate_text(model, ids, prompts, max_tokens=1, thresholds=thresholds)
+    assert [answer[:14] for answer in stated] == generate_statements(model, ids, prompts, thresholds)[0]
+    for row, prompt, answer in zip(found, prompts, stated, strict=True):
         for i in range(14):
-            logits = language.model(torch.tensor([prompt + ids.say(said)[:i]])).logits[0, -1]
+            logits = model(torch.tensor([prompt + answer[:i]])).logits[0, -1]
             expected = logits[ids.statements[i]].softmax(-1)[POSITIVE].item()
             assert row[i] == pytest.approx(expected, abs=1e-5)
+
+
+def test_calibrated_thresholds_call_as_many_positive_as_are(language, extended):
+    prompter, ids = Prompter(extended[1], extended[2]), language.ids
+    codes = torch.randint(0, 32, (40, 16), generator=torch.Generator().manual_seed(0))
+    prompts = [prompter.report([ids.image(c, "frontal", [i % 3, i % 2])]) for i, c in enumerate(codes)]
+    labels = [{"Cardiomegaly": Mention.POSITIVE} if i < 10 else {} for i in range(40)]
+    thresholds = calibrated_thresholds(language, prompts, labels)
+    stated, _ = generate_statements(language.model, ids, prompts, thresholds)
+    called = sum(ids.said(s).get("Cardiomegaly") is Mention.POSITIVE for s in stated)
+    assert 7 <= called <= 13  # what was stated before may shift between the last two rounds
+    assert not any(ids.said(s).get("Edema") is Mention.POSITIVE for s in stated)
 
 
 def test_thresholds_call_as_many_positive_as_are():

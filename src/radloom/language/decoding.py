@@ -183,6 +183,33 @@ def generate_text(
     return _best(answers, (likelihood / lengths).tolist(), candidates, judge)
 
 
+@torch.no_grad()
+def generate_statements(
+    model: PreTrainedModel, ids: TokenIds, prompts: Sequence[list[int]], thresholds: Sequence[float]
+) -> tuple[list[list[int]], Tensor]:
+    """What reports would state, as `generate_text` does at temperature 0.
+
+    Args:
+        model, ids, thresholds: as in `generate_text`.
+        prompts: n token sequences that end in `<|response|>`.
+
+    Returns:
+        The statements of each prompt, and (n, 14) how probable a positive one was, given those before it.
+    """
+    tables = _rows(ids.statements)
+    said, probabilities = [], []
+    with _evaluating(model):
+        decoder = _Decoder(model, list(prompts), ids.statements.flatten(), len(tables), ids.end, use_cache=True)
+        logits = decoder.start()
+        for place, threshold in zip(tables, thresholds, strict=True):
+            probabilities.append(logits[:, place].softmax(-1)[:, POSITIVE])
+            said.append(place.start + _state(logits[:, place], threshold).argmax(-1))
+            if len(said) < len(tables):
+                logits = decoder.advance(said[-1])
+    made = ids.statements.flatten()[torch.stack(said, 1).cpu()].tolist()
+    return made, torch.stack(probabilities, 1).cpu()
+
+
 def _best(answers: list[list[int]], likelihood: list[float], candidates: int, judge: Judge | None) -> list[list[int]]:
     """Of each so many answers the best by the judge, the likeliest of equals."""
     if candidates == 1:

@@ -14,14 +14,14 @@ from radloom.language.decoding import generate_codes
 from radloom.language.losses import ResponseLoss
 from radloom.language.model import LanguageModel
 from radloom.language.rates import RatesConfig, freeze, parameter_groups
-from radloom.language.statements import matched_thresholds, positive_probabilities
+from radloom.language.statements import calibrated_thresholds
 from radloom.language.tasks import Task, TaskMix, collate
 from radloom.training import Clock, LoopConfig, Loss, Stage
 
 HELD_OUT = 256
 """Examples of val that the losses are taken over."""
 
-CALIBRATED = 768
+CALIBRATED = 512
 """Training studies that the thresholds of statements are set by."""
 
 
@@ -110,7 +110,5 @@ class LanguageStage(Stage):
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         if self.language.vocabulary.statements and Task.REPORT in self.train.units:
             prompts, labels = self.train.report_prompts(CALIBRATED)
-            self.language.thresholds = matched_thresholds(
-                positive_probabilities(self.language, prompts, labels), labels
-            )
+            self.language.thresholds = calibrated_thresholds(self.language, prompts, labels)
         self.language.save(folder)

@@ -10,53 +10,52 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
-from radloom.language.losses import linear_head
+from radloom.language.decoding import generate_statements
 from radloom.language.model import LanguageModel
-from radloom.language.vocabulary import POSITIVE
 from radloom.study import OBSERVATIONS, Mention
 
 LEAST = 0.1
 """What is less probable is never called positive."""
 
+ROUNDS = 3
+"""How often thresholds are set anew; the first ones decide what the second ones see stated before."""
 
-@torch.no_grad()
-def positive_probabilities(
-    language: LanguageModel,
-    prompts: Sequence[list[int]],
-    labels: Sequence[Mapping[str, Mention]],
-    batch_size: int = 8,
-) -> np.ndarray:
-    """(n, 14) probability that an observation is called positive, given the prompt and the true earlier statements.
+
+def calibrated_thresholds(
+    language: LanguageModel, prompts: Sequence[list[int]], labels: Sequence[Mapping[str, Mention]]
+) -> list[float]:
+    """Thresholds at which a model that goes by its own earlier statements calls as many studies positive as are.
 
     Args:
         language: a model with statements.
         prompts: each ends in `<|response|>`.
         labels: of the study that each prompt shows.
+    """
+    thresholds = [0.5] * len(OBSERVATIONS)
+    for _ in range(ROUNDS):
+        thresholds = matched_thresholds(positive_probabilities(language, prompts, thresholds), labels)
+    return thresholds
+
+
+def positive_probabilities(
+    language: LanguageModel, prompts: Sequence[list[int]], thresholds: Sequence[float], batch_size: int = 16
+) -> np.ndarray:
+    """(n, 14) probability that an observation is called positive, given the prompt and what was stated before it.
+
+    Args:
+        language: a model with statements.
+        prompts: each ends in `<|response|>`.
+        thresholds: of the statements.
         batch_size: prompts at a time.
     """
-    model, ids = language.model, language.ids
-    head = linear_head(model)
-    rows = []
-    for start in range(0, len(prompts), batch_size):
-        sequences = [
-            prompt + ids.say(said)[:-1]
-            for prompt, said in zip(
-                prompts[start : start + batch_size], labels[start : start + batch_size], strict=True
-            )
-        ]
-        longest = max(map(len, sequences))
-        tokens = torch.tensor([s + [ids.end] * (longest - len(s)) for s in sequences], device=model.device)
-        mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences], device=model.device)
-        inputs = {"input_ids": tokens, "attention_mask": mask, "use_cache": False}
-        made = model(**inputs).logits if head is None else model.base_model(**inputs).last_hidden_state
-        for row, sequence in zip(made, sequences, strict=True):
-            last = row[len(sequence) - len(OBSERVATIONS) : len(sequence)]  # predicts one statement each
-            logits = last if head is None else head(last)
-            chosen = logits.float().gather(1, ids.statements.to(model.device))  # (14, states)
-            rows.append(chosen.softmax(-1)[:, POSITIVE].cpu().numpy())
-    return np.stack(rows)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # little padding
+    found = np.empty((len(prompts), len(OBSERVATIONS)), np.float32)
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        made = generate_statements(language.model, language.ids, [prompts[i] for i in batch], thresholds)
+        found[batch] = made[1].numpy()
+    return found
 
 
 def matched_thresholds(probabilities: np.ndarray, labels: Sequence[Mapping[str, Mention]]) -> list[float]:
