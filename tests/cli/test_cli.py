@@ -101,6 +101,9 @@ def test_files_of_another_system_are_scored_and_compared(cli, tiny_model: Path, 
     assert scored.code == 0 and "| bleu4[findings, r2gen] | 2 |" in scored.out
     text = cli("compare", tmp_path / "a" / "scores.json", tmp_path / "b" / "scores.json").out
     assert "| bleu4[findings, r2gen] | 2 |" in text and "+0.000 [+0.000, +0.000] | 1.000 |" in text
+    many = cli("compare", *[tmp_path / name for name in "abb"]).out.splitlines()
+    assert many[0].startswith("| recipe | BLEU-4 |") and len(many) == 5
+    assert cli("compare", *[tmp_path / name for name in "abb"], "--a", "constant").code == 2
     against = ("compare", tmp_path / "a", tmp_path / "b", "--a", "constant", "--json")
     assert json.loads(cli(*against).out)["a"] == "constant"
 

@@ -16,7 +16,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.evaluation.bench import Bench, Vision, another
 from radloom.evaluation.classifier import calibration_error
-from radloom.evaluation.compare import as_markdown, compare
+from radloom.evaluation.compare import HEADLINES, as_markdown, compare, overview
 from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
 from radloom.evaluation.glossary import LOWER_IS_BETTER, MEASURES, NEITHER, SYSTEMS, better
 from radloom.evaluation.page import render
@@ -177,6 +177,22 @@ def test_a_file_of_reports_scores_like_the_model_that_wrote_it(
     assert {(gap.value, gap.p) for gap in paired} == {(0, 1)}
     assert {row.why for row in compared if not row.difference} <= {"a count, without draws", "no value on one side"}
     assert "| bleu4[findings, r2gen] |" in as_markdown(compared, "a", "b")
+
+
+def test_many_boards_beside_one(everything: tuple[Board, Path], tmp_path: Path) -> None:
+    board, _ = everything
+    name = HEADLINES[0][1]
+    better = [
+        replace(score, interval=replace(score.interval, value=score.interval.value + 1, draws=score.interval.draws + 1))
+        if score.interval and (score.name, score.system) == (name, board.model)
+        else score
+        for score in board.scores
+    ]
+    head, _, own, same, other = overview(board, [board, replace(board, scores=better)]).splitlines()
+    assert head.startswith("| recipe | BLEU-4 | micro F1 | its shuffle gap |")
+    assert f"| {board.find(name)} |" in own
+    assert "| +0.000 [+0.000, +0.000] |" in same and "*" not in same
+    assert "| +1.000 [+1.000, +1.000] * |" in other and other.count("*") == 1
 
 
 def test_a_folder_of_drawings_scores_like_the_model_that_drew_them(

@@ -203,16 +203,21 @@ def score_image_command(
 @command("compare")
 def compare_command(
     a: Annotated[Path, typer.Argument(metavar="A.json", help="The scores.json of a system.")],
-    b: Annotated[Path, typer.Argument(metavar="B.json", help="That of another one, over the same studies.")],
+    b: Annotated[list[Path], typer.Argument(metavar="B.json...", help="That of others, over the same studies.")],
     system_a: Annotated[str | None, typer.Option("--a", metavar="SYSTEM", help="A column of A, not the model.")] = None,
     system_b: Annotated[str | None, typer.Option("--b", metavar="SYSTEM", help="A column of B, not the model.")] = None,
     as_json: Json = False,
 ) -> Answer:
-    """Paired differences of two boards, with intervals and p-values."""
-    from radloom.evaluation.compare import as_markdown, compare
+    """Paired differences of two boards, with intervals and p-values; of several to one in the main scores alone."""
+    from radloom.evaluation.compare import as_markdown, compare, overview
     from radloom.evaluation.table import Board
 
-    first, second = Board.read(a), Board.read(b)
+    if len(b) > 1:
+        if system_a or system_b:
+            raise RadloomError("--a and --b choose systems of two boards; leave them out where there are more.")
+        table = overview(Board.read(a), [Board.read(path) for path in b])
+        return Answer({"a": str(a), "b": [str(path) for path in b], "table": table}, table.rstrip())
+    first, second = Board.read(a), Board.read(b[0])
     rows = compare(first, second, system_a, system_b)
     data = [
         {"name": row.name, "n": row.n, "a": row.a.interval.value if row.a.interval else None}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
-from radloom.evaluation.table import FEW, JUDGE, Board, Score
+from radloom.evaluation.table import FEW, GAP, JUDGE, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import Difference, difference
 
@@ -83,6 +83,57 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
             last = f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] | {gap.p:.3f}"
         lines.append(f"| {row.name} | {row.n} | {row.a} | {row.b} | {last} |")
     return "\n".join(lines) + "\n"
+
+
+HEADLINES = (
+    ("BLEU-4", "bleu4[findings, r2gen]", None),
+    ("micro F1", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", None),
+    ("its shuffle gap", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", GAP),
+    ("macro F1", "f1_macro[14 observations, findings, rule-labeller, uncertain=negative]", None),
+    ("closed questions", "accuracy[closed, indiana, written by rule]", None),
+    ("Frechet, frontal", "frechet[frontal, radloom-classifier]", None),
+    (
+        "prompted AUROC, frontal",
+        "auroc_micro[14 observations, prompted, frontal, radloom-classifier, rule-labeller]",
+        None,
+    ),
+)
+"""Columns of `overview`: heading, score, and the system whose score it is if not the model."""
+
+
+def overview(base: Board, others: Sequence[Board]) -> str:
+    """Many boards beside one, as a Markdown table: the scores of `base`, and what each other one has more, paired.
+
+    Raises:
+        RadloomError: a board that has none of the scores in `HEADLINES`, or none that can be paired with `base`.
+    """
+    lines = [
+        f"| recipe | {' | '.join(heading for heading, _, _ in HEADLINES)} |",
+        "|---" * (len(HEADLINES) + 1) + "|",
+    ]
+    own = [base.find(name, system or base.model) for _, name, system in HEADLINES]
+    lines.append(f"| {_recipe(base)} | {' | '.join(str(score) if score else '' for score in own)} |")
+    for board in others:
+        found: dict[str | None, dict[str, Compared]] = {None: {row.name: row for row in compare(base, board)}}
+        if any(score.system == GAP for score in board.scores):
+            found[GAP] = {row.name: row for row in compare(base, board, GAP, GAP)}
+        cells = (found.get(system, {}).get(name) for _, name, system in HEADLINES)
+        lines.append(f"| {_recipe(board)} | {' | '.join(_more(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _recipe(board: Board) -> str:
+    return str(board.signature.get("recipe") or board.model)
+
+
+def _more(row: Compared | None) -> str:
+    """By how much B is above A, starred where the interval does not hold 0."""
+    if row is None:
+        return ""
+    if row.difference is None:
+        return row.why
+    gap = row.difference
+    return f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" + (" *" if gap.low > 0 or gap.high < 0 else "")
 
 
 def _made_otherwise(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
