@@ -278,6 +278,22 @@ def test_evidence_that_is_shown_is_shaken_and_evidence_that_is_drawn_is_not(rows
     assert all(set(evidence_of(calm[i], ids, False)) <= set(still) for i in range(len(calm)))
 
 
+def test_images_that_are_read_may_be_shown_by_their_evidence_alone(rows, seen_store, extended):
+    ids = extended[2]
+    bare = mix(rows, seen_store, extended, drop_codes=1.0)
+    for example in map(bare.__getitem__, range(len(bare))):
+        tokens, codes = example["input_ids"], torch.isin(example["input_ids"], ids.codes)
+        if example["tags"]["task"] == "image":
+            assert int(codes.sum()) == 16  # what is drawn is drawn whole
+        elif ids.cxr in tokens:
+            assert not codes.any() and evidence_of(example, ids, False)
+    sometimes = mix(rows, seen_store, extended, drop_codes=0.5)
+    reports = [e for e in map(sometimes.__getitem__, range(len(sometimes))) if e["tags"]["task"] == "report"]
+    assert {bool(torch.isin(e["input_ids"], ids.codes).any()) for e in reports} == {True, False}
+    with pytest.raises(RecipeError, match="drop_codes leaves nothing of an image without evidence"):
+        TaskMix(rows, seen_store, extended[1], ids, MixConfig(drop_codes=0.5))
+
+
 def test_tokens_are_weighted_by_their_kind(rows, seen_store, extended):
     ids = extended[2]
     weighted = mix(rows, seen_store, extended, evidence_weight=2.0, statement_weight=3.0)

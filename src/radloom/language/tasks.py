@@ -64,7 +64,10 @@ class MixConfig:
         matches: reports that are held against one image in a sequence; about half are its own.
         drop_text, drop_images: how often the condition of a drawing, or the images of a report, become `<null>`, for
             guidance. A report without images is short, and teaches to write what its statements say.
-        abnormal: how many times as often as others a study occurs that has a finding.
+        drop_codes: how often an image that is read is shown by its evidence alone, without its codes: a twelfth of the
+            tokens, and what reports and answers owe to evidence is learned as well.
+        abnormal: how many times as often as others a study occurs that has a finding, where a report is written or drawn
+            from; of questions it would shift the odds of yes.
         evidence_noise: how far the evidence of an image that is shown is shaken, in standard deviations of its channel:
             the classifier knows the images that it was trained on better than others, and a model that trusts it as
             much on others goes wrong. Images that are drawn keep theirs.
@@ -85,6 +88,7 @@ class MixConfig:
     matches: int = 3
     drop_text: float = 0.1
     drop_images: float = 0.0
+    drop_codes: float = 0.0
     abnormal: int = 1
     evidence_noise: float = 0.0
     evidence_weight: float = 1.0
@@ -189,8 +193,9 @@ class TaskMix(Dataset[dict[str, Any]]):
         self._factors[ids.statements] = config.statement_weight
         self.prompter = Prompter(tokenizer, ids)
         self.epoch = 0
+        if config.drop_codes and scale is None:
+            raise RecipeError("mix.drop_codes leaves nothing of an image without evidence; name a `classifier`.")
         rows = _first_studies(rows) if config.first_study else rows
-        rows = [row for row in rows for _ in range(config.abnormal if _findings(row) else 1)]
         for ref in (ref for row in rows for ref in row.images):
             if ref.path not in store:
                 raise ManifestError(f"{ref.path} is not in the token store; build the store again from this manifest.")
@@ -268,6 +273,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         return [
             _Unit(row, view)
             for row in rows
+            for _ in range(self.config.abnormal if _findings(row) else 1)
             if any(has_sections(row.report, sections) for sections in self.config.sections)
             for view in self.config.views
             if row.image(view)
@@ -298,7 +304,8 @@ class TaskMix(Dataset[dict[str, Any]]):
         prompt = self.prompter.draw(report, unit.view, sections, int(rng.integers(WORDINGS)))
         ref = _choose([r for r in unit.row.images if r.view is unit.view], rng)
         variant = self._variant(ref, rng)
-        drawn = [*self._encode(ref, variant)[len(self.ids.opening(unit.view)) :], self.ids.end]
+        codes, levels = self._encode(ref, variant)
+        drawn = [*self.ids.image(codes, unit.view, levels)[len(self.ids.opening(unit.view)) :], self.ids.end]
         weights = torch.ones(len(drawn))
         if self.saliency:
             first = len(self.ids.evidence)
@@ -364,16 +371,22 @@ class TaskMix(Dataset[dict[str, Any]]):
         return int(rng.integers(self.store.variants(ref.path)))
 
     def _shown(self, ref: ImageRef, rng: np.random.Generator) -> list[int]:
-        """The tokens of an image that is read, its evidence shaken."""
-        return self._encode(ref, self._variant(ref, rng), rng)
+        """The tokens of an image that is read, its evidence shaken, sometimes without codes."""
+        variant = self._variant(ref, rng)
+        codes, levels = self._encode(ref, variant, rng)
+        bare = self.config.drop_codes and rng.random() < self.config.drop_codes
+        return self.ids.image(None if bare else codes, ref.view, levels)
 
-    def _encode(self, ref: ImageRef, variant: int, shaken: np.random.Generator | None = None) -> list[int]:
+    def _encode(
+        self, ref: ImageRef, variant: int, shaken: np.random.Generator | None = None
+    ) -> tuple[Tensor, list[int] | None]:
+        """Codes of an image, and its evidence if the model has any."""
         codes = torch.from_numpy(self.store.codes(ref.path, variant))
         if self.scale is None:
-            return self.ids.image(codes, ref.view)
+            return codes, None
         values = self.store.evidence(ref.path, variant)
         noise = 0.0 if shaken is None else self.config.evidence_noise * shaken.standard_normal(len(values))
-        return self.ids.image(codes, ref.view, self.scale.levels(values, noise).tolist())
+        return codes, self.scale.levels(values, noise).tolist()
 
 
 def collate(examples: Sequence[dict[str, Any]], pad_id: int) -> dict[str, Tensor]:

@@ -248,9 +248,14 @@ class TokenIds:
         found = (known[i] for i in ids if i in known)
         return {observation: state for observation, state in found if state is not None}
 
-    def image(self, codes: Tensor, view: View | str, levels: Sequence[int] | None = None) -> list[int]:
-        """`<cxr> <view> <see:...> ... <c....> ... </cxr>` of an image's evidence and h * w codes."""
-        return [*self.opening(view), *self.see(levels), *self.encode_codes(codes), self.cxr_end]
+    def image(self, codes: Tensor | None, view: View | str, levels: Sequence[int] | None = None) -> list[int]:
+        """`<cxr> <view> <see:...> ... <c....> ... </cxr>` of an image's evidence and h * w codes; or without codes."""
+        return [
+            *self.opening(view),
+            *self.see(levels),
+            *([] if codes is None else self.encode_codes(codes)),
+            self.cxr_end,
+        ]
 
     def is_image(self, ids: Tensor) -> Tensor:
         """Which of the ids are codes, evidence or the end of an image, as booleans of the same shape."""

@@ -264,7 +264,7 @@ class TuneLanguage(StageConfig):
         sight = Sight(EvidenceScale.fit(stores["train"].all_evidence()), seen_by) if seen_by else None
         language = self._begin(workshop, codec, stores["train"].grid, made_by, sight, rows["train"])
         scale = language.sight.scale if language.sight else None
-        configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1)}
+        configs = {"train": self.mix, "val": replace(self.mix, evidence_noise=0.0, abnormal=1, drop_codes=0.0)}
         train, val = (
             TaskMix(
                 rows[split],
