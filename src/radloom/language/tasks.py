@@ -66,8 +66,8 @@ class MixConfig:
             guidance. A report without images is short, and teaches to write what its statements say.
         drop_codes: how often an image that is read is shown by its evidence alone, without its codes: a twelfth of the
             tokens, and what reports and answers owe to evidence is learned as well.
-        abnormal: how many times as often as others a study occurs that has a finding, where a report is written or drawn
-            from; of questions it would shift the odds of yes.
+        abnormal: how many times as often as others a study occurs that has a finding, where a report is written or
+            drawn from; of questions it would shift the odds of yes.
         evidence_noise: how far the evidence of an image that is shown is shaken, in standard deviations of its channel:
             the classifier knows the images that it was trained on better than others, and a model that trusts it as
             much on others goes wrong. Images that are drawn keep theirs.
