@@ -16,7 +16,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,10 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
-from radloom.language.prompts import Sections, format_answer, parse_answer, stated
+from radloom.language.prompts import Sections, format_answer, parse_answer
+from radloom.language.statements import consistency
 from radloom.reports.sections import parse_report
-from radloom.study import OBSERVATIONS, Image, Mention, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -507,16 +508,10 @@ class Model:
             guidance=1.0 if null is None else how.guidance,
             thresholds=thresholds,
             candidates=how.candidates if thresholds else 1,
-            judge=self._consistency,
+            judge=partial(consistency, self.language),
             progress=progress,
         )
         return [self.prompter.decode(answer) for answer in answers]
-
-    def _consistency(self, answer: list[int]) -> float:
-        """Observations, out of 14, that an answer's text calls positive exactly where its statements do, less 14."""
-        said, written = self.language.ids.said(answer), stated(self.prompter.decode(answer))
-        positive = ({o for o, mention in labels.items() if mention is Mention.POSITIVE} for labels in (said, written))
-        return -float(len(set.symmetric_difference(*positive)))
 
 
 def as_view(view: View | str) -> View:

@@ -7,7 +7,13 @@ from radloom.errors import CheckpointError, RadloomError, RecipeError
 from radloom.language.decoding import generate_codes, generate_statements, generate_text
 from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import Prompter, Sections, parse_answer
-from radloom.language.statements import LEAST, calibrated_thresholds, matched_thresholds, positive_probabilities
+from radloom.language.statements import (
+    LEAST,
+    calibrated_thresholds,
+    consistency,
+    matched_thresholds,
+    positive_probabilities,
+)
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
 from radloom.reports.labeller import label
@@ -217,6 +223,19 @@ def test_thresholds_call_as_many_positive_as_are():
     assert called[OBSERVATIONS.index("Cardiomegaly")] == 7
     assert called[OBSERVATIONS.index("Edema")] == 0  # uncertain is not positive
     assert matched_thresholds(probabilities / 100, labels)[OBSERVATIONS.index("Cardiomegaly")] == LEAST
+
+
+def test_a_text_is_consistent_that_calls_positive_what_was_stated(language):
+    text = "FINDINGS: There is cardiomegaly. No pleural effusion. There may be edema."
+
+    def found(labels, text=text):
+        return consistency(language, language.ids.say(labels) + language.prompter.encode(text))
+
+    assert found({"Cardiomegaly": Mention.POSITIVE}) == 0
+    assert found({"Cardiomegaly": Mention.POSITIVE, "Pneumonia": Mention.UNCERTAIN}) == 0  # only positives count
+    assert found({}) == -1
+    assert found({"Pleural Effusion": Mention.POSITIVE}) == -2
+    assert found({"Cardiomegaly": Mention.POSITIVE}, "FINDINGS: No pneumothorax.") == -2  # and it reads as normal
 
 
 def test_saved_and_loaded_whole(language, tmp_path):

@@ -1,4 +1,4 @@
-"""From which probability on a model should call an observation positive.
+"""Statements: from which probability on an observation is called positive, and whether a text says what was stated.
 
 A likelihood-trained model that always takes the likeliest state hardly ever calls a rare finding positive. So each
 observation gets a threshold at which the model calls it positive as often as the training reports do. Nothing of a
@@ -13,6 +13,7 @@ import numpy as np
 
 from radloom.language.decoding import generate_statements
 from radloom.language.model import LanguageModel
+from radloom.language.prompts import stated
 from radloom.study import OBSERVATIONS, Mention
 
 LEAST = 0.1
@@ -72,3 +73,21 @@ def matched_thresholds(probabilities: np.ndarray, labels: Sequence[Mapping[str, 
         last = float(falling[positive - 1]) if positive else 1.0
         thresholds.append(round(max(last, LEAST), 4))
     return thresholds
+
+
+def consistency(language: LanguageModel, answer: Sequence[int]) -> float:
+    """How well the text of a report says what its statements do; 0 is best.
+
+    Less one for each observation that one of them calls positive and the other does not, as the rule-based labeller
+    reads the text.
+
+    Args:
+        language: a model with statements.
+        answer: token ids, statements included.
+    """
+    written = stated(language.prompter.decode(answer))
+    calls = (
+        {observation for observation, mention in labels.items() if mention is Mention.POSITIVE}
+        for labels in (language.ids.said(answer), written)
+    )
+    return -float(len(set.symmetric_difference(*calls)))
