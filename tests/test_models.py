@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import tiny
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
 from radloom.imaging import ImageWarning
 from radloom.models import as_report, load_vision, shipped
-from radloom.study import OBSERVATIONS, Report, Study, View
+from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
 
 @pytest.fixture
@@ -178,10 +179,30 @@ def test_a_model_with_evidence_reads_draws_and_asks(tmp_path: Path, chest: np.nd
     assert model.ask(chest, "Is the heart enlarged?") is not None
     first, second = model.image("Clear lungs.", n=2, seed=3)
     assert np.allclose(second, model.image("Clear lungs.", seed=4)[0], atol=1e-4) and not np.array_equal(first, second)
-    (bright,), (dark,) = (model._image_tokens([Study(frontal=image)])[0] for image in (chest, 1 - chest))
+    (bright,), (dark,) = (model._image_tokens([Study(frontal=image)])[0][0] for image in (chest, 1 - chest))
     channels = model.language.ids.evidence.shape[0]
     assert len(bright) == len(dark) == channels + 16 + 3
     assert bright[2 : 2 + channels] != dark[2 : 2 + channels]  # the classifier sees two different images
+
+
+def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray) -> None:
+    model = radloom.load(tiny.make_model(tmp_path / "seeing", seeing=True))
+    study = Study(frontal=chest, lateral=1 - chest)
+    _, values = model._image_tokens([study, Study(frontal=chest), Study(lateral=1 - chest)])
+    assert np.allclose(values[0], (values[1] + values[2]) / 2, atol=1e-4)  # of a study, the mean of its X-rays
+    cuts = [float(values[0][i]) + (0.1 if i % 2 else -0.1) for i in range(len(OBSERVATIONS))]
+    sight = replace(model.language.sight, calls=tuple(cuts))
+    assert sight.called(values[:1]) == [[i % 2 == 0 for i in range(len(OBSERVATIONS))]]
+    assert model.language.sight.called(values) is None
+    heard = []
+    model.language.sight = sight
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("radloom.models.consistency", lambda language, answer: heard.append(answer) or 0.0)
+        model.reports([study], candidates=2)
+    said = [model.language.ids.said(answer) for answer in heard]
+    assert len(said) == 2 and said[0] == said[1]
+    positive = [said[0].get(o) is Mention.POSITIVE for o in OBSERVATIONS]
+    assert positive == sight.called(values[:1])[0]
 
 
 def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:

@@ -363,9 +363,11 @@ class Model:
     ) -> list[Report]:
         """Reports of studies, each with a frontal or a lateral view or both."""
         how = _changed(self.config.text, sampling)
-        prompts = [self.prompter.report(tokens, sections) for tokens in self._image_tokens(studies)]
+        shown, values = self._image_tokens(studies)
+        prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
-        texts = self._write(prompts, null, how, seeds, progress, self.language.thresholds)
+        called = self.language.sight.called(values) if self.language.sight else None
+        texts = self._write(prompts, null, how, seeds, progress, self.language.thresholds, called)
         return [parse_answer(text) for text in texts]
 
     def images(
@@ -411,7 +413,7 @@ class Model:
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")
         pixels = self.pixels(images)
-        tokens = self._tokens(pixels, self.classifier.views(pixels))
+        tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
         return self._write(prompts, None, how, seeds, progress)
 
@@ -451,27 +453,30 @@ class Model:
             warnings.warn("The frontal image looks like a lateral view.", ImageWarning, stacklevel=3)
         return Study(frontal=first, lateral=second)
 
-    def _image_tokens(self, studies: Sequence[Study]) -> list[list[list[int]]]:
-        """For each study, the token sequences of its views."""
+    def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], np.ndarray]:
+        """For each study, the token sequences of its views, and its mean evidence (n, channels)."""
         shown = [
             (i, view, image) for i, s in enumerate(studies) for view in View if (image := s.view(view)) is not None
         ]
         missing = set(range(len(studies))) - {i for i, _, _ in shown}
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
-        made = self._tokens(self.pixels([image for _, _, image in shown]), [view for _, view, _ in shown])
+        made, values = self._tokens(self.pixels([image for _, _, image in shown]), [view for _, view, _ in shown])
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
             tokens[i].append(image_tokens)
-        return tokens
+        of = np.array([i for i, _, _ in shown])
+        return tokens, np.stack([values[of == i].mean(0) for i in range(len(studies))])
 
-    def _tokens(self, pixels: Tensor, views: Sequence[View]) -> list[list[int]]:
-        """The token sequence of each image, with evidence where the language model reads it."""
+    def _tokens(self, pixels: Tensor, views: Sequence[View]) -> tuple[list[list[int]], np.ndarray]:
+        """The token sequence of each image, with its evidence where the language model reads it; (n, channels) that."""
         levels: list[list[int]] | list[None] = [None] * len(views)
+        values = np.zeros((len(views), 0), np.float32)
         if self.language.sight:
-            levels = self.language.sight.scale.levels(evidence(self.classifier, pixels).cpu().numpy()).tolist()
+            values = evidence(self.classifier, pixels).cpu().numpy()
+            levels = self.language.sight.scale.levels(values).tolist()
         each = zip(self.encode(pixels), views, levels, strict=True)
-        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
+        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each], values
 
     def _drawing(self, report: Report, view: View) -> list[int]:
         if not report:
@@ -491,6 +496,7 @@ class Model:
         seeds: Sequence[int] | None,
         progress: Progress | None,
         thresholds: Sequence[float] | None = None,
+        positives: Sequence[Sequence[bool]] | None = None,
     ) -> list[str]:
         room = self.language.model.config.max_position_embeddings - how.max_tokens - len(thresholds or ())
         longest = max(map(len, prompts))
@@ -507,6 +513,7 @@ class Model:
             null_prompts=None if null is None else [null] * len(prompts),
             guidance=1.0 if null is None else how.guidance,
             thresholds=thresholds,
+            positives=positives,
             candidates=how.candidates if thresholds else 1,
             judge=partial(consistency, self.language),
             progress=progress,

@@ -182,6 +182,21 @@ def test_of_equal_candidates_the_likeliest_is_kept(extended, prompts):
         generate_text(model, ids, prompts[:1], candidates=0, **how)
 
 
+def test_what_is_called_positive_may_be_given(extended, prompts):
+    model, _, ids = extended
+    positives = [[i == 3 for i in range(14)], [i != 3 for i in range(14)]]
+    answers = generate_text(model, ids, prompts, max_tokens=2, thresholds=[0.5] * 14, positives=positives)
+    for answer, called in zip(answers, positives, strict=True):
+        assert [ids.said(answer).get(o) is Mention.POSITIVE for o in OBSERVATIONS] == called
+
+
+def test_evidence_of_a_study_is_the_mean_of_its_images(rows, seen_store, extended):
+    plain = mix(rows, seen_store, extended)
+    values, said = plain.study_evidence()
+    assert values.shape == (len({row.uid for row in rows if row.report and row.images}), 2)
+    assert {"Cardiomegaly": Mention.POSITIVE} in said
+
+
 def test_too_few_thresholds(extended, prompts):
     model, _, ids = extended
     with pytest.raises(RadloomError, match="2 thresholds given; this model makes 14 statements"):
@@ -223,6 +238,8 @@ def test_thresholds_call_as_many_positive_as_are():
     assert called[OBSERVATIONS.index("Cardiomegaly")] == 7
     assert called[OBSERVATIONS.index("Edema")] == 0  # uncertain is not positive
     assert matched_thresholds(probabilities / 100, labels)[OBSERVATIONS.index("Cardiomegaly")] == LEAST
+    logits = matched_thresholds(probabilities - 5, labels, least=-np.inf, most=9.0)
+    assert np.allclose(np.array(logits)[[2, 5]], [thresholds[2] - 5, 9.0], atol=1e-3)
 
 
 def test_a_text_is_consistent_that_calls_positive_what_was_stated(language):

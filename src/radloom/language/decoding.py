@@ -103,6 +103,7 @@ def generate_text(
     guidance: float = 1.0,
     min_tokens: int = 1,
     thresholds: Sequence[float] | None = None,
+    positives: Sequence[Sequence[bool]] | None = None,
     candidates: int = 1,
     judge: Judge | None = None,
     use_cache: bool = True,
@@ -126,6 +127,7 @@ def generate_text(
         thresholds: write reports of a model with statements, which come first and count beside `max_tokens`: one number
             an observation, called positive where that is at least so probable and drawn from the other states where
             it is not.
+        positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
         candidates: texts that are written of each prompt.
         judge: of candidates; all are equal without.
         use_cache, progress: as in `generate_codes`.
@@ -150,12 +152,14 @@ def generate_text(
     allowed = torch.cat([ids.statements.flatten(), ids.text, torch.tensor([ids.end])])
     places = [*_rows(ids.statements)[:stated], *[slice(ids.statements.numel(), None)] * max_tokens]
     end = len(allowed) - 1
+    called = None if positives is None else torch.tensor([list(row) for row in positives], device=model.device)
     picks = torch.full((len(prompts), len(places)), end, device=model.device)
     with _evaluating(model):
         decoder = _Decoder(model, guided, allowed, len(places), ids.end, use_cache)
         logits = decoder.start()
         for step, place in enumerate(places[:stated]):
-            likely = _state(_guide(logits[:, place], guidance, len(prompts)), thresholds[step])  # type: ignore[index]
+            likely = _guide(logits[:, place], guidance, len(prompts))
+            likely = _state(likely, thresholds[step] if called is None else called[:, step])  # type: ignore[index]
             picks[:, step] = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
             if step + 1 < len(places):
                 logits = decoder.advance(picks[:, step])
@@ -219,9 +223,14 @@ def _best(answers: list[list[int]], likelihood: list[float], candidates: int, ju
     return [answers[max(group, key=rank.__getitem__)] for group in groups]
 
 
-def _state(logits: Tensor, threshold: float) -> Tensor:
-    """Logits (n, states) in which positive is certain where it is at least so probable, and excluded elsewhere."""
-    positive = logits.softmax(-1)[:, POSITIVE] >= threshold
+def _state(logits: Tensor, threshold: float | Tensor) -> Tensor:
+    """Logits (n, states) in which positive is certain where it is called, and excluded elsewhere.
+
+    Args:
+        logits: of one observation.
+        threshold: from which probability on it is called positive; or (n,) booleans that say where it is.
+    """
+    positive = threshold if isinstance(threshold, Tensor) else logits.softmax(-1)[:, POSITIVE] >= threshold
     chosen = torch.arange(logits.shape[-1], device=logits.device) == POSITIVE
     return logits.masked_fill(positive[:, None] != chosen, -math.inf)
 

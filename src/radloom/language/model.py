@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -37,10 +38,20 @@ class Sight:
     Attributes:
         scale: from a classifier's values to levels.
         classifier: its fingerprint.
+        calls: for each of the 14 observations, from which evidence on, on the mean over a study's X-rays, reports state
+            it as positive; none where the language model decides it.
     """
 
     scale: EvidenceScale
     classifier: str
+    calls: tuple[float, ...] = ()
+
+    def called(self, values: np.ndarray) -> list[list[bool]] | None:
+        """Which observations are stated as positive, of each study's mean evidence (n, channels)."""
+        if not self.calls:
+            return None
+        made: list[list[bool]] = (values[:, : len(self.calls)] >= np.array(self.calls)).tolist()
+        return made
 
 
 @dataclass
@@ -54,7 +65,8 @@ class LanguageModel:
         ids: their ids.
         codec: fingerprint of the codes that the model knows; `""` before it was trained.
         sight: of its evidence; None for a model without.
-        thresholds: from which probability on it calls each observation positive; None for a model without statements.
+        thresholds: from which probability on it calls each observation positive, where `sight` does not decide it; None
+            for a model without statements.
     """
 
     model: PreTrainedModel

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from radloom.language.decoding import generate_codes
 from radloom.language.losses import ResponseLoss
 from radloom.language.model import LanguageModel
 from radloom.language.rates import RatesConfig, freeze, parameter_groups
-from radloom.language.statements import calibrated_thresholds
+from radloom.language.statements import calibrated_thresholds, matched_thresholds
 from radloom.language.tasks import Task, TaskMix, collate
 from radloom.training import Clock, LoopConfig, Loss, Stage
 
@@ -23,6 +25,9 @@ HELD_OUT = 256
 
 CALIBRATED = 512
 """Training studies that the thresholds of statements are set by."""
+
+NEVER = 100.0
+"""Evidence, in log-odds, that no image has."""
 
 
 class LanguageStage(Stage):
@@ -109,6 +114,14 @@ class LanguageStage(Stage):
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         if self.language.vocabulary.statements and Task.REPORT in self.train.units:
-            prompts, labels = self.train.report_prompts(CALIBRATED)
-            self.language.thresholds = calibrated_thresholds(self.language, prompts, labels)
+            self._calibrate()
         self.language.save(folder)
+
+    def _calibrate(self) -> None:
+        """Let each observation be stated as positive as often as the training reports do."""
+        if sight := self.language.sight:
+            values, labels = self.train.study_evidence()
+            calls = matched_thresholds(values, labels, least=-math.inf, most=NEVER)
+            self.language.sight = replace(sight, calls=tuple(calls))
+        else:
+            self.language.thresholds = calibrated_thresholds(self.language, *self.train.report_prompts(CALIBRATED))

@@ -59,19 +59,23 @@ def positive_probabilities(
     return found
 
 
-def matched_thresholds(probabilities: np.ndarray, labels: Sequence[Mapping[str, Mention]]) -> list[float]:
+def matched_thresholds(
+    values: np.ndarray, labels: Sequence[Mapping[str, Mention]], least: float = LEAST, most: float = 1.0
+) -> list[float]:
     """For each observation the threshold that calls as many studies positive as are.
 
     Args:
-        probabilities: (n, 14) of `positive_probabilities`.
+        values: (n, 14) of `positive_probabilities`, or anything else that rises with how likely a positive is.
         labels: of those studies.
+        least: the lowest threshold.
+        most: threshold of what is never positive.
     """
     thresholds = []
     for i, observation in enumerate(OBSERVATIONS):
         positive = sum(said.get(observation) is Mention.POSITIVE for said in labels)
-        falling = np.sort(probabilities[:, i])[::-1]
-        last = float(falling[positive - 1]) if positive else 1.0
-        thresholds.append(round(max(last, LEAST), 4))
+        falling = np.sort(values[:, i])[::-1]
+        last = float(falling[positive - 1]) if positive else most
+        thresholds.append(round(max(last, least), 4))
     return thresholds
 
 

@@ -243,6 +243,12 @@ class TaskMix(Dataset[dict[str, Any]]):
             labels.append(stated(format_answer(unit.row.report, sections)))
         return prompts, labels
 
+    def study_evidence(self) -> tuple[np.ndarray, list[dict[str, Mention]]]:
+        """Mean evidence (n, channels) over the X-rays of each study of the report task, and what its report says."""
+        rows = {(unit.row.corpus, unit.row.uid): unit.row for unit in self.units[Task.REPORT]}.values()
+        values = [np.mean([self.store.evidence(ref.path) for ref in row.images], 0) for row in rows]
+        return np.stack(values), [stated(format_answer(row.report)) for row in rows]
+
     def length(self, index: int) -> int:
         """Tokens of that example in epoch 0; about as many in others."""
         return len(self.item(index, 0)["input_ids"])
