@@ -86,6 +86,15 @@ def test_it_joins_the_study_of_the_image(
     assert (2, "Best illustration of finding", "1.2.3.4") in outline(dataset)
 
 
+def test_an_element_that_no_report_needs_may_be_damaged(
+    report: Report, maker: Maker, hospital: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = hospital(KVP="12.25", StudyTime="101500")
+    path.write_bytes(path.read_bytes().replace(b"12.25", b"volts").replace(b"101500", b"ten 15"))
+    dataset = pydicom.dcmread(write_sr(report, tmp_path / "x.dcm", maker=maker, sources=[source(path)]))
+    assert dataset.StudyInstanceUID == "1.2.3" and "KVP" not in dataset
+
+
 def test_two_views_are_referenced_by_series(
     report: Report, maker: Maker, hospital: Callable[..., Path], tmp_path: Path
 ) -> None:

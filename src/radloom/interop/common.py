@@ -30,6 +30,40 @@ if TYPE_CHECKING:
 SECTIONS = ("findings", "impression")
 """Of a report, in the order they are written."""
 
+IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+"""What a reference to an image is made of."""
+
+ALWAYS_THERE = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Attributes of type 2 of the Patient and General Study modules: there, if without a value."""
+
+PATIENT_AND_STUDY = (
+    *ALWAYS_THERE,
+    "IssuerOfPatientID",
+    "OtherPatientIDsSequence",
+    "QualityControlSubject",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+    "StudyInstanceUID",
+    "StudyDescription",
+    "IssuerOfAccessionNumberSequence",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+)
+"""What a report of an image takes over from it."""
+
 _LONG_STRING = 64  # characters of VR LO, PS3.5 section 6.2
 
 
@@ -64,7 +98,10 @@ class Maker:
 
 
 def read_source(path: Path | str) -> Dataset | None:
-    """The header of the DICOM file that an X-ray was read from; None if the file is not DICOM.
+    """Of the header of a DICOM file that an X-ray was read from, what identifies image, study and patient.
+
+    Returns:
+        None if the file is not DICOM.
 
     Raises:
         ImageError: missing, empty or damaged file.
@@ -73,7 +110,8 @@ def read_source(path: Path | str) -> Dataset | None:
     if not is_dicom(path, read_head(path)):
         return None
     try:
-        header = dcmread(path, force=True, stop_before_pixels=True)
+        wanted = [*IDENTIFIERS, *PATIENT_AND_STUDY, "SyntheticData"]
+        header = dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
         header.decode()
     except Exception as error:  # pydicom raises a dozen types on damaged bytes
         raise undecodable(path, error) from error

@@ -21,6 +21,9 @@ from radloom.errors import ImageError, RadloomError
 from radloom.interop import codes
 from radloom.interop.codes import Code, in_order
 from radloom.interop.common import (
+    ALWAYS_THERE,
+    IDENTIFIERS,
+    PATIENT_AND_STUDY,
     Maker,
     coded,
     dicom_bytes,
@@ -37,36 +40,6 @@ _HEADINGS = {
     "findings": (codes.FINDINGS, codes.FINDING),
     "impression": (codes.IMPRESSIONS, codes.IMPRESSION),
 }
-_NEEDED = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-_EMPTY = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-)
-"""Attributes of type 2 of the Patient and General Study modules: there, if without a value."""
-
-_COPIED = (
-    *_EMPTY,
-    "IssuerOfPatientID",
-    "OtherPatientIDsSequence",
-    "QualityControlSubject",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-    "LongitudinalTemporalInformationModified",
-    "StudyInstanceUID",
-    "StudyDescription",
-    "IssuerOfAccessionNumberSequence",
-    "PatientAge",
-    "PatientSize",
-    "PatientWeight",
-)
 
 
 def write_sr(
@@ -122,7 +95,7 @@ def write_sr(
 
 def _check_sources(sources: Sequence[Dataset]) -> None:
     for source in sources:
-        missing = next((keyword for keyword in _NEEDED if not source.get(keyword)), None)
+        missing = next((keyword for keyword in IDENTIFIERS if not source.get(keyword)), None)
         if missing:
             raise ImageError(
                 f"{source.filename} has no {missing}, so that a DICOM report cannot refer to it; "
@@ -136,11 +109,11 @@ def _check_sources(sources: Sequence[Dataset]) -> None:
 
 def _join_study(dataset: Dataset, sources: Sequence[Dataset]) -> None:
     """Patient and study of the first source, or a new study of nobody."""
-    for keyword in _EMPTY:
+    for keyword in ALWAYS_THERE:
         setattr(dataset, keyword, None)
     dataset.StudyInstanceUID = new_uid()
     for source in sources[:1]:
-        for keyword in _COPIED:
+        for keyword in PATIENT_AND_STUDY:
             if keyword in source:
                 dataset[keyword] = deepcopy(source[keyword])
 
