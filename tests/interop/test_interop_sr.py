@@ -71,6 +71,7 @@ def test_it_joins_the_study_of_the_image(
     report: Report, maker: Maker, hospital: Callable[..., Path], tmp_path: Path
 ) -> None:
     header = source(hospital())
+    assert not any(keyword in header for keyword in ("InstitutionName", "OperatorsName", "Rows"))
     dataset = pydicom.dcmread(write_sr(report, tmp_path / "x.dcm", maker=maker, sources=[header]))
     assert (str(dataset.PatientName), dataset.PatientID) == ("Müller^Jürgen", "P17")
     assert (dataset.StudyInstanceUID, dataset.StudyDate, dataset.AccessionNumber) == ("1.2.3", "20240229", "A99")
