@@ -93,7 +93,17 @@ def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyP
     assert {command.split()[1] for command in QUICK} >= {*MODEL_COMMANDS, *OTHER_COMMANDS} - {"demo"}
     for command in QUICK:
         run(command, tiny_model)
-    for name in ("effusion.png", "heart.png", "clear-1.png", "clear-4.png", "reports.jsonl", "drawn.jsonl"):
+    for name in (
+        "effusion.png",
+        "heart.png",
+        "clear-1.png",
+        "clear-4.png",
+        "effusion.dcm",
+        "report.dcm",
+        "report.json",
+        "reports.jsonl",
+        "drawn.jsonl",
+    ):
         assert (workspace / name).is_file()
 
 

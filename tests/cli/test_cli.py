@@ -38,6 +38,34 @@ def test_image_writes_one_png_that_says_it_is_synthetic(cli, tiny_model: Path, t
         assert picture.text["Description"] == "FINDINGS: Large right pleural effusion."
 
 
+def test_image_writes_dicom_that_report_reads(cli, tiny_model: Path, tmp_path: Path) -> None:
+    import pydicom
+
+    out = tmp_path / "x.dcm"
+    drawn = cli("image", "Large effusion.", "-o", out, "-n", 2, "--seed", 4, "--model", tiny_model, "--view", "lateral")
+    assert (drawn.code, drawn.out) == (0, f"{tmp_path / 'x-1.dcm'}\n{tmp_path / 'x-2.dcm'}\n")
+    dataset = pydicom.dcmread(tmp_path / "x-2.dcm")
+    assert (dataset.SyntheticData, dataset.Rows, dataset.Columns) == ("YES", tiny.SIDE, tiny.SIDE)
+    assert "lateral" in dataset.ImageComments and "seed 5" in dataset.ImageComments
+    assert dataset.ImageComments.endswith("FINDINGS: Large effusion.")
+    read = cli("report", tmp_path / "x-1.dcm", "-o", tmp_path / "r.dcm", "--model", tiny_model)
+    assert read.code == 0
+    assert pydicom.dcmread(tmp_path / "r.dcm").PatientID == pydicom.dcmread(tmp_path / "x-1.dcm").PatientID
+
+
+def test_report_is_written_as_its_suffix_says(cli, tiny_model: Path, chest_file: Path, tmp_path: Path) -> None:
+    plain = cli("report", chest_file, "--model", tiny_model).out
+    for name in ("r.txt", "r.json", "r.dcm"):
+        out = tmp_path / "new" / name
+        written = cli("report", chest_file, "--lateral", chest_file, "-o", out, "--model", tiny_model)
+        assert written.code == 0 and written.out.endswith(f"{out}\n") and out.is_file()
+    alone = cli("report", chest_file, "-o", tmp_path / "r.txt", "--model", tiny_model, "--json")
+    found = json.loads(alone.out)
+    assert found["out"] == str(tmp_path / "r.txt")
+    assert (tmp_path / "r.txt").read_text(encoding="utf-8") == plain
+    assert json.loads((tmp_path / "new" / "r.json").read_text())["status"] == "preliminary"
+
+
 def test_several_images_are_numbered_and_seeded(cli, tiny_model: Path, tmp_path: Path) -> None:
     sampling = ("--guidance", "1", "--top-p", "0.9", "--temperature", "1")
     draw = ("image", "Clear lungs.", "--model", tiny_model, *sampling, "--json", "-o")

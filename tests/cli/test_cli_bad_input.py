@@ -190,7 +190,10 @@ def test_output_that_cannot_be_written_is_found_before_any_work(cli, tmp_path: P
     below = tmp_path / "file" / "x.png"
     assert_one_sentence(cli("image", "Clear.", "-o", below, "--model", "unread"), str(below), "choose another")
     assert_one_sentence(cli("image", "Clear.", "-o", tmp_path / "folder.png"), "is a folder")
-    assert_one_sentence(cli("image", "Clear.", "-o", tmp_path / "x.gif"), "x.gif", ".png")
+    assert_one_sentence(cli("image", "Clear.", "-o", tmp_path / "x.gif"), "x.gif", ".png or .dcm")
+    report = ("report", tmp_path / "unread.png", "-o")
+    assert_one_sentence(cli(*report, tmp_path / "x.pdf"), "x.pdf", ".txt, .json or .dcm", "one of these endings")
+    assert_one_sentence(cli(*report, below.with_suffix(".dcm")), "choose another")
     assert_one_sentence(cli("image", "Clear.", "-o", ".", "-n", 2), ".png")
     assert_one_sentence(cli("demo", "-o", tmp_path / "file" / "demo"), "choose another")
     assert_one_sentence(cli("predict", "report", tmp_path, "-o", tmp_path / "x.csv"), "x.csv", ".jsonl")

@@ -368,6 +368,19 @@ class TestView:
     def test_stated_view(self, chest: np.ndarray, write_dicom: WriteDicom, position: str, view: View | None) -> None:
         assert dicom_view(write_dicom(twelve_bit(chest), ViewPosition=position)) is view
 
+    @pytest.mark.parametrize(
+        ("code", "view"),
+        [("399033003", View.FRONTAL), ("399173006", View.LATERAL), ("399182000", None)],  # the last one is oblique
+    )
+    def test_view_stated_as_a_code(
+        self, chest: np.ndarray, write_dicom: WriteDicom, code: str, view: View | None
+    ) -> None:
+        item = pydicom.Dataset()
+        item.CodeValue = code
+        assert dicom_view(write_dicom(twelve_bit(chest), ViewCodeSequence=[item])) is view
+        both = write_dicom(twelve_bit(chest), ViewPosition="LL", ViewCodeSequence=[item])
+        assert dicom_view(both) is View.LATERAL
+
     def test_nothing_stated(self, chest: np.ndarray, write_dicom: WriteDicom) -> None:
         assert dicom_view(write_dicom(twelve_bit(chest))) is None
 

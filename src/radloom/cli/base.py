@@ -137,15 +137,21 @@ def read_manifest(path: Path, split: str | None, images: Path | None) -> Manifes
     return manifest if split is None else manifest.split(split)
 
 
-def check_output(path: Path, suffix: str = "") -> None:
+def check_output(path: Path, *suffixes: str) -> None:
     """Fail now, and not after minutes of work, where `path` cannot be written.
+
+    Args:
+        path: the file.
+        suffixes: the endings that it may have; any by default.
 
     Raises:
         RadloomError: another suffix, a folder of that name, or a folder above that does not take files.
     """
-    if suffix and path.suffix != suffix:
-        raise RadloomError(f"{path} does not end in {suffix}; give the output that ending.")
-    if path.is_dir() and suffix:
+    if suffixes and path.suffix not in suffixes:
+        endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+        remedy = "that ending" if len(suffixes) == 1 else "one of these endings"
+        raise RadloomError(f"{path} does not end in {endings}; give the output {remedy}.")
+    if path.is_dir() and suffixes:
         raise RadloomError(f"{path} is a folder; name a file.")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):

@@ -30,12 +30,18 @@ from radloom.cli.base import (
 def report_command(
     image: Picture,
     lateral: Annotated[Path | None, typer.Option(metavar="IMAGE", help="The lateral view of the same study.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write it too: .txt, .json (FHIR R4) or .dcm (DICOM SR)."),
+    ] = None,
     seed: Seed = 0,
     model: ModelName = "nano",
     device: Device = "cpu",
     as_json: Json = False,
 ) -> Answer:
     """Read an X-ray into findings and impression."""
+    if out:
+        check_output(out, ".txt", ".json", ".dcm")
     from radloom.models import load
 
     loaded = load(model, device=device)
@@ -43,14 +49,22 @@ def report_command(
     report = loaded.report(image, lateral, seed=seed)
     sections = {"findings": report.findings, "impression": report.impression}
     text = "\n".join(f"{name.upper()}: {body}" for name, body in sections.items() if body)
-    return Answer({**sections, "model": loaded.fingerprint, "seconds": since(start)}, text)
+    data = {**sections, "model": loaded.fingerprint, "seconds": since(start)}
+    if out:
+        from radloom.interop import Maker, write_report
+
+        images = [image, lateral] if lateral else [image]
+        write_report(report, out, maker=Maker.of(loaded, seed), images=images)
+        data, text = {"out": str(out), **data}, f"{text}\n{out}"
+    return Answer(data, text)
 
 
 @command("image")
 def image_command(
     text: Annotated[str, typer.Argument(help="Findings, or a report with its headings.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="PNG to write; with -n 2: FILE-1.png and FILE-2.png.")
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="PNG or DICOM (.dcm) to write; with -n 2: FILE-1 and FILE-2."),
     ],
     view: Annotated[str, typer.Option(help="frontal or lateral.")] = "frontal",
     n: Annotated[int, typer.Option("-n", min=1, help="How many X-rays to draw.")] = 1,
@@ -63,11 +77,12 @@ def image_command(
     as_json: Json = False,
 ) -> Answer:
     """Draw an X-ray from text."""
-    check_output(out, ".png")
+    check_output(out, ".png", ".dcm")
     paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
     for path in paths:
-        check_output(path, ".png")
+        check_output(path, ".png", ".dcm")
     from radloom.imaging import write_png
+    from radloom.language.prompts import format_answer
     from radloom.models import as_report, as_view, load
 
     report, which = as_report(text), as_view(view)
@@ -85,7 +100,12 @@ def image_command(
     )
     seconds = since(start)
     for path, drawing, number in zip(paths, drawings, seeds, strict=True):
-        write_png(drawing, path, text=loaded.provenance(report, which, number))
+        if path.suffix == ".dcm":
+            from radloom.interop import Maker, write_dicom
+
+            write_dicom(drawing, path, view=which, text=format_answer(report), maker=Maker.of(loaded, number))
+        else:
+            write_png(drawing, path, text=loaded.provenance(report, which, number))
     files = [str(path) for path in paths]
     data = {"images": files, "view": which.value, "seeds": list(seeds), "model": loaded.fingerprint, "seconds": seconds}
     return Answer(data, "\n".join(files))

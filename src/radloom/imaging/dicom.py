@@ -49,6 +49,16 @@ _VIEWS = {
     "RL": View.LATERAL,
     "LATERAL": View.LATERAL,
 }
+_VIEW_CODES = {
+    "399033003": View.FRONTAL,
+    "272479007": View.FRONTAL,  # postero-anterior
+    "399348003": View.FRONTAL,  # antero-posterior
+    "399067008": View.LATERAL,
+    "399173006": View.LATERAL,  # left lateral
+    "399198007": View.LATERAL,  # right lateral
+}
+"""SNOMED CT codes of PS3.16, CID 4010."""
+
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 _PERCENTILES = (0.5, 99.5)  # become black and white where the file states no window: lead markers must not set white
 _SQUARE = 0.01  # pixels whose sides differ by less are square
@@ -87,7 +97,13 @@ def read_dicom(path: Path, *, max_pixels: int) -> np.ndarray:
 
 
 def dicom_view(path: Path | str) -> View | None:
-    """The view that View Position (0018,5101) states; None if it states none or the file is not DICOM.
+    """The view that View Position (0018,5101) or else View Code Sequence (0054,0220) states.
+
+    Args:
+        path: a file of any kind.
+
+    Returns:
+        None where neither states one that is known, or the file is not DICOM.
 
     Raises:
         ImageError: missing, empty or damaged file.
@@ -96,10 +112,12 @@ def dicom_view(path: Path | str) -> View | None:
     if not is_dicom(path, read_head(path)):
         return None
     try:
-        position = _parse(path, stop_before_pixels=True).get("ViewPosition")
+        header = _parse(path, stop_before_pixels=True)
+        position = str(header.get("ViewPosition")).strip().upper()
+        codes = [str(item.get("CodeValue")) for item in header.get("ViewCodeSequence") or ()]
     except Exception as error:
         raise undecodable(path, error) from error
-    return _VIEWS.get(str(position).strip().upper())
+    return _VIEWS.get(position) or next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
 
 
 def _parse(path: Path, stop_before_pixels: bool = False) -> Dataset:

@@ -1,0 +1,216 @@
+"""What the formats share: who made it, which DICOM image it is of, text that every file can hold, writing a file whole.
+
+Section numbers are those of DICOM PS3.3, where no other part is named.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from radloom import __version__
+from radloom.errors import RadloomError, ReportError
+from radloom.imaging.files import is_dicom, read_head, undecodable
+from radloom.interop.codes import Code
+from radloom.study import Report
+
+if TYPE_CHECKING:
+    from radloom.models import Model
+
+SECTIONS = ("findings", "impression")
+"""Of a report, in the order they are written."""
+
+IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+"""What a reference to an image is made of."""
+
+ALWAYS_THERE = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Attributes of type 2 of the Patient and General Study modules: there, if without a value."""
+
+PATIENT_AND_STUDY = (
+    *ALWAYS_THERE,
+    "IssuerOfPatientID",
+    "OtherPatientIDsSequence",
+    "QualityControlSubject",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+    "StudyInstanceUID",
+    "StudyDescription",
+    "IssuerOfAccessionNumberSequence",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+)
+"""What a report of an image takes over from it."""
+
+_LONG_STRING = 64  # characters of VR LO, PS3.5 section 6.2
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The software that made something.
+
+    Attributes:
+        recipe: what trained the model.
+        fingerprint: of the model's weights, `""` where there is none.
+        seed: of sampling.
+        version: of radloom.
+    """
+
+    recipe: str
+    fingerprint: str
+    seed: int
+    version: str = __version__
+
+    @classmethod
+    def of(cls, model: Model, seed: int) -> Maker:
+        """A loaded model that samples with that seed."""
+        return cls(model.config.recipe, model.fingerprint, seed)
+
+    @property
+    def uid(self) -> str:
+        """UUID-derived UID (PS3.5 section B.2) of this version with these weights, whatever the seed."""
+        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'radloom {self.version} {self.recipe} {self.fingerprint}').int}"
+
+    def __str__(self) -> str:
+        return f"radloom {self.version}, model {self.recipe} {self.fingerprint}, seed {self.seed}"
+
+
+def read_source(path: Path | str) -> Dataset | None:
+    """Of the header of a DICOM file that an X-ray was read from, what identifies image, study and patient.
+
+    Returns:
+        None if the file is not DICOM.
+
+    Raises:
+        ImageError: missing, empty or damaged file.
+    """
+    path = Path(path)
+    if not is_dicom(path, read_head(path)):
+        return None
+    try:
+        wanted = [*IDENTIFIERS, *PATIENT_AND_STUDY, "SyntheticData"]
+        header = dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
+        header.decode()
+    except Exception as error:  # pydicom raises a dozen types on damaged bytes
+        raise undecodable(path, error) from error
+    header.filename = str(path)
+    return header
+
+
+def is_synthetic(sources: Sequence[Dataset]) -> bool:
+    """Whether one of them says so: then all that is derived from it is synthetic too (C.12.1)."""
+    return any(source.get("SyntheticData") == "YES" for source in sources)
+
+
+def sections(report: Report) -> dict[str, str]:
+    """Heading -> text of the sections that are there, as `plain` text.
+
+    Raises:
+        ReportError: the report has neither findings nor an impression.
+    """
+    found = {name: text for name in SECTIONS if (text := plain(getattr(report, name)))}
+    if not found:
+        raise ReportError("The report has neither findings nor an impression; there is nothing to write.")
+    return found
+
+
+def plain(text: str) -> str:
+    """The text on one line, without control characters, which neither DICOM nor FHIR takes."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def short(text: str) -> str:
+    """The text as a DICOM Long String: 64 characters, no backslash."""
+    return plain(text.replace("\\", "/"))[:_LONG_STRING]
+
+
+def coded(code: Code) -> Dataset:
+    """A code as an item of a code sequence (section 8.8)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
+    return item
+
+
+def new_instance(sop_class: str, maker: Maker, purpose: Code) -> Dataset:
+    """An object with SOP Common (C.12.1) and General Equipment (C.7.5.1): what it is, when and by what it was made.
+
+    Args:
+        sop_class: its UID.
+        maker: becomes manufacturer, model name, serial number and software version, and with its seed an item of the
+            Contributing Equipment Sequence.
+        purpose: of that item.
+
+    Returns:
+        An object in which dates and times are now, in UTC.
+    """
+    now = datetime.now(UTC)
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, new_uid()
+    dataset.TimezoneOffsetFromUTC = f"{now:%z}"
+    dataset.InstanceCreationDate = dataset.ContentDate = f"{now:%Y%m%d}"
+    dataset.InstanceCreationTime = dataset.ContentTime = f"{now:%H%M%S}"
+    equipment = Dataset()
+    equipment.PurposeOfReferenceCodeSequence = [coded(purpose)]
+    equipment.ContributionDateTime = f"{now:%Y%m%d%H%M%S%z}"
+    equipment.ContributionDescription = plain(str(maker))[:1024]
+    for item in (dataset, equipment):
+        item.Manufacturer, item.ManufacturerModelName = "radloom", short(maker.recipe)
+        item.DeviceSerialNumber, item.SoftwareVersions = short(maker.fingerprint), short(maker.version)
+    dataset.ContributingEquipmentSequence = [equipment]
+    return dataset
+
+
+def new_uid() -> str:
+    """A UID made of a random UUID (PS3.5 section B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def dicom_bytes(dataset: Dataset) -> bytes:
+    """A whole DICOM file (PS3.10)."""
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; its folder is made if need be.
+
+    Raises:
+        RadloomError: a place that cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise RadloomError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from None
+    return path

@@ -1,0 +1,51 @@
+"""A report to a file whose suffix names the format: text, FHIR or DICOM SR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from radloom.errors import RadloomError
+from radloom.interop.common import Maker, read_source, sections, write_whole
+from radloom.interop.fhir import diagnostic_report
+from radloom.interop.sr import write_sr
+from radloom.reports.labeller import label
+from radloom.study import Image, Report
+
+REPORT_SUFFIXES = (".txt", ".json", ".dcm")
+"""Plain text, FHIR DiagnosticReport, DICOM Basic Text SR."""
+
+
+def write_report(report: Report, path: Path | str, *, maker: Maker, images: Sequence[Image] = ()) -> Path:
+    """Write a report as its suffix says, whole or not at all; its folder is made if need be.
+
+    FHIR and DICOM also say what the rule-based labeller reads of the 14 observations, and refer to those of the images
+    that are DICOM files.
+
+    Args:
+        report: findings and impression, or one of them.
+        path: the file to write; ends in `.txt`, `.json` or `.dcm`.
+        maker: what wrote it.
+        images: the X-rays it is of.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ReportError: an empty report.
+        ImageError: an image that cannot be read, or DICOM images that one report cannot refer to.
+        RadloomError: another suffix, or a place that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in REPORT_SUFFIXES:
+        raise RadloomError(f"{path} does not end in .txt, .json or .dcm; give the output one of these endings.")
+    if path.suffix == ".txt":
+        lines = [f"{name.upper()}: {body}\n" for name, body in sections(report).items()]
+        return write_whole(path, "".join(lines).encode())
+    sources = [source for image in images if isinstance(image, Path) and (source := read_source(image)) is not None]
+    labels = label(report)
+    if path.suffix == ".dcm":
+        return write_sr(report, path, maker=maker, labels=labels, sources=sources)
+    resource = diagnostic_report(report, maker=maker, labels=labels, sources=sources)
+    return write_whole(path, (json.dumps(resource, indent=2, ensure_ascii=False) + "\n").encode())
