@@ -87,7 +87,7 @@ class ModelConfig:
     recipe: str
     about: str
     image: Sampling = field(default_factory=lambda: Sampling(top_p=0.9))
-    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9))
+    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9, candidates=4))
     answer: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
 
 

@@ -111,8 +111,8 @@ def generate_text(
 ) -> list[list[int]]:
     """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`; or reports, after statements.
 
-    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept; of equals,
-    the one whose tokens are likeliest on the mean.
+    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept, the first of
+    equals: what is likeliest would be the same few normal reports.
 
     Args:
         model: a causal LM with image tokens.
@@ -129,7 +129,7 @@ def generate_text(
             it is not.
         positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
         candidates: texts that are written of each prompt.
-        judge: of candidates; all are equal without.
+        judge: of candidates; without, the one is kept whose tokens are likeliest on the mean.
         use_cache, progress: as in `generate_codes`.
 
     Returns:
@@ -215,10 +215,10 @@ def generate_statements(
 
 
 def _best(answers: list[list[int]], likelihood: list[float], candidates: int, judge: Judge | None) -> list[list[int]]:
-    """Of each so many answers the best by the judge, the likeliest of equals."""
+    """Of each so many answers the best by the judge, the first of equals; without a judge the likeliest."""
     if candidates == 1:
         return answers
-    rank = [(judge(answer) if judge else 0.0, likely) for answer, likely in zip(answers, likelihood, strict=True)]
+    rank = [judge(answer) for answer in answers] if judge else likelihood
     groups = (range(start, start + candidates) for start in range(0, len(answers), candidates))
     return [answers[max(group, key=rank.__getitem__)] for group in groups]
 
