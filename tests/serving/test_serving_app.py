@@ -187,8 +187,8 @@ def test_a_failure_inside_is_told_without_its_text(
 def test_nothing_of_a_request_is_logged(
     serve: Any, held: Held, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level("DEBUG")
     caplog.set_level("WARNING", "httpx2")  # the client of this test
+    caplog.set_level("DEBUG")
     held.go.set()
     with serve(held, token="open-sesame") as client:
         client.headers["authorization"] = "Bearer open-sesame"

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -144,21 +144,28 @@ def test_a_full_service_says_when_to_come_again(serve: Any, held: Held) -> None:
     assert int(refused.headers["retry-after"]) >= 1
 
 
-def test_a_request_that_takes_too_long_is_given_up(serve: Any, held: Held) -> None:
-    with serve(held, seconds=3) as client, ThreadPoolExecutor(2) as threads:
-        running = threads.submit(ask, client, "First?")
+def test_a_request_that_waits_too_long_is_never_begun(serve: Any, held: Held) -> None:
+    with serve(held) as client, ThreadPoolExecutor(1) as threads:
+        service = client.app.state.service
+        first = threads.submit(ask, client, "First?")
         wait_until(held.begun.is_set)
-        waiting = ask(client, "Second?")
-        assert (waiting.status_code, waiting.json()["error"]["code"]) == (504, "timeout")
-        assert running.result().status_code == 504
-        wait_until(lambda: client.app.state.service.present == 0)
-        # neither was finished: the first is stopped without `go`, the second was never begun
-        held.begun.clear()
-        third = threads.submit(ask, client, "Third?")
-        wait_until(held.begun.is_set)
+        service.limits = replace(service.limits, seconds=1)
+        second = ask(client, "Second?")
         held.go.set()
-        third.result()
-    assert held.batches == [["First?"], ["Third?"]]
+        assert first.result().status_code == 200
+    assert (second.status_code, second.json()["error"]["code"]) == (504, "timeout")
+    assert held.batches == [["First?"]]
+
+
+def test_a_batch_that_nobody_waits_for_is_given_up(serve: Any, held: Held) -> None:
+    with serve(held, seconds=2) as client, ThreadPoolExecutor(1) as threads:
+        assert ask(client, "First?").status_code == 504
+        held.begun.clear()
+        second = threads.submit(ask, client, "Second?")
+        wait_until(held.begun.is_set)  # though the first was never let go
+        held.go.set()
+        assert second.result().status_code == 200
+    assert held.batches == [["First?"], ["Second?"]]
 
 
 def test_a_request_whose_client_leaves_is_never_begun(serve: Any, held: Held) -> None:
