@@ -61,6 +61,7 @@ def test_a_body_without_end_is_refused_while_it_is_read(serve: Any, model: radlo
     async def more() -> dict:
         nonlocal given
         given += 10_000
+        assert given <= 200_000, "it is read without end"
         return {"type": "http.request", "body": bytes(10_000), "more_body": True}
 
     with serve(Stub(model), body=50_000) as client:
