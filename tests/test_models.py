@@ -79,6 +79,28 @@ def test_a_lateral_view_alone_is_read_as_one_with_a_warning(
     assert report == model.reports([Study(lateral=chest)])[0]
 
 
+def test_a_study_is_arranged_by_what_its_image_looks_like(
+    model: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, remark = model.arrange(chest, 1 - chest)
+    assert study.frontal is not None and study.lateral is not None and remark == ""
+    monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
+    study, remark = model.arrange(chest)
+    assert study.frontal is None and study.lateral is not None and "read as one" in remark
+    study, remark = model.arrange(chest, 1 - chest)
+    assert study.frontal is not None and study.lateral is not None and "looks like a lateral view" in remark
+
+
+def test_words_are_told_of_while_they_are_written(model: radloom.Model, chest: np.ndarray) -> None:
+    reports: list[list[Report]] = []
+    assert model.reports([Study(frontal=chest)], written=reports.append) == reports[-1]
+    answers: list[list[str]] = []
+    assert model.answers([chest], ["Is the heart enlarged?"], written=answers.append) == answers[-1]
+    for told in (reports, answers):
+        lengths = [len(str(so_far)) for so_far in told]
+        assert len(lengths) > 1 and lengths == sorted(lengths)
+
+
 def test_reconstruction_has_the_size_of_the_model(model: radloom.Model, chest: np.ndarray) -> None:
     assert model.reconstruct(chest).shape == (tiny.SIDE, tiny.SIDE)
 

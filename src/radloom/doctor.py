@@ -29,14 +29,22 @@ _TRAINING = {
 }
 """Distribution -> the module it carries, and the command that installs it."""
 
+SERVING = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "python-multipart": "python_multipart",
+    "prometheus-client": "prometheus_client",
+}
+"""Distribution -> the module it carries, of those that `radloom serve` needs."""
+
 
 @dataclass(frozen=True)
 class Check:
     """One thing looked at.
 
     Attributes:
-        name: what was looked at; what only training needs begins with `"training: "`, measures that `radloom evaluate`
-            takes from other packages with `"measure: "`.
+        name: what was looked at; what only training needs begins with `"training: "`, what only serving needs with
+            `"serving: "`, measures that `radloom evaluate` takes from other packages with `"measure: "`.
         ok: whether it is as it should be.
         detail: what was found.
         remedy: what to do about it; `""` when it is ok.
@@ -67,6 +75,7 @@ def diagnose(model: str | Path = "nano") -> list[Check]:
         check_disk(Path.cwd()),
         check_weights(model),
         *(check_training(name) for name in _TRAINING),
+        *check_serving().values(),
         *check_decoders(),
         *check_measures(),
     ]
@@ -166,6 +175,17 @@ def check_training(distribution: str) -> Check:
     if importlib.util.find_spec(module) is None:
         return Check(f"training: {distribution}", False, "not installed", f"To train, run: {command}")
     return Check(f"training: {distribution}", True, metadata.version(distribution))
+
+
+def check_serving() -> dict[str, Check]:
+    """By distribution: the packages that `radloom serve` needs and nothing else does."""
+    checks = {}
+    for distribution, module in SERVING.items():
+        there = importlib.util.find_spec(module) is not None
+        detail = metadata.version(distribution) if there else "not installed"
+        remedy = "" if there else "To serve, run: pip install 'radloom[serve]'"
+        checks[distribution] = Check(f"serving: {distribution}", there, detail, remedy)
+    return checks
 
 
 def check_decoders() -> Iterator[Check]:

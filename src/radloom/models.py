@@ -253,7 +253,9 @@ class Model:
         Raises:
             ImageError: an image that cannot be read.
         """
-        study = self._study(image, lateral)
+        study, remark = self.arrange(image, lateral)
+        if remark:
+            warnings.warn(remark, ImageWarning, stacklevel=2)
         return self.reports([study], seeds=[seed], **sampling)[0]
 
     def image(
@@ -359,16 +361,30 @@ class Model:
         sections: Sections = Sections.BOTH,
         seeds: Sequence[int] | None = None,
         progress: Progress | None = None,
+        written: Callable[[list[Report]], None] | None = None,
         **sampling: Any,
     ) -> list[Report]:
-        """Reports of studies, each with a frontal or a lateral view or both."""
+        """Reports of studies, each with a frontal or a lateral view or both.
+
+        Args:
+            studies: what is read.
+            sections: of the report that are written.
+            seeds: of sampling, one a study.
+            progress: told of each step.
+            written: told of the reports while they grow, where each is the only candidate.
+            sampling: fields of `Sampling` to change.
+        """
         how = _changed(self.config.text, sampling)
         shown, values = self._image_tokens(studies)
         prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
         called = self.language.sight.called(values) if self.language.sight else None
-        texts = self._write(prompts, null, how, seeds, progress, self.language.thresholds, called)
-        return [parse_answer(text) for text in texts]
+
+        def parsed(texts: list[str]) -> list[Report]:
+            return [parse_answer(text) for text in texts]
+
+        told = (lambda texts: written(parsed(texts))) if written else None
+        return parsed(self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called))
 
     def images(
         self,
@@ -403,9 +419,10 @@ class Model:
         *,
         seeds: Sequence[int] | None = None,
         progress: Progress | None = None,
+        written: Callable[[list[str]], None] | None = None,
         **sampling: Any,
     ) -> list[str]:
-        """Answers to questions, one an image."""
+        """Answers to questions, one an image; `written` is told of them while they grow."""
         how = _changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
@@ -415,7 +432,7 @@ class Model:
         pixels = self.pixels(images)
         tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
-        return self._write(prompts, None, how, seeds, progress)
+        return self._write(prompts, None, how, seeds, progress, written)
 
     def provenance(self, report: Report, view: View, seed: int) -> dict[str, str]:
         """What a drawn X-ray's file says of itself, for `write_png`."""
@@ -424,6 +441,27 @@ class Model:
             "Description": format_answer(report),
             "Software": f"radloom {__version__}, model {self.config.recipe} {self.fingerprint}, seed {seed}",
         }
+
+    def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, str]:
+        """The study of an image and perhaps a lateral one.
+
+        Args:
+            image: the frontal view; one that looks like a lateral view becomes that where no other is given.
+            lateral: the lateral view, if there is one.
+
+        Returns:
+            The study, and a sentence on what is odd about its views; `""` where nothing is.
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
+        first = as_image(Path(image) if isinstance(image, str) else image)
+        second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
+        seen = self.view(first)
+        if seen is View.LATERAL and second is None:
+            return Study(lateral=first), "The image looks like a lateral view and is read as one."
+        remark = "The frontal image looks like a lateral view." if seen is View.LATERAL else ""
+        return Study(frontal=first, lateral=second), remark
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -441,17 +479,6 @@ class Model:
     def decode(self, codes: Tensor) -> list[np.ndarray]:
         """Images (R, R) in [0, 1] of codes (b, h, w)."""
         return [self.transform.to_image(p.cpu()) for p in self.codec.decode(codes.to(self.device))]
-
-    def _study(self, image: Image | str, lateral: Image | str | None) -> Study:
-        first = as_image(Path(image) if isinstance(image, str) else image)
-        second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
-        seen = self.view(first)
-        if seen is View.LATERAL and second is None:
-            warnings.warn("The image looks like a lateral view and is read as one.", ImageWarning, stacklevel=3)
-            return Study(lateral=first)
-        if seen is View.LATERAL:
-            warnings.warn("The frontal image looks like a lateral view.", ImageWarning, stacklevel=3)
-        return Study(frontal=first, lateral=second)
 
     def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], np.ndarray]:
         """For each study, the token sequences of its views, and its mean evidence (n, channels)."""
@@ -495,6 +522,7 @@ class Model:
         how: Sampling,
         seeds: Sequence[int] | None,
         progress: Progress | None,
+        written: Callable[[list[str]], None] | None = None,
         thresholds: Sequence[float] | None = None,
         positives: Sequence[Sequence[bool]] | None = None,
     ) -> list[str]:
@@ -502,6 +530,10 @@ class Model:
         longest = max(map(len, prompts))
         if longest > room:
             raise ReportError(f"The prompt is {longest} tokens long; at most {room} fit. Shorten the text.")
+
+        def words(answers: list[list[int]]) -> list[str]:
+            return [self.prompter.decode(answer) for answer in answers]
+
         answers = generate_text(
             self.language.model,
             self.language.ids,
@@ -517,8 +549,9 @@ class Model:
             candidates=how.candidates if thresholds else 1,
             judge=partial(consistency, self.language),
             progress=progress,
+            written=(lambda answers: written(words(answers))) if written else None,
         )
-        return [self.prompter.decode(answer) for answer in answers]
+        return words(answers)
 
 
 def as_view(view: View | str) -> View:

@@ -151,6 +151,19 @@ def test_text_stops_at_its_end(extended, questions):
     assert len(generate_text(model, ids, questions[:1], max_tokens=8, min_tokens=6)[0]) >= 6
 
 
+def test_text_is_told_of_while_it_grows(extended, questions):
+    model, _, ids = extended
+    how = {"max_tokens": 8, "temperature": 1.0, "seeds": SEEDS}
+    told: list[list[list[int]]] = []
+    answers = generate_text(model, ids, questions, **how, written=told.append)
+    assert answers == generate_text(model, ids, questions, **how) == told[-1]
+    for step, so_far in enumerate(told, 1):
+        assert [answer[:step] for answer in answers] == so_far
+    several: list[list[list[int]]] = []
+    generate_text(model, ids, questions, **how, candidates=2, written=several.append)
+    assert several == []
+
+
 def test_a_model_in_training_is_drawn_from_without_dropout_and_trains_on(extended, prompts):
     _, tokenizer, ids = extended
     torch.manual_seed(0)

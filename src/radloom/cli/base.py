@@ -28,6 +28,7 @@ ORDER: tuple[str, ...] = (
     "ask",
     "check",
     "saliency",
+    "serve",
     "demo",
     "doctor",
     "prepare",

@@ -207,7 +207,7 @@ def doctor_command(as_json: Json = False) -> Answer:
         lines.append(f"{'ok' if check.ok else '--':<4}{check.name:<{width}}{check.detail}")
         if check.remedy:
             lines.append(f"{'':<4}{check.remedy}")
-    ok = all(check.ok or check.name.startswith(("training", "measure")) for check in checks)
+    ok = all(check.ok or check.name.startswith(("training", "serving", "measure")) for check in checks)
     return Answer({"ok": ok, "checks": [asdict(check) for check in checks]}, "\n".join(lines), ok)
 
 

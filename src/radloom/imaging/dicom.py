@@ -22,7 +22,7 @@ from PIL import Image as PILImage
 
 from radloom.errors import ImageError
 from radloom.imaging.array import ImageWarning, full_scale, luminance
-from radloom.imaging.files import check_size, is_dicom, read_head, undecodable
+from radloom.imaging.files import File, check_size, is_dicom, read_head, undecodable
 from radloom.study import View
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ _PERCENTILES = (0.5, 99.5)  # become black and white where the file states no wi
 _SQUARE = 0.01  # pixels whose sides differ by less are square
 
 
-def read_dicom(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
     """Read a DICOM file that `files.read_head` has found to be there.
 
     Args:
-        path: the file.
+        file: its path, or its bytes in memory.
         max_pixels: refuse an image of more pixels before decoding it.
 
     Returns:
@@ -81,18 +81,18 @@ def read_dicom(path: Path, *, max_pixels: int) -> np.ndarray:
         ImageWarning: a colour image, an unprocessed detector image, or a window that leaves nothing to see.
     """
     try:
-        header = _parse(path, stop_before_pixels=True)
-        _check_header(path, header, max_pixels)
-        dataset = _parse(path)
+        header = _parse(file, stop_before_pixels=True)
+        _check_header(file, header, max_pixels)
+        dataset = _parse(file)
         if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            raise ImageError(f"{path} is a DICOM file without pixels; give the image object of the study.")
-        image = _display(path, dataset)
+            raise ImageError(f"{file} is a DICOM file without pixels; give the image object of the study.")
+        image = _display(file, dataset)
         image = _upright(_square(image, dataset), dataset.get("PatientOrientation"))
     except ImageError:
         raise
     except Exception as error:  # pydicom and its decoders raise a dozen types on damaged bytes
-        raise undecodable(path, error) from error
-    check_size(path, image.shape, max_pixels)
+        raise undecodable(file, error) from error
+    check_size(file, image.shape, max_pixels)
     return image
 
 
@@ -120,10 +120,11 @@ def dicom_view(path: Path | str) -> View | None:
     return _VIEWS.get(position) or next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
 
 
-def _parse(path: Path, stop_before_pixels: bool = False) -> Dataset:
+def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:
     import pydicom
 
-    dataset = pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels)
+    stream = file if isinstance(file, Path) else file.open()
+    dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=stop_before_pixels)
     if "TransferSyntaxUID" not in dataset.file_meta:  # a file without preamble
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = (
@@ -132,30 +133,30 @@ def _parse(path: Path, stop_before_pixels: bool = False) -> Dataset:
     return dataset
 
 
-def _check_header(path: Path, header: Dataset, max_pixels: int) -> None:
+def _check_header(file: File, header: Dataset, max_pixels: int) -> None:
     modality = str(header.get("Modality") or "").strip().upper()
     if modality in _NOT_RADIOGRAPHY:
         raise ImageError(
-            f"{path} is {_NOT_RADIOGRAPHY[modality]} (modality {modality}), not a chest radiograph; "
+            f"{file} is {_NOT_RADIOGRAPHY[modality]} (modality {modality}), not a chest radiograph; "
             "give a CR or DX image."
         )
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise ImageError(
-            f"{path} (modality {modality or 'not stated'}) holds {header.NumberOfFrames} frames; "
+            f"{file} (modality {modality or 'not stated'}) holds {header.NumberOfFrames} frames; "
             "give a single radiograph."
         )
     if "Rows" not in header or "Columns" not in header:
-        raise ImageError(f"{path} is a DICOM file without an image; give the image object of the study.")
-    check_size(path, (int(header.Rows), int(header.Columns)), max_pixels)
+        raise ImageError(f"{file} is a DICOM file without an image; give the image object of the study.")
+    check_size(file, (int(header.Rows), int(header.Columns)), max_pixels)
     if header.get("PresentationIntentType") == "FOR PROCESSING":
         warnings.warn(
-            f"{path} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.",
+            f"{file} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.",
             ImageWarning,
             stacklevel=2,
         )
 
 
-def _display(path: Path, dataset: Dataset) -> np.ndarray:
+def _display(file: File, dataset: Dataset) -> np.ndarray:
     """Stored pixels to display values: (rows, columns) float32 in [0, 1], bones bright."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
@@ -164,17 +165,17 @@ def _display(path: Path, dataset: Dataset) -> np.ndarray:
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
-        return luminance(stored[..., :3], str(path))
+        return luminance(stored[..., :3], str(file))
     if not photometric.startswith("MONOCHROME"):
-        raise ImageError(f"{path} has photometric interpretation {photometric!r}; export it as MONOCHROME2.")
+        raise ImageError(f"{file} has photometric interpretation {photometric!r}; export it as MONOCHROME2.")
 
     values = apply_modality_lut(stored, dataset)
     if np.array_equal(values, stored):  # slope 1, intercept 0
         values = stored
     if not np.isfinite(values).all():
-        raise ImageError(f"{path} holds pixels that are NaN or infinite; export it again.")
+        raise ImageError(f"{file} holds pixels that are NaN or infinite; export it again.")
     real = ~_padding(stored, dataset)
-    image = _apply_voi(path, values, real, dataset)
+    image = _apply_voi(file, values, real, dataset)
     if photometric == "MONOCHROME1":
         image = 1 - image
     image[~real] = 0
@@ -206,7 +207,7 @@ def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
     return np.asarray((stored >= low) & (stored <= high))
 
 
-def _apply_voi(path: Path, values: np.ndarray, real: np.ndarray, dataset: Dataset) -> np.ndarray:
+def _apply_voi(file: File, values: np.ndarray, real: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Values of interest (C.11.2) to float32 in [0, 1]: the first VOI LUT, else the first window, else a default.
 
     Without either, 8-bit images are display-ready (C.11.2: identity); deeper ones are stretched between two
@@ -220,7 +221,7 @@ def _apply_voi(path: Path, values: np.ndarray, real: np.ndarray, dataset: Datase
         if not real.any() or np.ptp(image[real]) > 0 or np.ptp(values[real]) == 0:
             return image
         warnings.warn(
-            f"{path}: its window (center {window[0]:g}, width {window[1]:g}) shows nothing and is not used.",
+            f"{file}: its window (center {window[0]:g}, width {window[1]:g}) shows nothing and is not used.",
             ImageWarning,
             stacklevel=2,
         )

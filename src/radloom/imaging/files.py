@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import stat
 import warnings
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
+from typing import Literal
 
 import numpy as np
 from PIL import Image as PILImage
@@ -39,6 +42,32 @@ _SIGNATURES = {
 _WHITE_IS_ZERO = 0  # TIFF 6.0, PhotometricInterpretation
 
 
+@dataclass(frozen=True)
+class InMemory:
+    """The bytes of a file that is on no disk, such as an upload.
+
+    Attributes:
+        data: all of them.
+        name: what errors and warnings call it.
+        suffix: ending of its file name, with the dot, if it had one.
+    """
+
+    data: bytes = field(repr=False)
+    name: str = "image"
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: Literal["rb"] = "rb") -> BytesIO:
+        """A stream of the bytes, as `Path.open` gives one."""
+        return BytesIO(self.data)
+
+
+File = Path | InMemory
+"""Where the bytes of an image are; as text, what errors and warnings call it."""
+
+
 def as_image(source: Image | str) -> np.ndarray:
     """The array of an image given as a file or as an array.
 
@@ -58,11 +87,11 @@ def as_image(source: Image | str) -> np.ndarray:
     return image
 
 
-def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a PNG, JPEG, TIFF or DICOM file.
 
     Args:
-        path: the file.
+        source: the file, by its path or as bytes in memory.
         max_pixels: refuse an image of more pixels before decoding it.
 
     Returns:
@@ -75,43 +104,43 @@ def read_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Warns:
         ImageWarning: a colour photo, read as greyscale.
     """
-    path = Path(path)
-    head = read_head(path)
-    if is_dicom(path, head):
+    file = Path(source) if isinstance(source, str) else source
+    head = read_head(file)
+    if is_dicom(file, head):
         from radloom.imaging.dicom import read_dicom
 
-        return read_dicom(path, max_pixels=max_pixels)
+        return read_dicom(file, max_pixels=max_pixels)
     format_name = _picture_format(head)
     if format_name is None:
         what = "is a text file, not an image" if _is_text(head) else "is not an image that radloom reads"
-        raise ImageError(f"{path} {what}; give a PNG, JPEG, TIFF or DICOM file.")
-    return _read_picture(path, format_name, max_pixels)
+        raise ImageError(f"{file} {what}; give a PNG, JPEG, TIFF or DICOM file.")
+    return _read_picture(file, format_name, max_pixels)
 
 
-def read_head(path: Path) -> bytes:
+def read_head(file: File) -> bytes:
     """The first 1024 bytes of a regular file that is not empty, or an `ImageError` that says what is wrong."""
     try:
-        mode = path.stat().st_mode
+        mode = file.stat().st_mode if isinstance(file, Path) else stat.S_IFREG
         if stat.S_ISDIR(mode):
-            raise ImageError(f"{path} is a folder; name one image file in it.")
+            raise ImageError(f"{file} is a folder; name one image file in it.")
         if not stat.S_ISREG(mode):
-            raise ImageError(f"{path} is not a regular file; give a PNG, JPEG, TIFF or DICOM file.")
-        with path.open("rb") as stream:
+            raise ImageError(f"{file} is not a regular file; give a PNG, JPEG, TIFF or DICOM file.")
+        with file.open("rb") as stream:
             head = stream.read(1024)
     except FileNotFoundError:
-        raise ImageError(f"{path} does not exist; check the path.") from None
+        raise ImageError(f"{file} does not exist; check the path.") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise ImageError(f"{path} cannot be opened ({error}); check the path and its permissions.") from None
+        raise ImageError(f"{file} cannot be opened ({error}); check the path and its permissions.") from None
     if not head:
-        raise ImageError(f"{path} is empty; copy or export it again.")
+        raise ImageError(f"{file} is empty; copy or export it again.")
     return head
 
 
-def is_dicom(path: Path, head: bytes) -> bool:
+def is_dicom(file: File, head: bytes) -> bool:
     """Whether a file is DICOM: by its preamble (PS3.10 section 7.1), or by suffix where the preamble was left out."""
     if head[128:132] == b"DICM":
         return True
-    return path.suffix.lower() in (".dcm", ".dicom") and _picture_format(head) is None and not _is_text(head)
+    return file.suffix.lower() in (".dcm", ".dicom") and _picture_format(head) is None and not _is_text(head)
 
 
 def check_size(name: object, shape: tuple[int, ...], max_pixels: int) -> None:
@@ -127,31 +156,31 @@ def check_size(name: object, shape: tuple[int, ...], max_pixels: int) -> None:
         )
 
 
-def undecodable(path: Path, error: Exception) -> ImageError:
+def undecodable(file: File, error: Exception) -> ImageError:
     """The error for bytes that a decoder gave up on."""
     why = shorten(str(error), 200) or type(error).__name__
-    return ImageError(f"{path} cannot be decoded ({why}): damaged, cut short or of a rare kind; export it again.")
+    return ImageError(f"{file} cannot be decoded ({why}): damaged, cut short or of a rare kind; export it again.")
 
 
-def _read_picture(path: Path, format_name: str, max_pixels: int) -> np.ndarray:
+def _read_picture(file: File, format_name: str, max_pixels: int) -> np.ndarray:
     try:
         # A stream, not a path: Pillow maps uncompressed TIFFs named by path and scrambles those stored on their side.
-        with path.open("rb") as stream, warnings.catch_warnings():
+        with file.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore", PILImage.DecompressionBombWarning)  # check_size decides
             with PILImage.open(stream, formats=(format_name,)) as picture:
-                check_size(path, (picture.height, picture.width), max_pixels)
+                check_size(file, (picture.height, picture.width), max_pixels)
                 if picture.format != "MPO" and getattr(picture, "is_animated", False):  # MPO: a photo and its preview
-                    raise ImageError(f"{path} holds several frames; save the one to be read as a file of its own.")
-                return _grey(path, picture)
+                    raise ImageError(f"{file} holds several frames; save the one to be read as a file of its own.")
+                return _grey(file, picture)
     except ImageError:
         raise
     except PILImage.DecompressionBombError as error:
-        raise ImageError(f"{path} is too large to be decoded safely ({error}); scale it down first.") from None
+        raise ImageError(f"{file} is too large to be decoded safely ({error}); scale it down first.") from None
     except Exception as error:  # Pillow's decoders raise a dozen types on damaged bytes
-        raise undecodable(path, error) from error
+        raise undecodable(file, error) from error
 
 
-def _grey(path: Path, picture: PILImage.Image) -> np.ndarray:
+def _grey(file: File, picture: PILImage.Image) -> np.ndarray:
     """Decode: (H, W) float32 in [0, 1], orientation and polarity mended."""
     white_is_zero = isinstance(picture, TiffImagePlugin.TiffImageFile) and (
         picture.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
@@ -161,15 +190,15 @@ def _grey(path: Path, picture: PILImage.Image) -> np.ndarray:
     if upright.mode in ("1", "L", "LA"):
         return np.asarray(upright.convert("L"), np.float32) / 255  # Pillow has inverted these where white is zero
     if upright.mode in ("F", "I") or upright.mode.startswith("I;16"):
-        image = _stretch(path, np.asarray(upright))
+        image = _stretch(file, np.asarray(upright))
         return 1 - image if white_is_zero else image
-    return luminance(np.asarray(upright.convert("RGB")), str(path))
+    return luminance(np.asarray(upright.convert("RGB")), str(file))
 
 
-def _stretch(path: Path, values: np.ndarray) -> np.ndarray:
+def _stretch(file: File, values: np.ndarray) -> np.ndarray:
     """Numbers of more than 8 bits to [0, 1] as the module's docstring says."""
     if not np.isfinite(values).all():
-        raise ImageError(f"{path} holds pixels that are NaN or infinite; export it again.")
+        raise ImageError(f"{file} holds pixels that are NaN or infinite; export it again.")
     low, high = float(values.min()), float(values.max())
     if values.dtype.kind != "f" and low >= 0:
         return values.astype(np.float32) / np.float32(full_scale(int(high)))

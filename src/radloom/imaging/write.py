@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -35,22 +36,38 @@ def write_png(image: np.ndarray, path: Path | str, *, text: Mapping[str, str] | 
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ImageError(f"{path} does not end in .png; radloom writes PNG files only.")
-    rows = check_array(image.reshape(len(image), -1) if image.ndim == 3 and image.shape[2] == 3 else image)
-    picture = Image.fromarray(np.rint(rows.reshape(image.shape) * 255).astype(np.uint8))
-    info = PngInfo()
-    for keyword, value in (text or {}).items():
-        info.add_text(keyword, value)
+    data = png_bytes(image, text=text)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            picture.save(unfinished, format="PNG", pnginfo=info)
+            unfinished.write_bytes(data)
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise ImageError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from None
     return path
+
+
+def png_bytes(image: np.ndarray, *, text: Mapping[str, str] | None = None) -> bytes:
+    """What `write_png` writes: an 8-bit PNG, grey or in colour.
+
+    Args:
+        image: (H, W) or (H, W, 3) in [0, 1].
+        text: provenance, stored as PNG text chunks (keyword of 1 to 79 Latin-1 characters -> text).
+
+    Raises:
+        ImageError: an array outside [0, 1].
+    """
+    rows = check_array(image.reshape(len(image), -1) if image.ndim == 3 and image.shape[2] == 3 else image)
+    picture = Image.fromarray(np.rint(rows.reshape(image.shape) * 255).astype(np.uint8))
+    info = PngInfo()
+    for keyword, value in (text or {}).items():
+        info.add_text(keyword, value)
+    stream = BytesIO()
+    picture.save(stream, format="PNG", pnginfo=info)
+    return stream.getvalue()
 
 
 def sheet(images: Sequence[np.ndarray], columns: int, labels: Sequence[str] | None = None) -> np.ndarray:

@@ -26,6 +26,9 @@ from radloom.language.vocabulary import POSITIVE, TokenIds
 Progress = Callable[[int, int], None]
 """Called after each step with steps done and steps in all."""
 
+Written = Callable[[list[list[int]]], None]
+"""Called after each token of text with the token ids of every answer so far, statements included."""
+
 Judge = Callable[[list[int]], float]
 """How good an answer is, given as its token ids, statements included; more is better."""
 
@@ -108,11 +111,12 @@ def generate_text(
     judge: Judge | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
+    written: Written | None = None,
 ) -> list[list[int]]:
     """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`; or reports, after statements.
 
-    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept, the first of
-    equals: what is likeliest would be the same few normal reports.
+    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept, the first
+    of equals: what is likeliest would be the same few normal reports.
 
     Args:
         model: a causal LM with image tokens.
@@ -131,6 +135,8 @@ def generate_text(
         candidates: texts that are written of each prompt.
         judge: of candidates; without, the one is kept whose tokens are likeliest on the mean.
         use_cache, progress: as in `generate_codes`.
+        written: told of the answers while they grow; never where there are several candidates, of which none is kept
+            before all are whole.
 
     Returns:
         Token ids of each answer, statements included, without the end.
@@ -180,11 +186,18 @@ def generate_text(
             done |= picks[:, stated + step] == end
             if progress:
                 progress(stated + step + 1, len(places))
+            if written and candidates == 1:
+                written(_tokens(picks, allowed))
             if done.all() or step + 1 == max_tokens:
                 break
             logits = decoder.advance(picks[:, stated + step])
-    answers = [[int(allowed[i]) for i in row if i < end] for row in picks.tolist()]
-    return _best(answers, (likelihood / lengths).tolist(), candidates, judge)
+    return _best(_tokens(picks, allowed), (likelihood / lengths).tolist(), candidates, judge)
+
+
+def _tokens(picks: Tensor, allowed: Tensor) -> list[list[int]]:
+    """Ids of what was picked, given as indices among the allowed tokens, of which the last is the end."""
+    rows = zip(picks.tolist(), allowed.to(picks.device)[picks].tolist(), strict=True)
+    return [[token for i, token in zip(*row, strict=True) if i + 1 < len(allowed)] for row in rows]
 
 
 @torch.no_grad()

@@ -1,0 +1,250 @@
+"""Routes of the service.
+
+`report`, `image` and `ask` take a multipart form and give JSON; asked for `text/event-stream`, they give server-sent
+events: `progress` ({"done", "total"}: steps), `partial` (the words of the answer as far as they are written, whole each
+time) and at last `answer` (what is given without streaming) or `error`. There is no `partial` where a model writes
+several candidates of a report, since nobody knows yet which one is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+from radloom import __version__
+from radloom.errors import ImageError, RadloomError, ReportError
+from radloom.models import as_report, as_view
+from radloom.serving.events import MEDIA_TYPE, stream
+from radloom.serving.guard import Guard
+from radloom.serving.metrics import CONTENT_TYPE
+from radloom.serving.queue import ClosedError, Job
+from radloom.serving.refusals import GONE, Refusal, refusal
+from radloom.serving.service import Service
+from radloom.serving.tasks import Answer, Ask, AskAnswer, Draw, How, ImageAnswer, Read, ReportAnswer, Task
+from radloom.serving.uploads import InMemoryRoute, in_memory, to_model_size
+
+NOTICE = (
+    "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
+)
+
+work = APIRouter(prefix="/v1", route_class=InMemoryRoute)
+about = APIRouter()
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application over a service, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+        await asyncio.to_thread(service.join)
+
+    app = FastAPI(title="radloom", version=__version__, description=NOTICE, redoc_url=None, lifespan=lifespan)
+    app.state.service = service
+    bearer = [Depends(HTTPBearer(auto_error=False))] if service.token else []  # for the description: `Guard` decides
+    app.include_router(work, dependencies=bearer)
+    app.include_router(about)
+    for kind in (HTTPException, RequestValidationError, RadloomError, ClosedError):
+        app.add_exception_handler(kind, _refuse)
+    app.add_middleware(Guard, service=service)
+    return app
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    return refusal(error).response()
+
+
+# -- what a request is made of ---------------------------------------------------------------------------------------
+
+TheService = Annotated[Service, Depends(_service)]
+Picture = Annotated[UploadFile | None, File(description="PNG, JPEG, TIFF (8 or 16 bit) or DICOM.")]
+Seed = Annotated[int, Form(ge=0, le=2**62, description="Seed of sampling.")]
+Temperature = Annotated[float | None, Form(ge=0, le=100, description="0 takes the likeliest token.")]
+TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probability that is drawn from.")]
+Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
+
+_ERROR = {
+    "description": "A refusal, with one sentence on what is wrong.",
+    "content": {"application/json": {"example": {"error": {"code": "invalid_image", "message": "frontal is empty."}}}},
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+    **dict.fromkeys((400, 401, 408, 413, 415, 422, 429, 503, 504), _ERROR),
+}
+
+
+# -- routes ----------------------------------------------------------------------------------------------------------
+
+
+@work.post("/report", response_model=ReportAnswer, responses=_RESPONSES)
+async def report(
+    request: Request,
+    service: TheService,
+    frontal: Picture = None,
+    lateral: Picture = None,
+    seed: Seed = 0,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    guidance: Guidance = None,
+) -> Response | Answer:
+    """Read a frontal or a lateral view, or both of one study, into findings and impression."""
+    images = await _pictures(service, frontal=frontal, lateral=lateral)
+    if not images:
+        raise ImageError("There is no image; send a frontal view, a lateral view or both.")
+    how = How(temperature, top_p, guidance)
+    return await _answer(request, service, Read(images.get("frontal"), images.get("lateral"), seed, how))
+
+
+@work.post("/image", response_model=ImageAnswer, responses=_RESPONSES)
+async def image(
+    request: Request,
+    service: TheService,
+    report: Annotated[str, Form(description="Findings, or a report with its headings.")],
+    view: Annotated[str, Form(description="frontal or lateral.")] = "frontal",
+    n: Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")] = 1,
+    seed: Seed = 0,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    guidance: Guidance = None,
+) -> Response | Answer:
+    """Draw X-rays from text."""
+    _check_text("report", report, service)
+    if n > service.limits.images:
+        raise RadloomError(f"n is {n}; at most {service.limits.images} are drawn at a time.")
+    how = How(temperature, top_p, guidance)
+    return await _answer(request, service, Draw(as_report(report), as_view(view), n, seed, how))
+
+
+@work.post("/ask", response_model=AskAnswer, responses=_RESPONSES)
+async def ask(
+    request: Request,
+    service: TheService,
+    question: Annotated[str, Form(description="About the X-ray.")],
+    frontal: Picture = None,
+    lateral: Picture = None,
+    seed: Seed = 0,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+) -> Response | Answer:
+    """Answer a question about one X-ray, frontal or lateral."""
+    _check_text("question", question, service)
+    images = await _pictures(service, frontal=frontal, lateral=lateral)
+    if len(images) != 1:
+        raise ImageError(f"A question is about one image, and {len(images)} were sent; send frontal or lateral.")
+    [picture] = images.values()
+    return await _answer(request, service, Ask(picture, question, seed, How(temperature, top_p)))
+
+
+@work.get("/models")
+async def models(service: TheService) -> dict[str, Any]:
+    """The model that answers, and what it draws."""
+    model = service.model
+    return {
+        "models": [
+            {
+                "name": service.name,
+                "recipe": model.config.recipe,
+                "about": model.config.about,
+                "fingerprint": model.fingerprint,
+                "pixels": model.transform.size,
+                "devices": [str(worker.model.device) for worker in service.workers if worker.model],
+            }
+        ]
+    }
+
+
+@about.get("/", include_in_schema=False)
+async def index() -> dict[str, str]:
+    """Where things are. A web page takes this place."""
+    return {"name": "radloom", "version": __version__, "docs": "/docs", "notice": NOTICE}
+
+
+@about.get("/health")
+async def health() -> dict[str, str]:
+    """The process is up."""
+    return {"status": "ok"}
+
+
+@about.get("/ready", responses={503: _ERROR})
+async def ready(service: TheService) -> dict[str, str]:
+    """The model is loaded, and requests are taken."""
+    service.check_ready()
+    return {"status": "ready"}
+
+
+@about.get("/metrics", response_class=Response)
+async def metrics(service: TheService) -> Response:
+    """Counts and times, in the text format of Prometheus."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+# -- what routes share -----------------------------------------------------------------------------------------------
+
+
+async def _pictures(service: Service, **uploads: UploadFile | None) -> dict[str, np.ndarray]:
+    """Pictures (R, R) by the fields they were sent in, decoded outside the event loop."""
+    loop, transform, pictures = asyncio.get_running_loop(), service.model.transform, {}
+    for name, upload in uploads.items():
+        if file := await in_memory(upload, name):
+            read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
+            pictures[name] = await read
+    return pictures
+
+
+def _check_text(name: str, text: str, service: Service) -> None:
+    if not text.strip():
+        raise ReportError(f"The {name} is empty; write something.")
+    if len(text) > service.limits.text:
+        raise ReportError(
+            f"The {name} has {len(text)} characters; at most {service.limits.text} are taken. Shorten it."
+        )
+
+
+async def _answer(request: Request, service: Service, task: Task) -> Response | Answer:
+    """The answer to a task, or the stream of its events."""
+    deadline: float = request.state.deadline
+    if MEDIA_TYPE in request.headers.get("accept", ""):
+        return stream(service, task, deadline)
+    job = service.submit(task)
+    answer = await _finished(request, job, deadline)
+    return replace(answer, seconds=round(asyncio.get_running_loop().time() - deadline + service.limits.seconds, 3))
+
+
+async def _finished(request: Request, job: Job, deadline: float) -> Answer:
+    """The answer of a job, which is left when the client goes or the time is over."""
+    answer, gone = asyncio.wrap_future(job.future), asyncio.ensure_future(_disconnected(request))
+    either: set[asyncio.Future[Any]] = {answer, gone}
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        if gone.done():
+            raise Refusal(GONE, "gone", "The client has left.")
+        raise Refusal(504, "timeout", "There was no answer in time; try again later, or ask for less.")
+    finally:
+        gone.cancel()
+        answer.cancel()
+        job.leave()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,89 @@
+"""Listening: one process, one event loop, uvicorn."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+
+import uvicorn
+
+from radloom.errors import RadloomError
+from radloom.serving.app import create_app
+from radloom.serving.service import Service
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that refuses new work as soon as it is told to stop, and stops when no model can be loaded."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(service),
+                lifespan="on",
+                log_config=None,
+                access_log=False,  # it would write addresses and queries; `guard` logs what may be logged
+                server_header=False,
+                timeout_graceful_shutdown=int(service.limits.seconds) + 1,
+            )
+        )
+        self.service = service
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; True stops."""
+        return await super().on_tick(counter) or self.service.error is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called when it stops, before connections are waited for."""
+        self.service.close()
+        await super().shutdown(sockets)
+
+
+def serve(service: Service, listener: socket.socket) -> None:
+    """Answer requests until the process is told to stop; what is worked on then is finished.
+
+    Raises:
+        Exception: why the model could not be loaded.
+    """
+    log = logging.getLogger("radloom.serving")
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        log.addHandler(handler)
+    for reader in ("pydicom", "PIL"):  # their warnings quote the headers of files
+        logging.getLogger(reader).propagate = False
+    Server(service).run(sockets=[listener])
+    if service.error:
+        raise service.error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free.
+
+    Raises:
+        RadloomError: the address is not this machine's, or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RadloomError(f"Cannot listen on {host}, port {port} ({reason}); choose others.") from None
+
+
+def check_exposure(host: str, token: str, insecure: bool) -> None:
+    """Pass if only this machine can reach the service, or a token guards it, or that is not wanted.
+
+    Raises:
+        RadloomError: anybody could use it.
+    """
+    try:
+        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        inside = False
+    if not (inside or token or insecure):
+        raise RadloomError(
+            f"On {host} others can reach the service. Set RADLOOM_TOKEN to a secret that they must send, or give "
+            "--insecure to let anybody use it."
+        )

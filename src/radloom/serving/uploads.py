@@ -1,0 +1,99 @@
+"""Pictures of a request. They stay in memory: nothing of an upload touches the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from fastapi import Request, Response, UploadFile
+from fastapi.routing import APIRoute
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from radloom.imaging import InMemory, Transform, read_image
+from radloom.serving.refusals import GONE, Refusal
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_FILES, _FIELDS = 2, 16  # parts of a form, at most
+
+
+class _Parser(MultiPartParser):
+    """Starlette's, which would move a file of more than a megabyte to the disk. `Guard` bounds the whole body."""
+
+    spool_max_size = sys.maxsize
+
+
+class InMemoryRequest(Request):
+    """A request whose form is read into memory, within the time that `Guard` allots it."""
+
+    async def form(self, **limits: Any) -> FormData:  # type: ignore[override]
+        """The form.
+
+        Raises:
+            Refusal: no form, too many parts, not sent in time, or given up by the client.
+        """
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in _FORMS:
+            raise Refusal(415, "no_form", f"The request is no form; send its fields as {_FORMS[0]}.")
+        try:
+            async with asyncio.timeout_at(self.state.deadline):
+                if kind == _FORMS[1]:
+                    return await super().form(max_fields=_FIELDS)
+                return await _Parser(self.headers, self.stream(), max_files=_FILES, max_fields=_FIELDS).parse()
+        except TimeoutError:
+            raise Refusal(408, "upload_timeout", "The upload took too long; send a smaller file.") from None
+        except ClientDisconnect:
+            raise Refusal(GONE, "gone", "The client has left.") from None
+        except MultiPartException as error:
+            raise Refusal(400, "bad_request", f"The form cannot be read: {error.message}") from None
+
+
+class InMemoryRoute(APIRoute):
+    """A route whose forms are read into memory."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See FastAPI's `APIRoute`."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(InMemoryRequest(request.scope, request.receive))
+
+        return handle
+
+
+async def in_memory(upload: UploadFile | None, name: str) -> InMemory | None:
+    """A file that was sent.
+
+    Args:
+        upload: as FastAPI gives it; a form whose field was left empty sends one without name and bytes.
+        name: what errors call it. The name it was sent with is never shown.
+    """
+    if upload is None or not (upload.filename or upload.size):
+        return None
+    data = await upload.read()
+    await upload.close()  # a second copy that would wait with the request
+    return InMemory(data, name, PurePath(upload.filename or "").suffix)
+
+
+def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> np.ndarray:
+    """A picture at the size that the model sees, so that requests that wait are small.
+
+    The model's transform leaves a picture of this size as it is: what comes of it, comes of the file.
+
+    Args:
+        file: PNG, JPEG, TIFF or DICOM.
+        transform: the model's.
+        max_pixels: refuse an image of more pixels before decoding it.
+
+    Returns:
+        (R, R) float32 in [0, 1].
+
+    Raises:
+        ImageError: see `read_image`.
+    """
+    return transform.to_image(transform(read_image(file, max_pixels=max_pixels)))

@@ -1,0 +1,203 @@
+"""Every route gives what the model gives, and every bad request one sentence."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from served import Held, Stub, dicom, encoded
+
+import radloom
+import tiny
+from radloom.imaging import InMemory, read_image
+from radloom.study import Report, Study, View
+
+
+def chest(seed: int = 0) -> np.ndarray:
+    return read_image(InMemory(encoded(seed=seed)))
+
+
+def test_a_report_is_the_models(serve: Any, model: radloom.Model) -> None:
+    frontal, lateral = encoded(seed=1), encoded(seed=2)
+    how = {"seed": 5, "temperature": 1.0}
+    with serve() as client:
+        given = client.post("/v1/report", files={"frontal": frontal, "lateral": lateral}, data=how)
+        alone = client.post("/v1/report", files={"lateral": lateral}).json()
+    answer, expected = given.json(), model.report(chest(1), chest(2), **how)
+    assert (answer["findings"], answer["impression"]) == (expected.findings, expected.impression)
+    assert (answer["seed"], answer["model"], answer["remarks"]) == (5, model.fingerprint, [])
+    assert answer["seconds"] > 0
+    assert given.headers["cache-control"] == "no-store"
+    assert alone["findings"] == model.reports([Study(lateral=chest(2))])[0].findings
+
+
+def test_an_image_that_looks_lateral_is_read_as_such_and_said_to_be(
+    serve: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
+    with serve() as client:
+        answer = client.post("/v1/report", files={"frontal": encoded()}).json()
+    assert answer["remarks"] == ["The image looks like a lateral view and is read as one."]
+    assert answer["findings"] == model.reports([Study(lateral=chest())])[0].findings
+
+
+def test_drawings_are_the_models_and_say_that_they_are_synthetic(serve: Any, model: radloom.Model) -> None:
+    with serve() as client:
+        fields = {"report": "FINDINGS: Clear lungs.", "n": 2, "seed": 3, "view": "lateral"}
+        answer = client.post("/v1/image", data=fields).json()
+    assert (answer["view"], [drawing["seed"] for drawing in answer["images"]]) == ("lateral", [3, 4])
+    expected = model.image("FINDINGS: Clear lungs.", n=2, seed=3, view="lateral")
+    for drawing, image in zip(answer["images"], expected, strict=True):
+        with Image.open(io.BytesIO(base64.b64decode(drawing["png"]))) as picture:
+            assert np.abs(np.asarray(picture) / 255 - image).max() < 0.01
+            assert picture.text["Comment"].startswith("Synthetic lateral")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("field", ["frontal", "lateral"])
+def test_an_answer_is_the_models(serve: Any, model: radloom.Model, field: str) -> None:
+    with serve() as client:
+        answer = client.post("/v1/ask", files={field: encoded()}, data={"question": "Is it?"}).json()
+    assert answer["answer"] == model.ask(chest(), "Is it?")
+
+
+def test_every_kind_of_file_is_read(serve: Any, model: radloom.Model, file: tuple[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / file[0]).write_bytes(file[1])
+    with serve() as client:
+        answer = client.post("/v1/report", files={"frontal": file}).json()
+    assert answer["findings"] == model.report(tmp_path / file[0]).findings
+
+
+def test_what_the_service_says_of_itself(serve: Any, model: radloom.Model) -> None:
+    with serve() as client:
+        assert client.get("/health").json() == {"status": "ok"}
+        assert client.get("/ready").json() == {"status": "ready"}
+        assert client.get("/").json()["docs"] == "/docs"
+        [served] = client.get("/v1/models").json()["models"]
+        described = client.get("/openapi.json").json()
+    assert (served["name"], served["fingerprint"], served["pixels"]) == ("tiny", model.fingerprint, tiny.SIDE)
+    assert served["devices"] == ["cpu"]
+    assert {"/v1/report", "/v1/image", "/v1/ask", "/v1/models", "/ready"} <= set(described["paths"])
+    fields = described["components"]["schemas"]["Body_report_v1_report_post"]["properties"]
+    assert {"frontal", "lateral", "seed", "temperature", "top_p", "guidance"} == set(fields)
+
+
+def test_metrics_know_no_addresses_but_their_own(serve: Any, model: radloom.Model) -> None:
+    with serve(Stub(model)) as client:
+        client.get("/v1/somebody's name")
+        text = client.get("/metrics").text
+    assert 'radloom_requests_total{route="other",status="404"} 1.0' in text
+    assert "radloom_queue_length 0.0" in text and "somebody" not in text
+
+
+QUESTION = {"question": "Is it?"}
+PNG = {"frontal": encoded()}
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "data", "status", "code", "message"),
+    [
+        ("report", {"frontal": b"GIF89a" + bytes(90)}, {}, 422, "invalid_image", "^frontal is not an image that"),
+        ("report", {"lateral": b"The heart is normal."}, {}, 422, "invalid_image", "^lateral is a text file"),
+        ("report", {"frontal": ("a.png", b"")}, {}, 422, "invalid_image", "^frontal is empty"),
+        ("report", {"frontal": ("", b"")}, {"seed": 1}, 422, "invalid_image", "^There is no image; send"),
+        ("report", {}, {"seed": 1}, 422, "invalid_image", "^There is no image; send"),
+        ("report", {}, {"frontal": "a.png"}, 422, "invalid_request", "^frontal is text and no file; .* frontal=@FILE"),
+        ("report", PNG, {"seed": -1}, 422, "invalid_request", "^seed: Input should be greater"),
+        ("report", PNG, {"temperature": "nan"}, 422, "invalid_request", "^temperature: "),
+        ("report", PNG, {"top_p": "0"}, 422, "invalid_request", "^top_p: "),
+        ("report", PNG, {"guidance": "much"}, 422, "invalid_request", "^guidance: "),
+        (
+            "report",
+            PNG,
+            {f"field{i}": "x" for i in range(20)},
+            400,
+            "bad_request",
+            "^The form cannot be read: Too many",
+        ),
+        ("ask", PNG, {}, 422, "invalid_request", "^question: Field required"),
+        ("ask", PNG, {"question": " "}, 422, "invalid_text", "^The question is empty"),
+        ("ask", {}, QUESTION, 422, "invalid_image", "^A question is about one image, and 0 were sent"),
+        ("ask", PNG | {"lateral": encoded()}, QUESTION, 422, "invalid_image", "one image, and 2 were sent"),
+        ("ask", PNG, {"question": "Why? " * 900}, 422, "invalid_text", "has 4500 characters; at most 4000"),
+        ("ask", PNG, {"question": "Why? " * 700}, 422, "invalid_text", r"tokens long; at most \d+ fit"),
+        ("image", {}, {"report": "Clear.", "n": 5}, 422, "invalid_request", "^n is 5; at most 4"),
+        ("image", {}, {"report": "Clear.", "view": "frontale"}, 422, "invalid_request", "did you mean 'frontal'"),
+        ("image", {}, {"report": "  "}, 422, "invalid_text", "^The report is empty"),
+        ("image", {}, {"report": "FINDINGS: IMPRESSION:"}, 422, "invalid_text", "empty; give findings"),
+        ("other", {}, {}, 404, "not_found", "^There is nothing at this address"),
+        ("models", {}, {}, 405, "method_not_allowed", "another method"),
+        ("report", {}, {}, 415, "no_form", "^The request is no form"),
+    ],
+)
+def test_a_bad_request_gets_one_sentence(
+    serve: Any, path: str, files: dict, data: dict, status: int, code: str, message: str
+) -> None:
+    with serve() as client:
+        answer = client.post(f"/v1/{path}", files=files, data=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+    assert re.search(message, answer.json()["error"]["message"]), answer.text
+    assert "\n" not in answer.json()["error"]["message"]
+
+
+def test_a_form_without_its_end_is_refused(serve: Any) -> None:
+    with serve() as client:
+        headers = {"content-type": "multipart/form-data; boundary=fence"}
+        answer = client.post("/v1/report", content=b"--fence\r\nContent-Disp\0", headers=headers)
+        nameless = client.post("/v1/report", content=b"x", headers={"content-type": "multipart/form-data"})
+    assert (answer.status_code, nameless.status_code) == (400, 400)
+
+
+def test_damaged_files_are_never_an_error_of_the_service(
+    serve: Any, model: radloom.Model, file: tuple[str, bytes]
+) -> None:
+    random, (name, data) = np.random.default_rng(0), file
+    mutated = [data[: len(data) * i // 6] for i in range(1, 6)]
+    for _ in range(15):
+        changed = np.frombuffer(data, np.uint8).copy()
+        where = random.integers(0, min(len(data), 1200), 6)
+        changed[where] = random.integers(0, 256, len(where))
+        mutated.append(changed.tobytes())
+    with serve(Stub(model)) as client:
+        statuses = [client.post("/v1/report", files={"frontal": (name, damaged)}).status_code for damaged in mutated]
+    assert set(statuses) <= {200, 422}
+    assert statuses.count(422) > 3
+
+
+def test_a_failure_inside_is_told_without_its_text(
+    serve: Any, model: radloom.Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Stub):
+        def reports(self, studies: list[Study], **options: Any) -> list[Report]:
+            raise RuntimeError("Jane Doe")
+
+    with serve(Broken(model)) as client:
+        answer = client.post("/v1/report", files=PNG)
+        assert client.post("/v1/ask", files=PNG, data=QUESTION).status_code == 200  # the worker works on
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert "Jane" not in answer.text + caplog.text
+    assert re.search(r"RuntimeError in test_serving_app.py, line \d+", caplog.text)
+
+
+def test_nothing_of_a_request_is_logged(
+    serve: Any, held: Held, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("WARNING", "httpx2")  # the client of this test
+    caplog.set_level("DEBUG")
+    held.go.set()
+    with serve(held, token="open-sesame") as client:
+        client.headers["authorization"] = "Bearer open-sesame"
+        for data in (encoded(), b"Jane", dicom()[:600]):
+            client.post("/v1/ask?patient=Jane", files={"frontal": ("Jane.png", data)}, data={"question": "Jane?"})
+        client.post("/v1/image", data={"report": "Jane has an effusion.", "n": 7})
+        client.get("/Jane")
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert (
+        re.search(r"POST /v1/ask 200 \d+\.\d+ s", logged) and "POST /v1/ask 422" in logged and "GET other 404" in logged
+    )
+    assert not re.search("Jane|Doe|effusion|sesame|testclient", logged), logged

@@ -1,0 +1,111 @@
+"""`radloom serve`: who may reach it, what keeps it from starting, and a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from served import encoded, wait_until
+from typer.testing import CliRunner, Result
+
+import radloom
+from radloom.cli import app
+from radloom.errors import RadloomError
+from radloom.imaging import InMemory, read_image
+from radloom.serving.server import check_exposure, listen
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    names = {"RADLOOM_TOKEN": None} | environment
+    return CliRunner().invoke(app, ["serve", "--port", "0", *map(str, arguments)], env=names, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_only_this_machine_needs_no_token(host: str) -> None:
+    check_exposure(host, "", False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "", "localhost.example.org"])
+def test_others_need_a_token(host: str) -> None:
+    check_exposure(host, "secret", False)
+    check_exposure(host, "", True)
+    with pytest.raises(RadloomError, match=r"others can reach the service. Set RADLOOM_TOKEN .* --insecure"):
+        check_exposure(host, "", False)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RadloomError, match=f"Cannot listen on 127.0.0.1, port {port}"):
+            listen("127.0.0.1", port)
+    with pytest.raises(RadloomError, match=r"Cannot listen on 192\.0\.2\.1"):
+        listen("192.0.2.1", 0)
+
+
+def test_what_keeps_it_from_starting(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments, environment, message in (
+        (("--host", "0.0.0.0", "--model", tiny_model), {}, "On 0.0.0.0 others can reach the service"),
+        (("--model", tmp_path), {}, "neither inside the package"),
+        (("--model", tiny_model, "--device", "abacus"), {}, "'abacus' cannot be used"),
+        (("--model", tiny_model), {"RADLOOM_TOKEN": " "}, "The token is empty"),
+    ):
+        result = run(*arguments, **environment)
+        assert result.exit_code == 2 and message in result.stderr, result.output
+    monkeypatch.setattr("radloom.doctor.SERVING", {"no-such-package": "no_such_package", "numpy": "numpy"})
+    result = run("--model", tiny_model)
+    assert result.exit_code == 2
+    assert 'Serving needs no-such-package; run `pip install "radloom[serve]"`.' in result.stderr
+
+
+def test_it_stops_when_its_model_cannot_be_loaded(tiny_model: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(tiny_model, tmp_path / "damaged")
+    (damaged / "codec" / "config.json").write_text("{")
+    result = run("--model", damaged)
+    assert result.exit_code == 2
+    assert re.search(r"radloom: .*config\.json", result.stderr), result.stderr
+
+
+@pytest.fixture
+def url(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
+    """Where a process of its own serves; it is stopped at the end, and has said nothing that it should not."""
+    command = [sys.executable, "-m", "radloom", "serve", "--port", "0", "--model", str(tiny_model)]
+    environment = os.environ | {"RADLOOM_TOKEN": "open-sesame"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def said() -> str:
+        return (tmp_path / "log").read_text(encoding="utf-8")
+
+    try:
+        wait_until(lambda: "/docs" in said() or process.poll() is not None, 120)
+        yield re.findall(r"radloom: serving tiny on (http://127\.0\.0\.1:\d+), described at", said())[0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert re.search(r"POST /v1/report 200 \d+\.\d+ s", said())
+    assert not re.search("Jane|sesame|Traceback|Error", said()), said()
+
+
+def test_a_process_of_its_own_answers(url: str, model: radloom.Model) -> None:
+    headers = {"authorization": "Bearer open-sesame"}
+    with httpx2.Client(base_url=url, headers=headers, timeout=120) as client:
+        assert client.get("/health").status_code == 200
+        wait_until(lambda: client.get("/ready").status_code == 200, 120)
+        files = {"frontal": ("Jane.png", encoded())}
+        answer = client.post("/v1/report", files=files).json()
+        streamed = client.post("/v1/report?name=Jane", files=files, headers={"accept": "text/event-stream"}).text
+        assert client.post("/v1/report", files={"frontal": ("Jane.png", b"Jane")}).status_code == 422
+        assert client.post("/v1/report", files=files, headers={"authorization": "Bearer no"}).status_code == 401
+    expected = model.report(read_image(InMemory(encoded())))
+    assert (answer["findings"], answer["impression"]) == (expected.findings, expected.impression)
+    assert "event: partial\n" in streamed and "event: answer\n" in streamed
