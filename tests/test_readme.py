@@ -164,7 +164,7 @@ def test_training_commands(workspace: Path, tiny_model: Path) -> None:
     Path("mine.yaml").write_text(CliRunner().invoke(app, ["train", "llm-cxr/nano", "--show"]).stdout, encoding="utf-8")
     for command in SLOW:
         run(command, tiny_model)
-    assert (workspace / "runs" / "llm-cxr" / "nano" / "model" / "model.json").is_file()
+    assert (workspace / "runs" / "nano" / "model" / "model.json").is_file()
 
 
 def test_python_examples(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
