@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from radloom.errors import ImageError
+from radloom.files import write_whole
 from radloom.imaging.array import check_array
 
 _GAP = 4  # pixels between the pictures of a sheet
@@ -36,18 +36,7 @@ def write_png(image: np.ndarray, path: Path | str, *, text: Mapping[str, str] | 
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ImageError(f"{path} does not end in .png; radloom writes PNG files only.")
-    data = png_bytes(image, text=text)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from None
-    return path
+    return write_whole(path, png_bytes(image, text=text), ImageError)
 
 
 def png_bytes(image: np.ndarray, *, text: Mapping[str, str] | None = None) -> bytes:

@@ -5,7 +5,6 @@ Section numbers are those of DICOM PS3.3, where no other part is named.
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from radloom import __version__
-from radloom.errors import RadloomError, ReportError
+from radloom.errors import ReportError
 from radloom.imaging.files import is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
 from radloom.study import Report
@@ -195,22 +194,3 @@ def dicom_bytes(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all; its folder is made if need be.
-
-    Raises:
-        RadloomError: a place that cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise RadloomError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from None
-    return path

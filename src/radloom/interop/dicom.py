@@ -20,9 +20,10 @@ import numpy as np
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from radloom.errors import ImageError, ReportError
+from radloom.files import write_whole
 from radloom.imaging.array import check_array
 from radloom.interop.codes import CHEST, SYNTHESIZING, VIEWS
-from radloom.interop.common import Maker, coded, dicom_bytes, new_instance, new_uid, plain, short, write_whole
+from radloom.interop.common import Maker, coded, dicom_bytes, new_instance, new_uid, plain, short
 from radloom.study import View
 
 _LONG_TEXT = 10_240  # characters of VR LT, PS3.5 section 6.2

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radloom.errors import RadloomError
-from radloom.interop.common import Maker, read_source, sections, write_whole
+from radloom.files import write_whole
+from radloom.interop.common import Maker, read_source, sections
 from radloom.interop.fhir import diagnostic_report
 from radloom.interop.sr import write_sr
 from radloom.reports.labeller import label

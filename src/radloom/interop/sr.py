@@ -18,6 +18,7 @@ from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage
 
 from radloom.errors import ImageError, RadloomError
+from radloom.files import write_whole
 from radloom.interop import codes
 from radloom.interop.codes import Code, in_order
 from radloom.interop.common import (
@@ -32,7 +33,6 @@ from radloom.interop.common import (
     new_uid,
     sections,
     short,
-    write_whole,
 )
 from radloom.study import Mention, Report
 

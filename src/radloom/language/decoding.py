@@ -133,7 +133,7 @@ def generate_text(
             it is not.
         positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
         candidates: texts that are written of each prompt.
-        judge: of candidates; without, the one is kept whose tokens are likeliest on the mean.
+        judge: of candidates; without, the first is kept.
         use_cache, progress: as in `generate_codes`.
         written: told of the answers while they grow; never where there are several candidates, of which none is kept
             before all are whole.
@@ -174,14 +174,11 @@ def generate_text(
         if candidates > 1:
             logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
         done = torch.zeros(len(picks), dtype=torch.bool, device=model.device)
-        likelihood, lengths = (torch.zeros(len(picks), device=model.device) for _ in range(2))
         for step, place in enumerate(places[stated:]):
             likely = _guide(logits[:, place], guidance, len(picks))
             if step < min_tokens:
                 likely = likely[:, :-1]
             pick = _draw(likely, spoken[:, step], temperature, top_p, top_k)
-            likelihood += likely.log_softmax(-1).gather(1, pick[:, None])[:, 0].masked_fill(done, 0.0)
-            lengths += ~done
             picks[:, stated + step] = (place.start + pick).masked_fill(done, end)
             done |= picks[:, stated + step] == end
             if progress:
@@ -191,7 +188,7 @@ def generate_text(
             if done.all() or step + 1 == max_tokens:
                 break
             logits = decoder.advance(picks[:, stated + step])
-    return _best(_tokens(picks, allowed), (likelihood / lengths).tolist(), candidates, judge)
+    return _best(_tokens(picks, allowed), candidates, judge)
 
 
 def _tokens(picks: Tensor, allowed: Tensor) -> list[list[int]]:
@@ -227,13 +224,10 @@ def generate_statements(
     return made, torch.stack(probabilities, 1).cpu()
 
 
-def _best(answers: list[list[int]], likelihood: list[float], candidates: int, judge: Judge | None) -> list[list[int]]:
-    """Of each so many answers the best by the judge, the first of equals; without a judge the likeliest."""
-    if candidates == 1:
-        return answers
-    rank = [judge(answer) for answer in answers] if judge else likelihood
-    groups = (range(start, start + candidates) for start in range(0, len(answers), candidates))
-    return [answers[max(group, key=rank.__getitem__)] for group in groups]
+def _best(answers: list[list[int]], candidates: int, judge: Judge | None) -> list[list[int]]:
+    """Of each so many answers the best by the judge, the first of equals."""
+    groups = [answers[start : start + candidates] for start in range(0, len(answers), candidates)]
+    return [max(group, key=judge) if judge and candidates > 1 else group[0] for group in groups]
 
 
 def _state(logits: Tensor, threshold: float | Tensor) -> Tensor:
