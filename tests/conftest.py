@@ -37,6 +37,12 @@ def model(tiny_model: Path) -> radloom.Model:
 
 
 @pytest.fixture(scope="session")
+def any_to_any_model(tmp_path_factory: pytest.TempPathFactory) -> radloom.Model:
+    """A tiny random model with both engines."""
+    return radloom.load(tiny.make_model(tmp_path_factory.mktemp("models") / "both", completing=True))
+
+
+@pytest.fixture(scope="session")
 def chest_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of a made-up chest."""
     return tiny.write_chest(tmp_path_factory.mktemp("images") / "chest.png")

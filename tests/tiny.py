@@ -70,10 +70,10 @@ def make_base(folder: Path) -> Path:
     return folder
 
 
-def make_model(folder: Path, seed: int = 0, *, seeing: bool = False) -> Path:
+def make_model(folder: Path, seed: int = 0, *, seeing: bool = False, completing: bool = False) -> Path:
     """A model folder that `radloom.load` reads; another seed gives another codec.
 
-    With `seeing` it has evidence and statements.
+    With `seeing` it has evidence and statements, with `completing` the any-to-any part.
     """
     import torch
 
@@ -107,6 +107,15 @@ def make_model(folder: Path, seed: int = 0, *, seeing: bool = False) -> Path:
         sight=Sight(_scale(classifier), fingerprint(folder / "classifier")) if seeing else None,
     )
     language.save(folder / "language")
+    if completing:
+        any_to_any = make_any_to_any(
+            codec=codes_fingerprint(codec, transform),
+            classifier=fingerprint(folder / "classifier"),
+            channels=8,
+            grid=grid,
+            codebook=codec.quantiser.codebook,
+        )
+        any_to_any.save(folder / "any-to-any")
     head = {
         "format": 1,
         "recipe": "tiny",
@@ -116,6 +125,57 @@ def make_model(folder: Path, seed: int = 0, *, seeing: bool = False) -> Path:
     }
     (folder / "model.json").write_text(json.dumps(head), encoding="utf-8")
     return folder
+
+
+def make_any_to_any(
+    *,
+    codec: str = "",
+    classifier: str = "",
+    channels: int = 8,
+    grid: tuple[int, int] = (4, 4),
+    codebook: Any = None,
+    environment: bool = True,
+) -> Any:
+    """A tiny random any-to-any model, in eval mode."""
+    import torch
+
+    from radloom.diffusion.alignment import AlignmentConfig
+    from radloom.diffusion.autoencoder import AutoencoderConfig
+    from radloom.diffusion.denoiser import DenoiserConfig
+    from radloom.diffusion.model import AnyToAny, AnyToAnyConfig
+    from radloom.diffusion.text import ReportTokenizer
+    from radloom.study import Report
+
+    tokenizer = ReportTokenizer.train([Report(findings=text) for text in SENTENCES], 320)
+    words = len(tokenizer)
+    config = AnyToAnyConfig(
+        AlignmentConfig(words, width=32, text_width=32, text_layers=1, heads=2, longest=48),
+        AutoencoderConfig(words, 48, slots=4, dim=8, width=32, encoder_layers=1, decoder_layers=1, heads=2),
+        DenoiserConfig(
+            channels=channels,
+            grid=grid,
+            slots=4,
+            dim=8,
+            prompt=32,
+            tokens=2,
+            blocks=(16, 32),
+            heads=2,
+            report_width=32,
+            report_layers=1,
+            environment=environment,
+        ),
+        codec,
+        classifier,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AnyToAny(config, tokenizer)
+        for parameter in model.denoisers.parameters():  # what begins at 0 would hide what it reads
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    if codebook is not None:
+        model.denoisers.image_std.fill_(float(codebook.std()))
+    return model.eval()
 
 
 def _scale(classifier: Any) -> Any:

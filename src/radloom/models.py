@@ -1,12 +1,14 @@
-"""The public API: `load("nano")` gives a `Model` that reports, draws and answers.
+"""The public API: `load("nano")` gives a `Model` that reports, draws, answers and completes studies.
 
     model = radloom.load("nano")
     model.report("chest.png")                    # -> Report(findings=..., impression=...)
     model.image("Large right pleural effusion.") # -> [array (256, 256) in [0, 1]]
     model.ask("chest.png", "Is the heart enlarged?")
     model.check("chest.png")                     # -> {"Cardiomegaly": 0.91, ...}
+    model.complete(Study(frontal=Path("chest.png")), ["lateral", "report"])  # -> Study
 
-A model is a folder: `model.json` and one checkpoint a part, `classifier/`, `codec/` and `language/`.
+A model is a folder: `model.json` and one checkpoint a part, `classifier/`, `codec/` and `language/`, and `any-to-any/`
+where it has that engine.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from radloom.classifier.evidence import evidence
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
 from radloom.codec.network import Codec, codes_fingerprint, load_codec
+from radloom.completion import Denoising, Engine, as_engine, as_parts, by_diffusion, by_language, check, choose
 from radloom.config import from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
@@ -42,6 +45,7 @@ from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Report, Study, View
 
 if TYPE_CHECKING:
+    from radloom.diffusion.model import AnyToAny
     from radloom.language.decoding import Progress
 
 MODEL_FILE = "model.json"
@@ -50,6 +54,9 @@ FORMAT = 1
 
 PARTS = ("classifier", "codec", "language")
 """Folders of a model, one checkpoint each."""
+
+ANY_TO_ANY = "any-to-any"
+"""The folder of the part that not every model has."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,9 @@ class Sampling:
     candidates: int = 1
 
 
+S = TypeVar("S", Sampling, Denoising)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Contents of `model.json`.
@@ -81,6 +91,7 @@ class ModelConfig:
         recipe: what trained it.
         about: in a sentence.
         image, text, answer: defaults for drawing, for writing reports and for answering.
+        complete: defaults for denoising.
     """
 
     format: int
@@ -89,6 +100,7 @@ class ModelConfig:
     image: Sampling = field(default_factory=lambda: Sampling(top_p=0.9))
     text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9, candidates=4))
     answer: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
+    complete: Denoising = field(default_factory=Denoising)
 
 
 def shipped() -> list[str]:
@@ -133,12 +145,20 @@ def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Mo
     folder = locate(name)
     config = read_model_config(folder)
     codec, classifier, transform = load_vision(folder)
-    prints = [checkpoint.fingerprint(folder / part) for part in PARTS]
+    more = folder / ANY_TO_ANY if (folder / ANY_TO_ANY).is_dir() else None
+    prints = [checkpoint.fingerprint(folder / part) for part in (*PARTS, *([ANY_TO_ANY] if more else []))]
     codes, judge = codes_fingerprint(codec, transform), prints[PARTS.index("classifier")]
     language = LanguageModel.load(folder / "language", codec=codes, classifier=judge)
     head = (folder / MODEL_FILE).read_text(encoding="utf-8")
     fingerprint = hashlib.sha256("".join([*prints, head]).encode()).hexdigest()[:16]
-    return Model(config, classifier, codec, language, transform, device, fingerprint, judge)
+    later = partial(_load_any_to_any, more, codes, judge, device) if more else None
+    return Model(config, classifier, codec, language, transform, device, fingerprint, judge, later)
+
+
+def _load_any_to_any(folder: Path, codec: str, classifier: str, device: torch.device) -> AnyToAny:
+    from radloom.diffusion.model import AnyToAny
+
+    return AnyToAny.load(folder, codec, classifier).to(device)
 
 
 def load_vision(
@@ -217,6 +237,7 @@ class Model:
         classifier, codec, language: the parts.
         fingerprint: 16 hex digits that change with any part; `""` for a model that was not loaded from a folder.
         judge: the classifier's own fingerprint.
+        has_diffusion: whether the model has the any-to-any part.
     """
 
     def __init__(
@@ -229,13 +250,31 @@ class Model:
         device: str | torch.device = "cpu",
         fingerprint: str = "",
         judge: str = "",
+        any_to_any: Callable[[], AnyToAny] | None = None,
     ) -> None:
+        """Args:
+        config, classifier, codec, language, transform, device, fingerprint, judge: see above.
+        any_to_any: loads the any-to-any part; called when it is first used, since that takes seconds.
+        """
         self.config, self.transform, self.fingerprint, self.judge = config, transform, fingerprint, judge
         self.device = torch.device(device)
         self.classifier, self.codec = classifier.to(self.device), codec.to(self.device)
         self.language = language
         language.model.to(self.device)  # type: ignore[arg-type]
         self.prompter = language.prompter
+        self.has_diffusion = any_to_any is not None
+        self._load_any_to_any = any_to_any
+
+    @cached_property
+    def any_to_any(self) -> AnyToAny:
+        """The any-to-any part.
+
+        Raises:
+            CheckpointError: the model has none, or it is damaged or of another codec or classifier.
+        """
+        if self._load_any_to_any is None:
+            raise CheckpointError("This model has no any-to-any part; train one with the recipe any-to-any/nano.")
+        return self._load_any_to_any()
 
     # -- one at a time -------------------------------------------------------------------------------------------
 
@@ -319,38 +358,31 @@ class Model:
         """An X-ray through the codec and back: (R, R) float32 in [0, 1]."""
         return self.decode(self.encode(self.pixels([image])))[0]
 
-    def complete(self, study: Study, want: Sequence[str], *, seed: int = 0) -> Study:
-        """Fill the parts of a study that are wanted from those that are there.
+    def complete(
+        self,
+        study: Study,
+        want: Sequence[str],
+        *,
+        seed: int = 0,
+        weights: Mapping[str, float] | None = None,
+        engine: Engine | str | None = None,
+        **denoising: Any,
+    ) -> Study:
+        """Make the parts of a study that are wanted from those that are there; of nothing, a whole synthetic study.
 
         Args:
             study: with some parts missing.
-            want: of `frontal`, `lateral`, `report`; the language model draws from a report, so that views alone are
-                completed by way of one.
+            want: of `frontal`, `lateral`, `report`.
             seed: of sampling.
+            weights: of the parts that are there, for diffusion; 1 where none is named.
+            engine: `"diffusion"` or `"language"`; by default each does what it does best, see `completion`.
+            denoising: fields of `Denoising` to change.
 
         Raises:
-            RadloomError: nothing given, nothing wanted, or a part both given and wanted.
+            RadloomError: nothing wanted, a part both given and wanted, nothing given to the language model, or an
+                engine that the model does not have.
         """
-        parts = {"frontal": study.frontal, "lateral": study.lateral, "report": study.report}
-        for name in want:
-            if name not in parts:
-                raise RadloomError(f"Unknown part {name!r}{did_you_mean(name, parts)}; parts: {', '.join(parts)}.")
-            if parts[name] is not None:
-                raise RadloomError(f"The {name} is both given and wanted; leave it out of one.")
-        if not want:
-            raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
-        if all(part is None for part in parts.values()):
-            raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
-        report = study.report or self.reports([study], seeds=[seed])[0]
-        views = {v: self.images([report], [View(v)], seeds=[seed])[0] for v in want if v != "report"}
-        return Study(
-            uid=study.uid,
-            frontal=views.get("frontal", study.frontal),
-            lateral=views.get("lateral", study.lateral),
-            report=report if "report" in want else study.report,
-            labels=study.labels,
-            source=f"radloom {self.config.recipe}",
-        )
+        return self.completions([study], want, seeds=[seed], weights=weights, engine=engine, **denoising)[0]
 
     # -- many at a time ------------------------------------------------------------------------------------------
 
@@ -433,6 +465,26 @@ class Model:
         tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
         return self._write(prompts, None, how, seeds, progress, written)
+
+    def completions(
+        self,
+        studies: Sequence[Study],
+        want: Sequence[str],
+        *,
+        seeds: Sequence[int],
+        weights: Mapping[str, float] | None = None,
+        engine: Engine | str | None = None,
+        progress: Progress | None = None,
+        **denoising: Any,
+    ) -> list[Study]:
+        """Completed studies, one for each and its seed; see `complete`."""
+        how = _changed(self.config.complete, denoising)
+        parts, weighed = as_parts(want), {as_parts([k])[0]: v for k, v in (weights or {}).items()}
+        chosen = choose(self, studies, parts, as_engine(engine))
+        check(studies, parts, chosen, weighed)
+        if chosen is Engine.LANGUAGE:
+            return by_language(self, studies, parts, seeds)
+        return by_diffusion(self, studies, parts, seeds, how, weighed, progress)
 
     def provenance(self, report: Report, view: View, seed: int) -> dict[str, str]:
         """What a drawn X-ray's file says of itself, for `write_png`."""
@@ -580,11 +632,12 @@ def as_report(text: str | Report) -> Report:
     return parse_report(text) if headed else Report(findings=" ".join(text.split()))
 
 
-def _changed(sampling: Sampling, changes: dict[str, Any]) -> Sampling:
-    known = Sampling.__dataclass_fields__
+def _changed(settings: S, changes: Mapping[str, Any]) -> S:
+    """Settings with those changed that are not None."""
+    known = [f.name for f in fields(settings)]
     for key in changes:
         if key not in known:
             raise RadloomError(
                 f"Unknown sampling setting {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}."
             )
-    return Sampling(**({k: getattr(sampling, k) for k in known} | {k: v for k, v in changes.items() if v is not None}))
+    return replace(settings, **{k: v for k, v in changes.items() if v is not None})

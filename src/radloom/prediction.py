@@ -1,8 +1,9 @@
-"""Reports, drawn X-rays or answers for a whole manifest, batched, in a file that grows and can be taken up again.
+"""Reports, X-rays, answers or missing parts for a whole manifest, in a file that grows and can be taken up again.
 
 The output is JSON lines: `{"uid", "findings", "impression"}` of reports, `{"uid", "image"}` of drawings (PNG files in a
-folder beside, named by paths relative to the output) or `{"qid", "answer"}`. Beside it lies `*.meta.json`, which says
-what made it; going on with another model or other settings is an error.
+folder beside, named by paths relative to the output), `{"qid", "answer"}`, or of completed studies `{"uid"}` with
+`frontal` and `lateral` as paths and `findings` and `impression`, whichever were made. Beside it lies `*.meta.json`,
+which says what made it; going on with another model or other settings is an error.
 
 Every item is sampled with a seed made from its own name, so that batch size, limits and restarts change nothing.
 """
@@ -15,7 +16,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ import numpy as np
 from PIL import Image as PILImage
 
 from radloom import __version__
+from radloom.completion import Engine
+from radloom.config import to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
 from radloom.imaging import read_image, write_png
 from radloom.models import Model
-from radloom.study import Question, Study, View
+from radloom.study import Part, Question, Report, Study, View
 
 FORMAT = 1
 """Version of the output, written to every `*.meta.json`."""
@@ -52,6 +55,22 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is completed.
+
+    Attributes:
+        want: parts that are made.
+        given: parts that they are made from, of studies that have them and the wanted ones too, so that the two can be
+            compared; None makes of each study what it lacks from what it has.
+        engine: see `completion.Engine`; None lets the request decide.
+    """
+
+    want: tuple[Part, ...]
+    given: tuple[Part, ...] | None = None
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True)
 class _Item:
     """One line to come: its id, and what it is made from."""
 
@@ -70,6 +89,7 @@ class _Work:
     view: View
     seed: int
     sampling: dict[str, Any]
+    request: Request | None = None
 
     def seeds(self, items: Iterable[_Item]) -> list[int]:
         return [zlib.crc32(f"{self.seed}:{item.id}".encode()) for item in items]
@@ -85,6 +105,7 @@ def predict(
     limit: int | None = None,
     view: View | str = View.FRONTAL,
     seed: int = 0,
+    request: Request | None = None,
     progress: Callable[[int, int], None] | None = None,
     **sampling: Any,
 ) -> Predicted:
@@ -94,14 +115,15 @@ def predict(
         model: what reads, draws or answers.
         manifest: whose studies; already narrowed to a split where that is wanted.
         task: `report`, from the first frontal and the first lateral view there are; `image`, from the report; `ask`,
-            the questions of the manifest.
+            the questions of the manifest; `complete`, what `request` says.
         out: a `.jsonl` file; one that an earlier call of the same kind left is gone on with.
         batch_size: items at a time.
         limit: only the first so many items.
         view: of drawings.
         seed: of sampling.
         progress: told of items done and in all.
-        sampling: fields of `Sampling` to change.
+        request: of `complete`.
+        sampling: fields of `Sampling` to change, of `Denoising` for `complete`.
 
     Raises:
         RadloomError: an unknown task, nothing to do, an output that another model or other settings began, a damaged
@@ -116,7 +138,9 @@ def predict(
     if batch_size < 1:
         raise RadloomError(f"The batch size is {batch_size}; give at least 1.")
     list_items, run, key = _TASKS[task]
-    items, unfit = list_items(manifest)
+    if (request is not None) != (task == "complete"):
+        raise RadloomError("A request belongs to the task 'complete', and that task needs one.")
+    items, unfit = list_items(manifest) if request is None else _studies_to_complete(manifest, request)
     items = items[:limit]
     if not items:
         reasons = ", ".join(f"{count} {reason}" for reason, count in unfit.items())
@@ -124,7 +148,7 @@ def predict(
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     if twice:
         raise RadloomError(f"{key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
-    work = _Work(model, manifest, out, View(view), seed, sampling)
+    work = _Work(model, manifest, out, View(view), seed, sampling, request)
     settings = _claim(work, task)
     done, repaired = _written(out, key)
     missing = [item for item in items if item.id not in done]
@@ -209,11 +233,67 @@ def _answers(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
     return [{"answer": answer} for answer in answers]
 
 
+def _studies_to_complete(manifest: Manifest, request: Request) -> tuple[list[_Item], dict[str, int]]:
+    def fits(row: Row) -> bool:
+        there = parts_of(row)
+        if request.given is None:
+            return not there >= set(request.want)
+        return there >= {*request.given, *request.want}
+
+    items = [_Item(row.uid, row) for row in manifest if fits(row)]
+    why = "studies that lack nothing wanted" if request.given is None else "studies without the parts asked for"
+    return items, {why: len(manifest) - len(items)}
+
+
+def parts_of(row: Row) -> set[Part]:
+    """The parts that a row has."""
+    views = {Part(ref.view.value) for ref in row.images}
+    return views | ({Part.REPORT} if row.report else set())
+
+
+def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
+    request, made = work.request or Request(()), {}
+    groups: dict[tuple[Part, ...], list[_Item]] = {}
+    for item in items:
+        there = parts_of(item.row)
+        want = tuple(p for p in request.want if request.given is not None or p not in there)
+        groups.setdefault(want, []).append(item)
+    for want, group in groups.items():
+        studies = [_shown_parts(read_study(work.manifest, item.row), request.given) for item in group]
+        seeds = work.seeds(group)
+        whole = work.model.completions(studies, want, seeds=seeds, engine=request.engine, **work.sampling)
+        for item, study, seed in zip(group, whole, seeds, strict=True):
+            made[item.id] = _kept(work, item, study, want, seed)
+    return [made[item.id] for item in items]
+
+
+def _shown_parts(study: Study, given: tuple[Part, ...] | None) -> Study:
+    """The study with nothing but those parts."""
+    hidden: dict[str, Any] = {part.value: None for part in Part if given is not None and part not in given}
+    return replace(study, **hidden)
+
+
+def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: int) -> dict[str, str]:
+    """The line of a completed study, after its drawings are written."""
+    line: dict[str, str] = {}
+    for part in want:
+        if part is Part.REPORT:
+            report = study.report or Report()
+            line |= {"findings": report.findings, "impression": report.impression}
+            continue
+        view = View(part.value)
+        image, path = study.view(view), work.out.with_suffix("") / f"{file_name(item.id)}-{part}.png"
+        write_png(np.asarray(image), path, text=work.model.provenance(study.report or Report(), view, seed))
+        line[part.value] = path.relative_to(work.out.parent).as_posix()
+    return line
+
+
 _TASKS: dict[str, tuple[Callable[..., tuple[list[_Item], dict[str, int]]], Callable[..., list[dict[str, str]]], str]]
 _TASKS = {
     "report": (_studies_with_images, _reports, "uid"),
     "image": (_studies_with_reports, _drawings, "uid"),
     "ask": (_questions, _answers, "qid"),
+    "complete": (_studies_with_images, _completed, "uid"),
 }
 
 
@@ -241,7 +321,7 @@ def file_name(uid: str) -> str:
 def _claim(work: _Work, task: str) -> dict[str, Any]:
     """What makes the output, after a check that it is what is noted beside an output that is there."""
     config = work.model.config
-    how = {"image": config.image, "report": config.text, "ask": config.answer}[task]
+    how: Any = {"image": config.image, "report": config.text, "ask": config.answer}.get(task, config.complete)
     settings = {
         "format": FORMAT,
         "task": task,
@@ -252,6 +332,7 @@ def _claim(work: _Work, task: str) -> dict[str, Any]:
         "view": work.view.value if task == "image" else "",
         "seed": work.seed,
         "sampling": asdict(how) | {k: v for k, v in work.sampling.items() if v is not None},
+        **({"request": to_dict(work.request)} if work.request else {}),
     }
     note = work.out.with_suffix(".meta.json")
     if not work.out.exists():

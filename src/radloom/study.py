@@ -39,6 +39,14 @@ class View(StrEnum):
     LATERAL = "lateral"
 
 
+class Part(StrEnum):
+    """What a study is made of: its views and its report."""
+
+    FRONTAL = "frontal"
+    LATERAL = "lateral"
+    REPORT = "report"
+
+
 class Mention(StrEnum):
     """What a report says of an observation. Not mentioned at all is `None`, never a member of this."""
 

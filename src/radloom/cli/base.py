@@ -26,6 +26,7 @@ ORDER: tuple[str, ...] = (
     "report",
     "image",
     "ask",
+    "complete",
     "check",
     "saliency",
     "serve",

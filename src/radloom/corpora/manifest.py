@@ -4,8 +4,9 @@ A prepared corpus is a folder of three files:
 
 - `manifest.parquet`: one row a study. Columns: `uid`, `patient`, `split`, `corpus`; `images`, a list of structs
   `path, view, aspect`; `indication`, `findings`, `impression`; one column an observation of `OBSERVATIONS` with
-  `positive`, `negative`, `uncertain` or null; `questions`, a list of structs with the fields of `Question`. The
-  metadata of the schema carry the format version, the corpus and the root that image paths are relative to.
+  `positive`, `negative`, `uncertain` or null; `questions`, a list of structs with the fields of `Question`; `made`,
+  the parts of the study that a model made (manifests of earlier versions lack the column). The metadata of the schema
+  carry the format version, the corpus and the root that image paths are relative to.
 - `dropped.jsonl`: what was left out, one `{"id", "what", "why"}` a line (and `"detail"` where there is more to say).
 - `summary.json`: counts of studies, images, labels and dropped things, and notes.
 """
@@ -27,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radloom.errors import ManifestError, did_you_mean
-from radloom.study import OBSERVATIONS, Mention, Question, Report, Study, View
+from radloom.study import OBSERVATIONS, Mention, Part, Question, Report, Study, View
 
 FORMAT = 1
 """Version of the manifest layout, written to the metadata of every `manifest.parquet`."""
@@ -48,8 +49,11 @@ SCHEMA = pa.schema(
         ("impression", pa.string()),
         *((observation, pa.string()) for observation in OBSERVATIONS),
         ("questions", pa.list_(pa.struct([(f.name, pa.string()) for f in fields(Question)]))),
+        ("made", pa.list_(pa.string())),
     ]
 )
+LATER = ("made",)
+"""Columns that manifests of earlier versions may lack."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Row:
         labels: observation -> what is said of it; unmentioned observations are absent.
         questions: about the study or one of its images.
         corpus: the data set it comes from.
+        made: parts of it that a model made.
     """
 
     uid: str
@@ -90,6 +95,7 @@ class Row:
     labels: dict[str, Mention] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     corpus: str = ""
+    made: tuple[Part, ...] = ()
 
     def image(self, view: View | str) -> ImageRef | None:
         """The first image of that view, or None."""
@@ -163,6 +169,9 @@ class Manifest:
                 f"{file} has manifest format {meta['radloom.format']}; this radloom reads format {FORMAT}. "
                 "Prepare the corpus again with this version."
             )
+        for name in LATER:
+            if name not in table.schema.names:
+                table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
         missing = [name for name in SCHEMA.names if name not in table.schema.names]
         if missing:
             raise ManifestError(f"{file} lacks the column {missing[0]!r}; prepare the corpus again.")
@@ -332,6 +341,7 @@ def _to_record(row: Row) -> dict[str, Any]:
         **asdict(row.report),
         **{name: row.labels[name].value if name in row.labels else None for name in OBSERVATIONS},
         "questions": [asdict(question) for question in row.questions],
+        "made": [part.value for part in row.made],
     }
 
 
@@ -346,6 +356,7 @@ def _from_record(record: dict[str, Any], file: Path) -> Row:
             report=Report(**{f.name: record[f.name] or "" for f in fields(Report)}),
             labels={name: Mention(record[name]) for name in OBSERVATIONS if record[name] is not None},
             questions=tuple(Question(**question) for question in record["questions"] or ()),
+            made=tuple(Part(name) for name in record["made"] or ()),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{file}: study {record['uid']!r} has {error}; prepare the corpus again.") from None

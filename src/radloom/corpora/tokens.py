@@ -1,11 +1,11 @@
 """The token store: what networks make of the images of a corpus, computed once.
 
 A folder of tables, one row an image and variant: `codes.npy` (int16, h * w codes), and where they were asked for
-`evidence.npy` (float32, channels) and `saliency.npy` (float16, h * w cells). `index.json` has the rows of each image
-path, one a variant; `store.json` the format, the grid (h, w), the tables, the fingerprint of the networks and the
-transform that made them, and that of the images that they were made of: path, aspect and size of the file. A store that
-other networks made is an error; one of other images is built anew. Several augmentations of an image are variants 1, 2,
-...; 0 is the plain one.
+`evidence.npy` (float32, channels), `saliency.npy` (float16, h * w cells) and `features.npy` (float16, width).
+`index.json` has the rows of each image path, one a variant; `store.json` the format, the grid (h, w), the tables, the
+fingerprint of the networks and the transform that made them, and that of the images that they were made of: path,
+aspect and size of the file. A store that other networks made is an error; one of other images is built anew. Several
+augmentations of an image are variants 1, 2, ...; 0 is the plain one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from radloom.errors import CheckpointError, ManifestError
 FORMAT = 2
 """Version of the layout, written to every `store.json`."""
 
-TABLES: Final = {"codes": np.int16, "evidence": np.float32, "saliency": np.float16}
+TABLES: Final = {"codes": np.int16, "evidence": np.float32, "saliency": np.float16, "features": np.float16}
 """What a store may hold, and as which type."""
 
 INDEX, STORE, DONE = "index.json", "store.json", "done.json"
@@ -108,6 +108,10 @@ class TokenStore:
         """(h * w,) float32 saliency of an image's cells, with mean 1. Raises as `codes` does."""
         return self._row("saliency", path, variant).astype(np.float32)
 
+    def features(self, path: str, variant: int = 0) -> np.ndarray:
+        """(width,) float32 features of an image. Raises as `codes` does."""
+        return self._row("features", path, variant).astype(np.float32)
+
     def all_evidence(self) -> np.ndarray:
         """(n, channels) float32 evidence of all images and variants."""
         return np.asarray(self._table("evidence"))
@@ -163,7 +167,8 @@ def build(
 
     Args:
         manifest: whose images.
-        makers: for each table, (b, 1, R, R) pixels -> (b, h, w) codes or saliency, or (b, channels) evidence.
+        makers: for each table, (b, 1, R, R) pixels -> (b, h, w) codes or saliency, (b, channels) evidence, or
+            (b, ...) features.
         pixels: image and variant -> (1, R, R); variant 0 is the plain image, others are augmented.
         out: folder of the store; the work in progress lies beside it.
         fingerprint: of the transform and of what makes the tables.
@@ -197,7 +202,8 @@ def build(
         with torch.no_grad():
             made = {name: make(stacked).cpu().numpy() for name, make in makers.items()}
         if not tables:
-            grid = next((rows.shape[1:] for rows in made.values() if rows.ndim == 3), (0, 0))
+            cells = (rows for name, rows in made.items() if name in ("codes", "saliency") and rows.ndim == 3)
+            grid = next((rows.shape[1:] for rows in cells), (0, 0))
             _fresh(part)
             for name, rows in made.items():
                 shape = (len(work), rows[0].size)

@@ -24,7 +24,11 @@ from radloom.codec.network import Codec
 from radloom.config import from_dict
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
+from radloom.recipes.any_to_any import ANY_TO_ANY
 from radloom.recipes.stages import STAGES, StageConfig, TrainCodec
+
+KINDS: dict[str, type[StageConfig]] = {**STAGES, **ANY_TO_ANY}
+"""Kinds of stage by name."""
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,10 @@ def _build(data: Mapping[str, Any]) -> Recipe:
     stages: list[StageConfig] = []
     for item in data["stages"]:
         kind = str(item.get("kind"))
-        if kind not in STAGES:
-            near = did_you_mean(kind, STAGES)
-            raise RecipeError(f"{item['name']}: kind {kind!r} is not one of {', '.join(STAGES)}{near}.")
-        stage = from_dict(STAGES[kind], {k: v for k, v in item.items() if k != "kind"}, item["name"])
+        if kind not in KINDS:
+            near = did_you_mean(kind, KINDS)
+            raise RecipeError(f"{item['name']}: kind {kind!r} is not one of {', '.join(KINDS)}{near}.")
+        stage = from_dict(KINDS[kind], {k: v for k, v in item.items() if k != "kind"}, item["name"])
         _check_stage(stage, [s.name for s in stages])
         stages.append(stage)
     rest = {k: v for k, v in data.items() if k != "stages"}

@@ -1,0 +1,200 @@
+"""The one verb: given a study with parts missing, make the parts that are wanted. Two engines serve it.
+
+`diffusion` mixes what is given to a prompt of the aligned space and denoises all wanted parts together; of nothing it
+makes a whole study. `language` writes the report of the views, or draws from a report; from views to views it goes by
+way of a report. By default each does what it does best: a report of views alone is written by the language model, all
+else is denoised where the model has that engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from radloom.diffusion.alignment import mixed, regions
+from radloom.errors import RadloomError, did_you_mean
+from radloom.study import Part, Report, Study, View
+
+if TYPE_CHECKING:
+    from radloom.language.decoding import Progress
+    from radloom.models import Model
+
+
+class Engine(StrEnum):
+    """What completes a study."""
+
+    DIFFUSION = "diffusion"
+    LANGUAGE = "language"
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """How parts are denoised.
+
+    Attributes:
+        guidance: classifier-free guidance; 1 is none.
+        steps: calls of the denoisers.
+        sampler: `"dpm++"` or `"ddim"`.
+        beams: of writing a report from its latent.
+    """
+
+    guidance: float = 2.0
+    steps: int = 20
+    sampler: str = "dpm++"
+    beams: int = 1
+
+
+def as_parts(names: Sequence[str]) -> list[Part]:
+    """Parts by their names, each once, in the order of `Part`.
+
+    Raises:
+        RadloomError: an unknown name.
+    """
+    known = [part.value for part in Part]
+    for name in names:
+        if name not in known:
+            raise RadloomError(
+                f"Unknown part {str(name)!r}{did_you_mean(str(name), known)}; parts: {', '.join(known)}."
+            )
+    return [part for part in Part if part in names]
+
+
+def as_engine(name: Engine | str | None) -> Engine | None:
+    """An engine by its name; None lets the request decide.
+
+    Raises:
+        RadloomError: an unknown name.
+    """
+    known = [engine.value for engine in Engine]
+    if name is not None and name not in known:
+        near = did_you_mean(str(name), known)
+        raise RadloomError(f"Unknown engine {str(name)!r}{near}; engines: {', '.join(known)}.")
+    return None if name is None else Engine(name)
+
+
+def given(study: Study) -> list[Part]:
+    """The parts that a study has."""
+    return [part for part in Part if getattr(study, part.value) is not None]
+
+
+def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weights: Mapping[Part, float]) -> None:
+    """Refuse what no engine can do.
+
+    Raises:
+        RadloomError: nothing wanted, a part both given and wanted, nothing given to the language model, or weights
+            that weigh nothing; the text says which.
+    """
+    if not want:
+        raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
+    for study in studies:
+        parts = given(study)
+        if both := [part for part in want if part in parts]:
+            raise RadloomError(f"The {both[0]} is both given and wanted; leave it out of one.")
+        if not parts and engine is Engine.LANGUAGE:
+            raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
+        for part, weight in weights.items():
+            if weight < 0:
+                raise RadloomError(f"The weight of {part} is {weight}; give 0 or more.")
+            if part not in parts:
+                raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
+        if parts and not any(weights.get(part, 1.0) for part in parts):
+            raise RadloomError("All that is given has the weight 0; give one part more.")
+
+
+def choose(model: Model, studies: Sequence[Study], want: Sequence[Part], engine: Engine | None) -> Engine:
+    """The engine of a request: the one named, else what the module's text says.
+
+    Raises:
+        RadloomError: diffusion, of a model that has none.
+    """
+    if engine is Engine.DIFFUSION and not model.has_diffusion:
+        raise RadloomError("This model has no any-to-any part; train one with the recipe any-to-any/nano.")
+    if engine:
+        return engine
+    seen = all(study.frontal is not None or study.lateral is not None for study in studies)
+    reading = list(want) == [Part.REPORT] and seen
+    return Engine.DIFFUSION if model.has_diffusion and not reading else Engine.LANGUAGE
+
+
+def by_language(model: Model, studies: Sequence[Study], want: Sequence[Part], seeds: Sequence[int]) -> list[Study]:
+    """Completed by the language model."""
+    unread = [i for i, study in enumerate(studies) if study.report is None]
+    written = model.reports([studies[i] for i in unread], seeds=[seeds[i] for i in unread]) if unread else []
+    reports = dict(zip(unread, written, strict=True))
+    views = [View(part) for part in want if part is not Part.REPORT]
+    texts = [reports.get(i, study.report) or Report() for i, study in enumerate(studies)]
+    drawn = {view: model.images(texts, [view] * len(studies), seeds=seeds) for view in views}
+    made: list[dict[str, object]] = [{view.value: drawn[view][i] for view in views} for i in range(len(studies))]
+    if Part.REPORT in want:
+        made = [{**parts, "report": text} for parts, text in zip(made, texts, strict=True)]
+    return _filled(model, studies, made)
+
+
+@torch.no_grad()
+def by_diffusion(
+    model: Model,
+    studies: Sequence[Study],
+    want: Sequence[Part],
+    seeds: Sequence[int],
+    how: Denoising,
+    weights: Mapping[Part, float],
+    progress: Progress | None = None,
+) -> list[Study]:
+    """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
+    any_to_any = model.any_to_any
+    prompts, told = _prompts(model, studies, weights)
+    latents = any_to_any.make(
+        prompts,
+        told,
+        want,
+        seeds=seeds,
+        guidance=how.guidance,
+        sampler=how.sampler,
+        steps=how.steps,
+        progress=progress,
+    )
+    made: list[dict[str, object]] = [{} for _ in studies]
+    for part in want:
+        values: Sequence[object]
+        if part is Part.REPORT:
+            values = any_to_any.write(latents[part], how.beams)
+        else:
+            values = model.decode(model.codec.quantiser(latents[part]).codes)
+        for parts, value in zip(made, values, strict=True):
+            parts[part.value] = value
+    return _filled(model, studies, made)
+
+
+def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, float]) -> tuple[Tensor, Tensor]:
+    """The mixed prompt vector of each study, and whether it has any."""
+    vectors: dict[Part, dict[int, Tensor]] = {}
+    for part in Part:
+        has = [i for i, study in enumerate(studies) if part in given(study)]
+        if not has:
+            continue
+        if part is Part.REPORT:
+            found = model.any_to_any.report_vectors([studies[i].report or Report() for i in has])
+        else:
+            pixels = model.pixels([image for i in has if (image := studies[i].view(part.value)) is not None])
+            view = torch.full((len(has),), list(View).index(View(part.value)))
+            found = model.any_to_any.image_vectors(regions(model.classifier, pixels), view)
+        vectors[part] = dict(zip(has, found, strict=True))
+    width = model.any_to_any.config.alignment.width
+    prompts = torch.zeros(len(studies), width, device=model.device)
+    told = torch.zeros(len(studies), dtype=torch.bool, device=model.device)
+    for i in range(len(studies)):
+        parts = [part for part in vectors if i in vectors[part] and weights.get(part, 1.0)]
+        if parts:
+            told[i] = True
+            prompts[i] = mixed([vectors[p][i][None] for p in parts], [weights.get(p, 1.0) for p in parts])[0]
+    return prompts, told
+
+
+def _filled(model: Model, studies: Sequence[Study], made: Sequence[Mapping[str, object]]) -> list[Study]:
+    source = f"radloom {model.config.recipe}"
+    return [replace(study, source=source, **parts) for study, parts in zip(studies, made, strict=True)]  # type: ignore[arg-type]

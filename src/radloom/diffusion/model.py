@@ -1,0 +1,152 @@
+"""The any-to-any model: prompt space, report autoencoder and denoisers as one checkpoint.
+
+The folder has `config.json`, `model.safetensors` and `tokenizer.json`. It belongs to one codec, whose codebook vectors
+are its image latents, and to one classifier, whose features its image tower reads; it carries their fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from radloom import checkpoint
+from radloom.config import from_dict, to_dict
+from radloom.diffusion.alignment import AlignmentConfig
+from radloom.diffusion.autoencoder import AutoencoderConfig
+from radloom.diffusion.denoiser import DenoiserConfig
+from radloom.diffusion.sampling import denoise, guided, start
+from radloom.diffusion.text import ReportTokenizer
+from radloom.errors import CheckpointError
+from radloom.study import Part, Report
+
+KIND = "any-to-any"
+
+
+@dataclass(frozen=True)
+class AnyToAnyConfig:
+    """Sizes of its parts, and what it belongs to.
+
+    Attributes:
+        alignment, autoencoder, denoisers: sizes.
+        codec: fingerprint of the codes whose vectors are its image latents.
+        classifier: fingerprint of the classifier whose features it reads.
+    """
+
+    alignment: AlignmentConfig
+    autoencoder: AutoencoderConfig
+    denoisers: DenoiserConfig
+    codec: str
+    classifier: str
+
+
+class AnyToAny(nn.Module):
+    """All networks of any-to-any, and the report tokenizer."""
+
+    def __init__(self, config: AnyToAnyConfig, tokenizer: ReportTokenizer) -> None:
+        super().__init__()
+        self.config, self.tokenizer = config, tokenizer
+        self.alignment = config.alignment.build()
+        self.autoencoder = config.autoencoder.build()
+        self.denoisers = config.denoisers.build()
+
+    @property
+    def device(self) -> torch.device:
+        return self.alignment.logit_scale.device
+
+    def save(self, folder: Path | str, card: str | None = None) -> Path:
+        """Write the checkpoint folder, replacing one that is there."""
+        path = checkpoint.save(folder, KIND, to_dict(self.config), self.state_dict(), card=card)
+        self.tokenizer.save(path)
+        return path
+
+    @classmethod
+    def load(cls, folder: Path | str, codec: str | None = None, classifier: str | None = None) -> AnyToAny:
+        """Read a folder that `save` wrote, in eval mode.
+
+        Args:
+            folder: the checkpoint.
+            codec, classifier: fingerprints of what will be used with it, if they should be checked.
+
+        Raises:
+            CheckpointError: not such a folder, one with missing or unexpected weights, or of another codec or
+                classifier.
+        """
+        config = from_dict(AnyToAnyConfig, checkpoint.read_config(folder, KIND), "config")
+        for name, used in (("codec", codec), ("classifier", classifier)):
+            own = getattr(config, name)
+            if used is not None and used != own:
+                raise CheckpointError(
+                    f"{folder} was trained with {name} {own}, not {used}. Use the {name} it belongs to."
+                )
+        model = cls(config, ReportTokenizer.load(folder))
+        checkpoint.load_state(model, folder)
+        return model.eval()
+
+    # -- prompts -------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def image_vectors(self, features: Tensor, view: Tensor) -> Tensor:
+        """Vectors (b, width) of images, from their features (b, 4, 1280) and view numbers (b,)."""
+        return self.alignment.images(features.to(self.device), view.to(self.device))
+
+    @torch.no_grad()
+    def report_vectors(self, reports: Sequence[Report]) -> Tensor:
+        """Vectors (b, width) of reports."""
+        ids = self.tokenizer.batch(reports, self.config.alignment.longest)
+        return self.alignment.reports(ids.to(self.device))
+
+    # -- generation ----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def make(
+        self,
+        prompts: Tensor,
+        told: Tensor,
+        want: Sequence[Part],
+        *,
+        seeds: Sequence[int],
+        guidance: float = 1.0,
+        sampler: str = "dpm++",
+        steps: int = 20,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[Part, Tensor]:
+        """Latents of the wanted parts, denoised together.
+
+        Args:
+            prompts: (b, width) vectors of what is given.
+            told: (b,) whether anything is; without, a part is made of nothing.
+            want: the parts.
+            seeds: one each; a part's noise depends on its seed alone.
+            guidance: classifier-free guidance; 1 is none.
+            sampler, steps: see `sampling.denoise`.
+            progress: told of steps done and in all.
+
+        Returns:
+            For each part (b, ...) latents as the codec and the report autoencoder have them.
+        """
+        own = self.denoisers
+        noise = {p: x.to(self.device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
+        prompts, told = prompts.to(self.device), told.to(self.device)
+
+        def velocity(latents: Mapping[Part, Tensor], step: int, told: Tensor) -> dict[Part, Tensor]:
+            at = torch.full((len(told),), step, device=self.device)
+            made, _ = own(latents, dict.fromkeys(want, at), dict.fromkeys(want, prompts), dict.fromkeys(want, told))
+            return made
+
+        def predict(latents: Mapping[Part, Tensor], step: int) -> dict[Part, Tensor]:
+            if guidance == 1.0 or not told.any():
+                return velocity(latents, step, told)
+            with_prompt, without = velocity(latents, step, told), velocity(latents, step, torch.zeros_like(told))
+            return {part: guided(with_prompt[part], without[part], guidance) for part in latents}
+
+        latents = denoise(predict, noise, sampler=sampler, steps=steps, progress=progress)
+        return {part: own.unscaled(part, made) for part, made in latents.items()}
+
+    @torch.no_grad()
+    def write(self, latents: Tensor, beams: int = 1) -> list[Report]:
+        """The reports of report latents (b, slots, dim)."""
+        return [self.tokenizer.decode(row) for row in self.autoencoder.write(latents, beams).tolist()]

@@ -1,0 +1,440 @@
+"""Training of any-to-any: the prompt space, the report autoencoder, then the denoisers apart and together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from radloom import checkpoint
+from radloom.config import to_dict
+from radloom.diffusion.alignment import VIEWS, Alignment, contrastive_loss, mixed, recall_at
+from radloom.diffusion.autoencoder import ReportAutoencoder
+from radloom.diffusion.model import AnyToAny
+from radloom.diffusion.sampling import STEPS, schedule
+from radloom.diffusion.studies import StudyTable, targets
+from radloom.diffusion.text import END, ReportTokenizer, pad
+from radloom.imaging import sheet
+from radloom.study import Part, Report
+from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
+
+IMAGES = (Part.FRONTAL, Part.LATERAL)
+
+_Parts = dict[Part, dict[str, Tensor]]  # of each part: latent, prompt, told, there, step; rows are studies
+
+
+class AlignmentStage(Stage):
+    """Trains both towers on the pairs of each study's parts.
+
+    Args:
+        alignment: the towers.
+        tokenizer: of reports.
+        train, val: studies.
+        observed: weight of reading the 14 observations from each vector.
+    """
+
+    def __init__(
+        self, alignment: Alignment, tokenizer: ReportTokenizer, train: StudyTable, val: StudyTable, observed: float
+    ) -> None:
+        self.tokenizer, self.train, self.val, self.observed = tokenizer, train, val, observed
+        self.modules = {"alignment": alignment}
+
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {"alignment": decay_groups(self.modules["alignment"], config.weight_decay)}
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> dict[str, Any]:
+        return self._item(self.train, index, self.train.random(index, epoch))
+
+    def _item(self, table: StudyTable, index: int, random: np.random.Generator | None) -> dict[str, Any]:
+        """A study as tensors; without randomness its first images and its whole report."""
+        picks = np.random.default_rng(0) if random is None else random
+        images, there = [], []
+        for part in IMAGES:
+            path = table.path(index, part, picks) if random else next(iter(table.paths(index, part)), None)
+            images.append(torch.zeros(4, 1280) if path is None else table.features(path, random))
+            there.append(path is not None)
+        texts = table.excerpts(index) or (Report(),)
+        report = texts[picks.integers(len(texts))] if random and picks.random() < 0.5 else texts[0]
+        ids = self.tokenizer.batch([report], self._alignment.config.longest)[0]
+        values, known = targets(table.rows[index].report)
+        stated, sure = targets(report)
+        return {
+            "features": torch.stack(images),
+            "there": torch.tensor([*there, bool(report)]),
+            "ids": ids,
+            "values": torch.stack([values, values, stated]),
+            "known": torch.stack([known, known, sure]),
+        }
+
+    def lengths(self) -> Sequence[int]:
+        return [len(self.tokenizer.encode(row.report)) for row in self.train.rows]
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        batch = {k: torch.stack([item[k] for item in items]) for k in items[0] if k != "ids"}
+        return {**batch, "ids": pad([item["ids"].tolist() for item in items])}
+
+    def describe(self, index: int) -> str:
+        return self.train.name(index)
+
+    @property
+    def _alignment(self) -> Alignment:
+        module: Any = self.modules["alignment"]
+        return getattr(module, "module", module)
+
+    def _vectors(self, batch: dict[str, Any]) -> list[Tensor]:
+        """Vectors of frontal views, lateral views and reports."""
+        features = batch["features"]
+        b = len(features)
+        view = torch.arange(len(VIEWS), device=features.device).repeat_interleave(b)
+        images, reports = self.modules["alignment"](features.transpose(0, 1).flatten(0, 1), view, batch["ids"])
+        return [*images.split(b), reports]
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        vectors, there = self._vectors(batch), batch["there"]
+        contrast = contrastive_loss(vectors, there.T, self._alignment.scale)
+        logits = self._alignment.observations(torch.stack(vectors, 1) * vectors[0].shape[1] ** 0.5)
+        wrong = F.binary_cross_entropy_with_logits(logits, batch["values"], reduction="none")
+        weight = (batch["known"] & there[..., None]).float()
+        observed = (wrong * weight).sum() / weight.sum().clamp(min=1)
+        scale = self._alignment.scale.detach()
+        total = contrast + self.observed * observed
+        yield Loss(total, {"contrastive": contrast, "observations": observed, "scale": scale})
+
+    def evaluate(self) -> dict[str, float]:
+        """Recall of the right one among all studies of val that have both, in every direction."""
+        vectors: list[list[Tensor]] = [[], [], []]
+        there = []
+        for start in range(0, len(self.val), 64):
+            picks = range(start, min(start + 64, len(self.val)))
+            batch = self.collate([self._item(self.val, i, None) for i in picks])
+            batch = {k: v.to(self._alignment.logit_scale.device) for k, v in batch.items()}
+            for found, made in zip(vectors, self._vectors(batch), strict=True):
+                found.append(made)
+            there.append(batch["there"])
+        has = torch.cat(there)
+        parts = {part.value: torch.cat(found) for part, found in zip(Part, vectors, strict=True)}
+        scores: dict[str, float] = {}
+        for i, a in enumerate(parts):
+            for j, b in enumerate(parts):
+                both = has[:, i] & has[:, j]
+                if i != j and both.any():
+                    recalls = recall_at(parts[a][both], parts[b][both])
+                    scores |= {f"recall@{k}[{a}->{b}]": v for k, v in recalls.items()}
+        return scores
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        alignment = self._alignment
+        checkpoint.save(folder, "alignment", to_dict(alignment.config), alignment.state_dict())
+        self.tokenizer.save(folder)
+
+
+class AutoencoderStage(Stage):
+    """Trains the report autoencoder on reports and excerpts of them.
+
+    Args:
+        autoencoder: the networks.
+        tokenizer: of reports.
+        train, val: reports.
+        excerpts: of a report -> it and parts of it.
+        seed: of which part is taken.
+    """
+
+    def __init__(
+        self,
+        autoencoder: ReportAutoencoder,
+        tokenizer: ReportTokenizer,
+        train: Sequence[Report],
+        val: Sequence[Report],
+        excerpts: Callable[[Report], Sequence[Report]],
+        seed: int,
+    ) -> None:
+        self.tokenizer, self.train, self.val, self.excerpts, self.seed = tokenizer, train, val, excerpts, seed
+        self.modules = {"autoencoder": autoencoder}
+
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {"autoencoder": decay_groups(self.modules["autoencoder"], config.weight_decay)}
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> list[int]:
+        random = np.random.default_rng((self.seed, epoch, index))
+        texts = self.excerpts(self.train[index])
+        report = texts[int(random.integers(len(texts)))] if random.random() < 0.3 else texts[0]
+        return list(self.tokenizer.batch([report], self._autoencoder.config.longest)[0].tolist())
+
+    def lengths(self) -> Sequence[int]:
+        return [len(self.tokenizer.encode(report)) for report in self.train]
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        return {"ids": pad(items)}
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        total, terms = self.modules["autoencoder"](batch["ids"])
+        yield Loss(total, terms)
+
+    @property
+    def _autoencoder(self) -> ReportAutoencoder:
+        module: Any = self.modules["autoencoder"]
+        return getattr(module, "module", module)
+
+    def evaluate(self) -> dict[str, float]:
+        """Nats a word, and the F1 of the words of reports written again from their latents."""
+        network = self._autoencoder
+        device = network.slots.device
+        nats, f1 = [], []
+        for start in range(0, len(self.val), 32):
+            ids = self.tokenizer.batch(self.val[start : start + 32], network.config.longest).to(device)
+            nats.append(float(network(ids)[1]["words"]))
+            again = network.write(network.encode(ids))
+            f1 += [token_f1(a, b) for a, b in zip(ids.tolist(), again.tolist(), strict=True)]
+        return {"nats": float(np.mean(nats)), "token_f1": float(np.mean(f1))}
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        network = self._autoencoder
+        checkpoint.save(folder, "report-autoencoder", to_dict(network.config), network.state_dict())
+        self.tokenizer.save(folder)
+
+
+def token_f1(a: Sequence[int], b: Sequence[int]) -> float:
+    """F1 of two texts as bags of tokens, specials left out; 1 for two empty ones."""
+    counts = [np.bincount([i for i in ids if i > END], minlength=1) for ids in (a, b)]
+    width = max(map(len, counts))
+    x, y = (np.pad(c, (0, width - len(c))) for c in counts)
+    total = int(x.sum() + y.sum())
+    return 2 * int(np.minimum(x, y).sum()) / total if total else 1.0
+
+
+class DenoiserStage(Stage):
+    """Trains the denoisers; where they have environments, those alone, on parts that are made together.
+
+    Multi-prompt training: a part is made from one of the other parts or several with drawn weights, never from itself;
+    some of the time from nothing.
+
+    Args:
+        model: whose denoisers are trained; the rest of it is frozen.
+        lookup: codes (b, h, w) -> image latents (b, c, h, w).
+        decode: image latents -> pixels (b, 1, R, R), for sample pictures.
+        train, val: studies.
+        null: share of prompts that are left out.
+        contrast: weight of InfoNCE between the environments of a study's parts.
+        fresh: whether the statistics of latents are still to be taken.
+    """
+
+    def __init__(
+        self,
+        model: AnyToAny,
+        lookup: Callable[[Tensor], Tensor],
+        decode: Callable[[Tensor], Tensor],
+        train: StudyTable,
+        val: StudyTable,
+        *,
+        null: float = 0.1,
+        contrast: float = 0.1,
+        fresh: bool = True,
+    ) -> None:
+        self.model, self.lookup, self.decode = model.eval(), lookup, decode
+        self.train, self.val, self.null, self.contrast = train, val, null, contrast
+        self.noise = schedule()
+        self.joint = bool(model.config.denoisers.environment)
+        self.prompts = {id(table): _Prompts(model, table) for table in (train, val)}
+        if fresh:
+            self._measure()
+        own = model.denoisers
+        model.requires_grad_(False)
+        for parameter in own.environment_parameters() if self.joint else own.parameters():
+            parameter.requires_grad_(True)
+        own.images.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
+        self.modules = {"denoisers": own}
+
+    def _measure(self) -> None:
+        """Mean and spread of the latents of training studies."""
+        own = self.model.denoisers
+        picks = np.linspace(0, len(self.train) - 1, min(512, len(self.train))).astype(int)
+        paths = [p for i in picks for part in IMAGES for p in self.train.paths(int(i), part)]
+        images = torch.cat([self._latents(self.train, path)[None] for path in paths])
+        own.image_mean.copy_(images.mean((0, 2, 3))[:, None, None])
+        own.image_std.copy_(images.std((0, 2, 3))[:, None, None].clamp(min=1e-3))
+        reports = self.prompts[id(self.train)].latents
+        own.report_mean.copy_(reports.mean(0))
+        own.report_std.copy_(reports.std(0).clamp(min=1e-3))
+
+    def _latents(self, table: StudyTable, path: str) -> Tensor:
+        codes = torch.from_numpy(table.store.codes(path)).view(1, *table.store.grid)
+        return self.lookup(codes)[0].float()
+
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {"denoisers": decay_groups(self.modules["denoisers"], config.weight_decay)}
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
+        return self._item(self.train, index, self.train.random(index, epoch))
+
+    def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        own, prompts = self.model.denoisers, self.prompts[id(table)]
+        picked = {part: table.path(index, part, random) for part in IMAGES}
+        there = {part: path is not None for part, path in picked.items()} | {Part.REPORT: prompts.has_report(index)}
+        vectors = {part: prompts.image(path) for part, path in picked.items() if path}
+        if there[Part.REPORT]:
+            vectors[Part.REPORT] = prompts.report(index, random)
+        item: dict[str, Tensor] = {}
+        shared = int(random.integers(STEPS))  # parts made together are equally noisy
+        for part in Part:
+            path = picked.get(part)
+            if path:
+                latent = self._latents(table, path)
+            elif part is Part.REPORT and there[part]:
+                latent = prompts.latents[prompts.place(index)]
+            else:
+                latent = torch.zeros(own.shape(part))
+            others = [v for other, v in vectors.items() if other is not part]
+            told = bool(others) and random.random() >= self.null
+            item[f"{part}/latent"] = own.scaled(part, latent)
+            item[f"{part}/prompt"] = _drawn_mixture(others, random) if told else torch.zeros(prompts.width)
+            item[f"{part}/told"] = torch.tensor(told)
+            item[f"{part}/there"] = torch.tensor(there[part])
+            item[f"{part}/step"] = torch.tensor(shared if self.joint else int(random.integers(STEPS)))
+        return item
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+
+    def describe(self, index: int) -> str:
+        return self.train.name(index)
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        total, terms = self._loss(batch)
+        yield Loss(total, terms)
+
+    def _loss(
+        self, batch: dict[str, Any], generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        parts = {
+            part: {k: batch[f"{part}/{k}"] for k in ("latent", "prompt", "told", "there", "step")} for part in Part
+        }
+        noise, noisy = {}, {}
+        for part, p in parts.items():
+            drawn = torch.randn(p["latent"].shape, generator=generator).to(p["latent"].device)
+            noise[part], noisy[part] = drawn, self.noise.add_noise(p["latent"], drawn, p["step"])
+        predict = self._together if self.joint else self._apart
+        made, environments = predict(parts, noisy)
+        terms: dict[str, Tensor] = {}
+        for part, v in made.items():
+            p = parts[part]
+            wrong = v.float() - self.noise.get_velocity(p["latent"], noise[part], p["step"])
+            terms[part.value] = wrong.square().flatten(1).mean(1)[p["there"]].mean()
+        total = torch.stack(list(terms.values())).mean()
+        if environments:
+            scale = self._denoisers.logit_scale.clamp(max=4.6).exp()
+            there_all = [parts[p]["there"] for p in environments]
+            terms["contrastive"] = contrastive_loss(list(environments.values()), there_all, scale)
+            total = total + self.contrast * terms["contrastive"]
+        return total, terms
+
+    def _apart(self, parts: _Parts, noisy: dict[Part, Tensor]) -> tuple[dict[Part, Tensor], dict[Part, Tensor]]:
+        """v of each part by itself; a study without it costs nothing."""
+        made = {}
+        for part, p in parts.items():
+            there = p["there"]
+            if there.any():
+                given = ({part: p[k][there]} for k in ("step", "prompt", "told"))
+                found, _ = self.modules["denoisers"]({part: noisy[part][there]}, *given)
+                made[part] = torch.zeros_like(noisy[part]).index_put((there,), found[part].to(noisy[part].dtype))
+        return made, {}
+
+    def _together(self, parts: _Parts, noisy: dict[Part, Tensor]) -> tuple[dict[Part, Tensor], dict[Part, Tensor]]:
+        """v of all parts, each seeing the others, and their environments."""
+        given = ({part: p[k] for part, p in parts.items()} for k in ("step", "prompt", "told", "there"))
+        made, environments = self.modules["denoisers"](noisy, *given)
+        return {part: v for part, v in made.items() if parts[part]["there"].any()}, environments
+
+    @property
+    def _denoisers(self) -> Any:
+        module: Any = self.modules["denoisers"]
+        return getattr(module, "module", module)
+
+    def evaluate(self) -> dict[str, float]:
+        """The loss on val, with the same noise every time."""
+        sums: dict[str, list[float]] = {}
+        device = self.model.device
+        for start in range(0, len(self.val), 32):
+            picks = range(start, min(start + 32, len(self.val)))
+            batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
+            _, terms = self._loss({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
+            for name, value in terms.items():
+                sums.setdefault(name, []).append(float(value))
+        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
+
+    def sample(self, clock: Clock) -> np.ndarray | None:
+        """Frontal and lateral X-rays of eight reports of val."""
+        table = self.prompts[id(self.val)]
+        picks = [i for i in range(len(self.val)) if table.has_report(i)]
+        picks = [picks[int(i)] for i in np.linspace(0, len(picks) - 1, min(8, len(picks)))]
+        if not picks:
+            return None
+        prompts = torch.stack([table.report(i, None) for i in picks])
+        told = torch.ones(len(picks), dtype=torch.bool)
+        made = self.model.make(prompts, told, IMAGES, seeds=range(len(picks)), guidance=2.0)
+        pixels = [self.decode(made[part]) for part in IMAGES]
+        return sheet([(p[0].float().cpu().clamp(-1, 1).numpy() + 1) / 2 for x in pixels for p in x], columns=len(picks))
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        self.model.save(folder)
+
+
+class _Prompts:
+    """Vectors of all images and excerpts of a table, and latents of its reports, computed once."""
+
+    def __init__(self, model: AnyToAny, table: StudyTable) -> None:
+        self.width = model.config.alignment.width
+        self._image: dict[str, Tensor] = {}
+        for part in IMAGES:
+            paths = [path for i in range(len(table)) for path in table.paths(i, part)]
+            for start in range(0, len(paths), 256):
+                some = paths[start : start + 256]
+                features = torch.stack([table.features(path) for path in some])
+                view = torch.full((len(some),), IMAGES.index(part))
+                self._image |= dict(zip(some, model.image_vectors(features, view).cpu(), strict=True))
+        texts = [table.excerpts(i) for i in range(len(table))]
+        self._rows = {i: n for n, i in enumerate(i for i, found in enumerate(texts) if found)}
+        flat = [report for found in texts for report in found]
+        vectors = torch.cat([model.report_vectors(flat[s : s + 64]).cpu() for s in range(0, len(flat), 64)])
+        ends = np.cumsum([len(found) for found in texts]).tolist()
+        self._texts = {i: vectors[ends[i] - len(texts[i]) : ends[i]] for i in self._rows}
+        whole = [texts[i][0] for i in self._rows]
+        longest = model.config.autoencoder.longest
+        ids = [model.tokenizer.batch(whole[s : s + 64], longest).to(model.device) for s in range(0, len(whole), 64)]
+        self.latents = torch.cat([model.autoencoder.encode(i).cpu() for i in ids])
+
+    def has_report(self, index: int) -> bool:
+        return index in self._rows
+
+    def place(self, index: int) -> int:
+        """Row of a study's latent."""
+        return self._rows[index]
+
+    def image(self, path: str) -> Tensor:
+        """(width,) of an image."""
+        return self._image[path]
+
+    def report(self, index: int, random: np.random.Generator | None) -> Tensor:
+        """(width,) of a study's report, or of an excerpt where one is drawn."""
+        texts = self._texts[index]
+        return texts[0 if random is None or random.random() < 0.4 else int(random.integers(len(texts)))]
+
+
+def _drawn_mixture(vectors: Sequence[Tensor], random: np.random.Generator) -> Tensor:
+    """One of the vectors, or several mixed with drawn weights."""
+    kept = random.permutation(len(vectors))[: random.integers(1, len(vectors) + 1)]
+    weights = random.dirichlet(np.ones(len(kept)))
+    return mixed([vectors[i][None] for i in kept], [float(w) for w in weights])[0]

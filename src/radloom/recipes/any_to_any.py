@@ -1,0 +1,234 @@
+"""The kinds of stage that make an any-to-any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from radloom import checkpoint
+from radloom.checkpoint import fingerprint
+from radloom.classifier.model import load_classifier
+from radloom.codec.network import Codec, codes_fingerprint, load_codec
+from radloom.config import from_dict
+from radloom.corpora.manifest import Row
+from radloom.diffusion.alignment import Alignment, AlignmentConfig, regions
+from radloom.diffusion.autoencoder import AutoencoderConfig, ReportAutoencoder
+from radloom.diffusion.denoiser import DenoiserConfig
+from radloom.diffusion.model import AnyToAny, AnyToAnyConfig
+from radloom.diffusion.stages import AlignmentStage, AutoencoderStage, DenoiserStage
+from radloom.diffusion.studies import StudyTable, excerpts
+from radloom.diffusion.text import ReportTokenizer
+from radloom.errors import RecipeError
+from radloom.recipes.stages import StageConfig, Workshop, tabulated
+from radloom.reports.cleaning import clean
+from radloom.study import Report
+from radloom.training import LoopConfig, fit
+from radloom.training.determinism import seeded
+
+
+def cleaned(row: Row) -> Row:
+    """A study with its report as text to learn."""
+    return replace(row, report=Report(**{f.name: clean(getattr(row.report, f.name)) for f in fields(Report)}))
+
+
+def lessons(workshop: Workshop, corpora: tuple[str, ...], split: str) -> list[Row]:
+    """The studies of a split of those corpora, with cleaned reports."""
+    return [cleaned(row) for row in workshop.studies(corpora).split(split)]
+
+
+def table(
+    workshop: Workshop,
+    corpora: tuple[str, ...],
+    split: str,
+    classifier: str,
+    codec: str | None,
+    variants: int,
+    seed: int,
+) -> StudyTable:
+    """The studies of a split with the features of their images, and where a codec is named with their codes."""
+    network, transform = load_classifier(workshop.output(classifier))
+    makers: dict[str, Callable[[Tensor], Tensor]] = {"features": partial(regions, network)}
+    keys = [fingerprint(workshop.output(classifier))]
+    if codec:
+        coding, _ = load_codec(workshop.output(codec))
+        makers["codes"] = coding.encode
+        keys.append(codes_fingerprint(coding, transform))
+    place = workshop.output(classifier).parent / "features" / "-".join([split, str(variants), *keys[1:]])
+    store = tabulated(workshop.studies(corpora).split(split), makers, transform, "+".join(keys), place, variants)
+    return StudyTable(lessons(workshop, corpora, split), store, seed)
+
+
+def load_part(kind: str, config: type, folder: Path) -> tuple[nn.Module, ReportTokenizer]:
+    """A network that an earlier stage made, in eval mode, and the tokenizer beside it."""
+    sizes: Any = from_dict(config, checkpoint.read_config(folder, kind), "config")
+    network: nn.Module = sizes.build()
+    checkpoint.load_state(network, folder)
+    return network.eval(), ReportTokenizer.load(folder)
+
+
+@dataclass(frozen=True)
+class TrainReports(StageConfig):
+    """Train the report autoencoder, and the tokenizer with it.
+
+    Attributes:
+        corpora: whose train split is learned; val comes from those that have one.
+        network: sizes; its vocabulary is the most that the tokenizer may have.
+        train: the loop.
+    """
+
+    kind: ClassVar[str] = "report-autoencoder"
+
+    corpora: tuple[str, ...]
+    train: LoopConfig
+    network: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+
+    def run(self, workshop: Workshop) -> None:
+        train, val = (
+            [row.report for row in lessons(workshop, self.corpora, split) if row.report] for split in ("train", "val")
+        )
+        if not train or not val:
+            raise RecipeError(f"{self.name}: {', '.join(self.corpora)} has no reports in train or in val; add some.")
+        tokenizer = ReportTokenizer.train(train, self.network.vocabulary)
+        with seeded(self.train.seed):
+            autoencoder = replace(self.network, vocabulary=len(tokenizer)).build()
+        parts = partial(excerpts, seed=self.train.seed)
+        stage = AutoencoderStage(autoencoder, tokenizer, train, val, parts, self.train.seed)
+        fit(stage, self.train, workshop.folder, name=self.name)
+
+
+@dataclass(frozen=True)
+class TrainAlignment(StageConfig):
+    """Train the prompt space.
+
+    Attributes:
+        corpora: whose train split is learned; val comes from those that have one.
+        classifier: the stage whose classifier the image tower stands on.
+        reports: the stage whose tokenizer reads reports.
+        train: the loop.
+        network: sizes; the vocabulary is the tokenizer's.
+        variants: augmented copies of each training image beside the plain one.
+        observed: weight of reading the observations from each vector.
+    """
+
+    kind: ClassVar[str] = "alignment"
+
+    corpora: tuple[str, ...]
+    classifier: str
+    reports: str
+    train: LoopConfig
+    network: AlignmentConfig = field(default_factory=AlignmentConfig)
+    variants: int = 1
+    observed: float = 1.0
+
+    def uses(self) -> dict[str, str]:
+        return {"classifier": self.classifier, "reports": self.reports}
+
+    def run(self, workshop: Workshop) -> None:
+        tokenizer = ReportTokenizer.load(workshop.output(self.reports))
+        train, val = (
+            table(workshop, self.corpora, split, self.classifier, None, variants, self.train.seed)
+            for split, variants in (("train", self.variants), ("val", 0))
+        )
+        with seeded(self.train.seed):
+            alignment = replace(self.network, vocabulary=len(tokenizer)).build()
+        stage = AlignmentStage(alignment, tokenizer, train, val, self.observed)
+        fit(stage, self.train, workshop.folder, name=self.name)
+
+
+@dataclass(frozen=True)
+class TrainDenoisers(StageConfig):
+    """Train the denoisers, apart or, with environments, together.
+
+    Attributes:
+        corpora: whose train split is learned; val comes from those that have one.
+        codec: the stage whose codebook vectors are the image latents.
+        classifier, alignment, reports: the stages of the classifier, the prompt space and the report autoencoder.
+        train: the loop.
+        network: sizes; those that follow from the other stages are set from them.
+        start: an earlier stage of denoisers to go on from.
+        null: share of prompts that are left out.
+        contrast: weight of InfoNCE between environments.
+    """
+
+    kind: ClassVar[str] = "denoisers"
+
+    corpora: tuple[str, ...]
+    codec: str
+    classifier: str
+    alignment: str
+    reports: str
+    train: LoopConfig
+    network: DenoiserConfig = field(default_factory=DenoiserConfig)
+    start: str | None = None
+    null: float = 0.1
+    contrast: float = 0.1
+
+    def uses(self) -> dict[str, str]:
+        named = {k: getattr(self, k) for k in ("codec", "classifier", "alignment", "reports")}
+        return named | ({"start": self.start} if self.start else {})
+
+    def run(self, workshop: Workshop) -> None:
+        codec, transform = load_codec(workshop.output(self.codec))
+        tables = [
+            table(workshop, self.corpora, split, self.classifier, self.codec, 0, self.train.seed)
+            for split in ("train", "val")
+        ]
+        with seeded(self.train.seed):
+            model = self._begin(workshop, codec, codes_fingerprint(codec, transform), tables[0].store.grid)
+        fresh = not self.start
+        decode = partial(decode_latents, codec)
+        stage = DenoiserStage(
+            model, codec.quantiser.lookup, decode, *tables, null=self.null, contrast=self.contrast, fresh=fresh
+        )
+        fit(stage, self.train, workshop.folder, name=self.name)
+
+    def _begin(self, workshop: Workshop, codec: Codec, made_by: str, grid: tuple[int, int]) -> AnyToAny:
+        """The model with its towers and autoencoder filled, and the denoisers of `start` if there is one."""
+        alignment, tokenizer = load_part("alignment", AlignmentConfig, workshop.output(self.alignment))
+        autoencoder, _ = load_part("report-autoencoder", AutoencoderConfig, workshop.output(self.reports))
+        assert isinstance(alignment, Alignment) and isinstance(autoencoder, ReportAutoencoder)
+        sizes = replace(
+            self.network,
+            channels=codec.config.code_dim,
+            grid=grid,
+            slots=autoencoder.config.slots,
+            dim=autoencoder.config.dim,
+            prompt=alignment.config.width,
+        )
+        seen_by = fingerprint(workshop.output(self.classifier))
+        config = AnyToAnyConfig(alignment.config, autoencoder.config, sizes, made_by, seen_by)
+        model = AnyToAny(config, tokenizer)
+        model.alignment.load_state_dict(alignment.state_dict())
+        model.autoencoder.load_state_dict(autoencoder.state_dict())
+        if self.start:
+            earlier = AnyToAny.load(workshop.output(self.start), made_by, seen_by)
+            begun_with(model.denoisers, earlier.denoisers, self.name)
+        return model
+
+
+def begun_with(network: nn.Module, earlier: nn.Module, name: str) -> None:
+    """Fill `network` with the weights of one that may lack what joint training adds.
+
+    Raises:
+        RecipeError: sizes that differ.
+    """
+    own, found = network.state_dict(), earlier.state_dict()
+    wrong = [k for k, v in found.items() if k not in own or own[k].shape != v.shape]
+    if wrong:
+        raise RecipeError(f"{name}: the denoisers it starts from have other sizes, at {wrong[0]}; give both the same.")
+    network.load_state_dict(own | found)
+
+
+@torch.no_grad()
+def decode_latents(codec: Codec, latents: Tensor) -> Tensor:
+    """Pixels (b, 1, R, R) of image latents (b, c, h, w): each vector becomes its nearest code."""
+    return codec.decode(codec.quantiser(latents).codes)
+
+
+ANY_TO_ANY: dict[str, type[StageConfig]] = {c.kind: c for c in (TrainReports, TrainAlignment, TrainDenoisers)}

@@ -1,0 +1,165 @@
+"""Any-to-any trained from raw images through all its stages, and what each stage trains."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import radloom
+import tiny
+from radloom.config import from_dict
+from radloom.diffusion.model import AnyToAny
+from radloom.errors import CheckpointError, RecipeError
+from radloom.recipes.any_to_any import TrainDenoisers
+from radloom.recipes.recipe import load_recipe
+from radloom.recipes.runner import run
+from radloom.study import Study
+
+LOOP = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "log_every": 1, "precision": "fp32"}
+CODEC = {"channels": [16] * 3, "encoder_blocks": [1] * 3, "decoder_blocks": [1] * 3, "codes": 16, "code_dim": 8}
+REPORTS = {"vocabulary": 300, "longest": 32, "slots": 2, "dim": 4, "width": 32, "heads": 2}
+DENOISERS = {"blocks": [16, 32], "heads": 2, "report_width": 32, "report_layers": 1}
+
+
+def recipe(base: Path) -> dict:
+    common = {"corpora": ["made-up"], "train": LOOP}
+    sources = {"codec": "codec", "classifier": "classifier", "alignment": "alignment", "reports": "reports"}
+    denoisers = common | sources | {"kind": "denoisers"}
+    return {
+        "name": "tiny",
+        "about": "A test.",
+        "transform": {"size": 64},
+        "corpora": {"made-up": {"kind": "folder", "path": "raw"}},
+        "stages": [
+            common | {"name": "classifier", "kind": "classifier", "network": {"size": 32}},
+            common
+            | {
+                "name": "codec",
+                "kind": "codec",
+                "network": CODEC,
+                "loss": {"perceptual": 0, "clinical": 0, "phi": 0, "adversarial": 0},
+            },
+            common
+            | {
+                "name": "language",
+                "kind": "language",
+                "codec": "codec",
+                "base": {"source": "hub", "name": str(base)},
+                "mix": {"max_length": 384},
+            },
+            common | {"name": "reports", "kind": "report-autoencoder", "network": REPORTS},
+            common
+            | {
+                "name": "alignment",
+                "kind": "alignment",
+                "classifier": "classifier",
+                "reports": "reports",
+                "network": {"width": 32, "text_width": 32, "heads": 2, "longest": 32},
+            },
+            denoisers | {"name": "apart", "network": DENOISERS},
+            denoisers | {"name": "together", "network": DENOISERS | {"environment": True}, "start": "apart"},
+        ],
+        "model": {
+            "classifier": "classifier",
+            "codec": "codec",
+            "language": "language",
+            "any-to-any": "together",
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run's folder."""
+    root = tmp_path_factory.mktemp("any-to-any")
+    tiny.write_corpus(root / "raw").write(root / "run" / "corpora" / "made-up")
+    (root / "tiny.yaml").write_text(yaml.safe_dump(recipe(tiny.make_base(root / "base"))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("radloom.classifier.model.load_imagenet", lambda network: network)
+        run(load_recipe(str(root / "tiny.yaml")), root, root / "run")
+    return root / "run"
+
+
+def test_the_finished_model_completes_a_study(trained: Path) -> None:
+    model = radloom.load(trained / "model")
+    assert model.has_diffusion
+    image = trained.parent / "raw" / "0-frontal.png"
+    whole = model.complete(Study(uid="s", frontal=image), ["lateral", "report"], steps=2)
+    assert whole.uid == "s" and whole.frontal == image and whole.report is not None
+    assert whole.lateral.shape == (64, 64)  # type: ignore[union-attr]
+
+
+def test_joint_training_moves_only_what_lets_parts_see_each_other(trained: Path) -> None:
+    apart, together = (AnyToAny.load(trained / name / "model") for name in ("apart", "together"))
+    before = apart.denoisers.state_dict()
+    after = together.denoisers.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    added = {n for n, p in together.denoisers.named_parameters() if n not in before}
+    own = {id(p) for p in together.denoisers.environment_parameters()}
+    assert added == {n for n, p in together.denoisers.named_parameters() if id(p) in own}
+    assert any(".values.weight" in name and after[name].any() for name in added)
+
+
+def test_training_apart_moves_the_denoisers_and_nothing_else(trained: Path) -> None:
+    apart = AnyToAny.load(trained / "apart" / "model").state_dict()
+    fresh = AnyToAny.load(trained / "together" / "model").state_dict()
+    for name in apart:
+        if name.startswith(("alignment.", "autoencoder.")):
+            assert torch.equal(apart[name], fresh[name])
+    assert apart["denoisers.image_std"].min() > 0 and not torch.all(apart["denoisers.image_std"] == 1)
+
+
+def test_features_of_images_are_computed_once_for_all_stages(trained: Path) -> None:
+    stores = {p.parent.name: sorted(q.stem for q in p.parent.glob("*.npy")) for p in trained.rglob("store.json")}
+    tables = sorted(map(tuple, stores.values()))
+    assert tables.count(("features",)) == 2  # alignment, train and val
+    assert tables.count(("codes", "features")) == 2  # both stages of denoisers
+
+
+def test_parts_of_another_codec_or_classifier_are_refused(trained: Path) -> None:
+    for name in ("codec", "classifier"):
+        with pytest.raises(CheckpointError, match=f"was trained with {name}"):
+            AnyToAny.load(trained / "together" / "model", **{name: "0" * 16})
+
+
+def test_denoisers_of_other_sizes_cannot_be_begun_from(trained: Path, tmp_path: Path) -> None:
+    changed = recipe(trained.parent / "base")
+    changed["stages"][-1]["network"] = DENOISERS | {"environment": True, "report_width": 64}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(changed))
+    stage = load_recipe(str(tmp_path / "other.yaml")).stages[-1]
+    from radloom.corpora.manifest import Manifest
+    from radloom.recipes.stages import Workshop
+
+    shop = Workshop(
+        lambda name: Manifest.read(trained / "corpora" / name),
+        load_recipe(str(tmp_path / "other.yaml")).transform,
+        lambda name: trained / name / "model",
+        tmp_path,
+    )
+    with pytest.raises(RecipeError, match="have other sizes, at reports"):
+        stage.run(shop)
+
+
+def test_settings_are_read_strictly() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'environment'"):
+        from_dict(
+            TrainDenoisers,
+            {
+                "name": "x",
+                "corpora": [],
+                "codec": "a",
+                "classifier": "b",
+                "alignment": "c",
+                "reports": "d",
+                "train": LOOP,
+                "network": {"environments": True},
+            },
+        )
+
+
+def test_the_shipped_recipe_names_its_parts() -> None:
+    found = load_recipe("any-to-any/nano")
+    assert set(found.model) == {"classifier", "codec", "language", "any-to-any"}
+    nano = load_recipe("nano")
+    assert found.stages[: len(nano.stages)] == nano.stages

@@ -1,0 +1,173 @@
+"""What the stages of any-to-any learn from: prompts, targets, gradients; and that a resumed run repeats itself."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from radloom.corpora.manifest import Manifest
+from radloom.corpora.tokens import build
+from radloom.diffusion.alignment import AlignmentConfig
+from radloom.diffusion.model import AnyToAny
+from radloom.diffusion.stages import AlignmentStage, DenoiserStage, _drawn_mixture
+from radloom.diffusion.studies import StudyTable, excerpts
+from radloom.study import Part, Report
+from radloom.training import Clock, LoopConfig, fit
+
+CONFIG = LoopConfig(steps=4, batch_size=3, learning_rate=1e-3, warmup=1, ema=0.9, precision="fp32", log_every=1)
+
+
+@pytest.fixture
+def tables(corpus: Manifest, tmp_path: Path) -> Callable[[], list[StudyTable]]:
+    """Train and val, with made-up codes and features."""
+
+    def pixels(ref, variant: int) -> torch.Tensor:
+        return torch.full((1, 64, 64), float(len(ref.path) % 7 + variant))
+
+    def codes(x: torch.Tensor) -> torch.Tensor:
+        return torch.arange(16).view(1, 4, 4).repeat(len(x), 1, 1)
+
+    def features(x: torch.Tensor) -> torch.Tensor:
+        return torch.randn(len(x), 4, 1280, generator=torch.Generator().manual_seed(int(x.sum())))
+
+    def make() -> list[StudyTable]:
+        found = []
+        for split in ("train", "val"):
+            rows = corpus.split(split)
+            store = build(rows, {"codes": codes, "features": features}, pixels, tmp_path / split, "made-up")
+            found.append(StudyTable(rows.rows, store, 0))
+        return found
+
+    return make
+
+
+def denoisers(tables: list[StudyTable], *, environment: bool) -> DenoiserStage:
+    model = tiny.make_any_to_any(environment=environment)
+    codebook = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    lookup = partial(torch.nn.functional.embedding, weight=codebook)
+    return DenoiserStage(model, lambda codes: lookup(codes).permute(0, 3, 1, 2), lambda x: x[:, :1], *tables)
+
+
+@pytest.mark.parametrize("environment", [False, True])
+def test_what_is_trained_gets_a_gradient_and_what_is_frozen_none(tables, environment: bool) -> None:
+    stage = denoisers(tables(), environment=environment)
+    own = stage.model.denoisers
+    for step in range(6):  # prompts are left out at random
+        batch = stage.collate([stage.item(i, step) for i in range(6)])
+        next(stage.losses(batch, Clock(step, 6, step))).total.backward()
+    moved = {name for name, p in stage.model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    learned = own.environment_parameters() if environment else list(own.parameters())
+    wanted = {name for name, p in stage.model.named_parameters() if any(p is q for q in learned)}
+    assert moved == wanted
+
+
+def test_a_part_is_never_made_from_itself(tables) -> None:
+    """In MedCoDi-M's code prompts of the target view leak into its own training."""
+    stage = denoisers(tables(), environment=False)
+    prompts = stage.prompts[id(stage.train)]
+    for part in (Part.FRONTAL, Part.LATERAL):
+        own = prompts.image(stage.train.paths(0, part)[0])
+        for epoch in range(40):
+            item = stage.item(0, epoch)
+            if item[f"{part}/told"]:
+                assert not torch.allclose(item[f"{part}/prompt"], own, atol=1e-4)
+
+
+def test_prompts_are_of_one_part_or_mixed_and_sometimes_none(tables) -> None:
+    stage = denoisers(tables(), environment=False)
+    items = [stage.item(i, epoch) for epoch in range(60) for i in range(3)]
+    told = np.mean([bool(item["frontal/told"]) for item in items])
+    assert 0.8 < told < 0.97
+    lateral = stage.prompts[id(stage.train)].image(stage.train.paths(0, Part.LATERAL)[0])
+    alone = [torch.allclose(i["frontal/prompt"], lateral, atol=1e-5) for i in items[::3] if i["frontal/told"]]
+    assert 0.1 < np.mean(alone) < 0.6
+
+
+def test_mixture_is_a_unit_vector_between_its_parts() -> None:
+    a, b = torch.eye(4)[0], torch.eye(4)[1]
+    random = np.random.default_rng(0)
+    mixtures = torch.stack([_drawn_mixture([a, b], random) for _ in range(200)])
+    assert torch.allclose(mixtures.norm(dim=1), torch.ones(200), atol=1e-5)
+    assert (mixtures >= 0).all() and not mixtures[:, 2:].any()
+    pure = (mixtures[:, :2].max(1).values > 0.9999).float().mean()
+    assert 0.3 < pure < 0.7
+
+
+def test_parts_made_together_are_equally_noisy(tables) -> None:
+    together = denoisers(tables(), environment=True).item(0, 0)
+    assert len({int(together[f"{part}/step"]) for part in Part}) == 1
+    apart = denoisers(tables(), environment=False)
+    assert any(len({int(apart.item(i, 0)[f"{part}/step"]) for part in Part}) > 1 for i in range(6))
+
+
+def test_latents_are_scaled_to_unit_variance_and_back(tables) -> None:
+    stage = denoisers(tables(), environment=False)
+    items = [stage.item(i, 0) for i in range(6)]
+    latents = torch.stack([item["frontal/latent"] for item in items])
+    assert latents.mean((0, 2, 3)).abs().max() < 0.1
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(8), atol=0.1)
+
+
+def losses(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "items_per_s"} for line in lines]
+
+
+@pytest.mark.parametrize("environment", [False, True])
+def test_resumed_training_repeats_the_uninterrupted_losses(tables, tmp_path: Path, environment: bool) -> None:
+    assert fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "whole")
+    assert not fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "cut", stop_at=2)
+    assert fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "cut")
+    assert losses(tmp_path / "whole") == losses(tmp_path / "cut")
+    whole, cut = (AnyToAny.load(tmp_path / name / "model").state_dict() for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_a_study_without_report_or_view_is_learned_from(tables) -> None:
+    train, val = tables()
+    rows = list(train.rows)
+    rows[0] = rows[0].__class__(**{**rows[0].__dict__, "report": Report()})
+    rows[1] = rows[1].__class__(**{**rows[1].__dict__, "images": rows[1].images[:1]})
+    for environment in (False, True):
+        stage = denoisers([StudyTable(rows, train.store, 0), val], environment=environment)
+        batch = stage.collate([stage.item(i, 0) for i in range(3)])
+        assert not batch["report/there"][0] and not batch["lateral/there"][1]
+        loss = next(stage.losses(batch, Clock(0, 1, 0)))
+        assert torch.isfinite(loss.total)
+
+
+def test_alignment_trains_both_towers_and_brings_pairs_together(tables, tmp_path: Path) -> None:
+    tokenizer = tiny.make_any_to_any().tokenizer
+    torch.manual_seed(0)
+    sizes = AlignmentConfig(len(tokenizer), width=32, text_width=32, text_layers=1, heads=2, longest=32, dropout=0.0)
+    stage = AlignmentStage(sizes.build(), tokenizer, *tables(), observed=1.0)
+    alignment = stage.modules["alignment"]
+    batch = stage.collate([stage.item(i, 0) for i in range(6)])
+    first = next(stage.losses(batch, Clock(0, 1, 0)))
+    first.total.backward()
+    untouched = {name for name, p in alignment.named_parameters() if p.grad is None or not p.grad.any()}
+    assert untouched == set()
+    alignment.zero_grad()
+    assert fit(
+        stage, LoopConfig(steps=30, batch_size=6, learning_rate=3e-3, warmup=1, precision="fp32"), tmp_path / "a"
+    )
+    done = json.loads((tmp_path / "a" / "done.json").read_text())
+    assert {"recall@1[frontal->report]", "recall@10[report->lateral]"} <= set(done["scores"])
+    last = next(stage.losses(batch, Clock(30, 30, 0)))
+    assert last.total < first.total
+
+
+def test_excerpts_are_parts_of_the_report_and_the_same_each_time() -> None:
+    report = Report(findings="The heart is large. The lungs are clear. No effusion.", impression="Cardiomegaly.")
+    found = excerpts(report, 0)
+    assert found[:3] == (report, Report(findings=report.findings), Report(impression=report.impression))
+    whole = f"{report.findings} {report.impression}"
+    for excerpt in found[3:]:
+        assert excerpt.findings and all(s in whole for s in excerpt.findings.split(". "))
+        assert len(excerpt.findings) < len(whole)
+    assert excerpts(report, 0) == found and len(excerpts(Report(findings="Clear."), 0)) == 1

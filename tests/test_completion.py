@@ -1,0 +1,120 @@
+"""One verb, two engines: every given part x every wanted part, weights, bad requests."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import radloom
+import tiny
+from radloom.completion import Engine, as_parts
+from radloom.errors import CheckpointError, RadloomError
+from radloom.study import Part, Report, Study
+
+PARTS = tuple(part.value for part in Part)
+SUBSETS = [s for n in range(3) for s in itertools.combinations(PARTS, n)]
+
+
+@pytest.fixture(scope="module")
+def there() -> dict:
+    chest = tiny.draw_chest().astype(np.float32) / 255
+    return {"frontal": chest, "lateral": 1 - chest, "report": Report(findings="The lungs are clear.")}
+
+
+@pytest.mark.parametrize("given", SUBSETS)
+def test_every_part_is_made_from_every_subset(any_to_any_model: radloom.Model, there: dict, given: tuple) -> None:
+    missing = [part for part in PARTS if part not in given]
+    study = Study(uid="s1", **{part: there[part] for part in given})
+    for n in range(1, len(missing) + 1):
+        for want in itertools.combinations(missing, n):
+            whole = any_to_any_model.complete(study, want, steps=2, engine="diffusion")
+            assert whole.uid == "s1"
+            for part in PARTS:
+                value = getattr(whole, part)
+                assert (value is not None) == (part in given or part in want)
+                if part in given:
+                    assert value is there[part]
+            for view in set(want) - {"report"}:
+                image = getattr(whole, view)
+                assert image.shape == (tiny.SIDE, tiny.SIDE) and 0 <= image.min() and image.max() <= 1
+
+
+def test_a_batch_of_different_studies_gives_what_its_members_give(any_to_any_model: radloom.Model, there: dict) -> None:
+    studies = [Study(frontal=there["frontal"]), Study(report=there["report"]), Study()]
+    together = any_to_any_model.completions(studies, ["lateral"], seeds=[4, 5, 6], steps=3)
+    for study, seed, whole in zip(studies, [4, 5, 6], together, strict=True):
+        alone = any_to_any_model.complete(study, ["lateral"], seed=seed, steps=3)
+        assert np.allclose(alone.lateral, whole.lateral, atol=2e-3)
+
+
+def test_what_is_made_depends_on_seed_prompt_and_weights(any_to_any_model: radloom.Model, there: dict) -> None:
+    model = any_to_any_model
+
+    def latents(study: Study, seed: int = 0, **how: object) -> np.ndarray:
+        return np.asarray(model.complete(study, ["lateral"], seed=seed, steps=3, guidance=4.0, **how).lateral)  # type: ignore[arg-type]
+
+    one = Study(frontal=there["frontal"], report=there["report"])
+    first = latents(one)
+    assert np.array_equal(first, latents(one))
+    assert not np.array_equal(first, latents(one, seed=1))
+    only = latents(one, weights={"report": 0.0})
+    assert np.allclose(only, latents(Study(frontal=there["frontal"])), atol=1e-3)
+
+
+def test_report_of_views_is_the_language_models_unless_named(any_to_any_model: radloom.Model, there: dict) -> None:
+    study = Study(frontal=there["frontal"])
+    read = any_to_any_model.complete(study, ["report"]).report
+    assert read == any_to_any_model.reports([study], seeds=[0])[0]
+    assert any_to_any_model.complete(study, ["report"], engine="language").report == read
+    drawn = any_to_any_model.complete(Study(report=there["report"]), ["frontal"], engine=Engine.LANGUAGE).frontal
+    assert np.array_equal(drawn, any_to_any_model.image(there["report"])[0])
+
+
+def test_without_the_engine_the_language_model_completes(model: radloom.Model, there: dict) -> None:
+    assert not model.has_diffusion
+    whole = model.complete(Study(frontal=there["frontal"]), ["lateral", "report"])
+    assert whole.lateral is not None and whole.report is not None
+    with pytest.raises(RadloomError, match=r"no any-to-any part; train one with the recipe any-to-any/nano"):
+        model.complete(Study(), ["report"], engine="diffusion")
+    with pytest.raises(CheckpointError, match="no any-to-any part"):
+        _ = model.any_to_any
+    with pytest.raises(RadloomError, match="Nothing is given"):
+        model.complete(Study(), ["report"])
+
+
+@pytest.mark.parametrize(
+    ("given", "want", "how", "says"),
+    [
+        ((), (), {}, "Nothing is wanted"),
+        (("frontal",), ("frontal",), {}, "The frontal is both given and wanted"),
+        (("frontal",), ("latral",), {}, "did you mean 'lateral'"),
+        (("frontal",), ("report",), {"engine": "difusion"}, "did you mean 'diffusion'"),
+        (("frontal",), ("lateral",), {"sampler": "euler"}, "Unknown sampler 'euler'"),
+        (("frontal",), ("lateral",), {"steps": 0}, "steps is 0"),
+        (("frontal",), ("lateral",), {"weights": {"report": 1.0}}, "weight is given for the report"),
+        (("frontal",), ("lateral",), {"weights": {"frontal": -1.0}}, "weight of frontal is -1"),
+        (("frontal",), ("lateral",), {"weights": {"frontal": 0.0}}, "weight 0"),
+        (("frontal",), ("lateral",), {"guidence": 1.0}, "did you mean 'guidance'"),
+        ((), ("report",), {"engine": "language"}, "Nothing is given"),
+    ],
+)
+def test_bad_requests(any_to_any_model: radloom.Model, there: dict, given, want, how, says: str) -> None:
+    with pytest.raises(RadloomError, match=says):
+        any_to_any_model.complete(Study(**{part: there[part] for part in given}), want, **how)
+
+
+def test_parts_are_ordered_and_each_once() -> None:
+    assert as_parts(["report", "frontal", "report"]) == [Part.FRONTAL, Part.REPORT]
+
+
+def test_fingerprint_changes_with_the_engine(any_to_any_model: radloom.Model, model: radloom.Model) -> None:
+    assert any_to_any_model.fingerprint != model.fingerprint
+
+
+def test_another_codec_is_refused(tmp_path: Path) -> None:
+    folder = tiny.make_model(tmp_path / "a", completing=True)
+    other = tiny.make_model(tmp_path / "b", seed=1, completing=True)
+    (folder / "any-to-any" / "config.json").write_text((other / "any-to-any" / "config.json").read_text())
+    with pytest.raises(CheckpointError, match="was trained with codec"):
+        _ = radloom.load(folder).any_to_any

@@ -1,0 +1,119 @@
+"""A manifest with its missing parts made: marked, resumable, readable by all that reads manifests."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import tiny
+from radloom.corpora.manifest import Manifest
+from radloom.errors import RadloomError
+from radloom.filling import MADE, fill
+from radloom.study import Part, Report, View
+
+HOW = {"steps": 2}
+
+
+@pytest.fixture
+def holes(corpus: Manifest) -> Manifest:
+    """Study 0 lacks the lateral view, 1 the report, 2 both; the others nothing."""
+    rows = list(corpus.rows)
+    for i in (0, 2):
+        rows[i] = replace(rows[i], images=tuple(r for r in rows[i].images if r.view is View.FRONTAL))
+    for i in (1, 2):
+        rows[i] = replace(rows[i], report=Report(), labels={})
+    return Manifest(rows, corpus.root, corpus.corpus)
+
+
+def test_missing_parts_are_made_and_marked(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
+    filled, done = fill(any_to_any_model, holes, ["lateral", "report"], tmp_path / "out", **HOW)
+    assert (done.new, done.before) == (3, 0)
+    assert [row.made for row in filled][:4] == [
+        (Part.LATERAL,),
+        (Part.REPORT,),
+        (Part.LATERAL, Part.REPORT),
+        (),
+    ]
+    again = Manifest.read(tmp_path / "out")
+    assert again.rows == filled.rows
+    for row in again:
+        assert row.image(View.FRONTAL) and row.image(View.LATERAL)
+        assert all(again.path(ref).is_file() for ref in row.images)
+    drawn = again.path(again.rows[0].image(View.LATERAL))  # type: ignore[arg-type]
+    assert "Synthetic" in Image.open(drawn).text["Comment"]  # type: ignore[attr-defined]
+    assert again.rows[3].report == holes.rows[3].report
+
+
+def test_it_goes_on_where_it_was(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
+    whole, _ = fill(any_to_any_model, holes, ["lateral"], tmp_path / "a", batch_size=2, **HOW)
+    fill(any_to_any_model, holes, ["lateral"], tmp_path / "b", batch_size=1, **HOW)
+    lines = (tmp_path / "b" / MADE).read_text().splitlines(keepends=True)
+    (tmp_path / "b" / MADE).write_text(lines[0] + lines[1][:10])  # as a kill leaves it
+    cut, done = fill(any_to_any_model, holes, ["lateral"], tmp_path / "b", batch_size=1, **HOW)
+    assert (done.new, done.before, done.repaired) == (1, 1, True)
+    assert (tmp_path / "b" / MADE).read_text() == "".join(lines)
+    assert [row.made for row in cut] == [row.made for row in whole]
+    with pytest.raises(RadloomError, match="begun with another sampling"):
+        fill(any_to_any_model, holes, ["lateral"], tmp_path / "b", steps=3)
+
+
+def test_nothing_missing_or_wanted(any_to_any_model, corpus: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(RadloomError, match="studies that lack nothing wanted"):
+        fill(any_to_any_model, corpus, ["lateral"], tmp_path / "out", **HOW)
+    with pytest.raises(RadloomError, match="Nothing is wanted"):
+        fill(any_to_any_model, corpus, [], tmp_path / "out", **HOW)
+
+
+def test_manifests_of_earlier_versions_are_read(corpus: Manifest, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    corpus.write(tmp_path / "old")
+    file = tmp_path / "old" / "manifest.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(["made"]), file)
+    assert [row.made for row in Manifest.read(tmp_path / "old")] == [()] * len(corpus)
+
+
+def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from typer.testing import CliRunner
+
+    from radloom.cli import app
+
+    model = tiny.make_model(tmp_path / "both", completing=True)
+    chest = tiny.write_chest(tmp_path / "chest.png")
+    out = tmp_path / "out"
+    command = ["complete", "--frontal", str(chest), "--want", "lateral,report", "-n", "2", "--steps", "2"]
+    run = CliRunner().invoke(app, [*command, "-m", str(model), "-o", str(out), "--json"])
+    assert run.exit_code == 0, run.output
+    data = json.loads(run.stdout)
+    names = ["lateral-1.png", "report-1.txt", "lateral-2.png", "report-2.txt"]
+    assert data["given"] == ["frontal"] and sorted(data["files"]) == sorted(names)
+    assert sorted(p.name for p in out.iterdir()) == sorted([*names, "study.json"])
+    assert json.loads((out / "study.json").read_text())["seeds"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "Nothing is wanted"),
+        (["--want", "lateral"], "Name the folder"),
+        (["--want", "latral", "-o", "OUT"], "did you mean 'lateral'"),
+        (["--want", "frontal", "--frontal", "CHEST", "-o", "OUT"], "both given and wanted"),
+        (["--want", "lateral", "--frontal", "CHEST", "--weights", "frontal", "-o", "OUT"], "write PART=WEIGHT"),
+        (["CHEST", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "A manifest brings its own parts"),
+        (["--want", "lateral", "--report", "", "-o", "OUT"], "empty"),
+    ],
+)
+def test_bad_requests_are_one_line(tmp_path: Path, options: list[str], says: str) -> None:
+    from typer.testing import CliRunner
+
+    from radloom.cli import app
+
+    names = {"OUT": str(tmp_path / "out"), "CHEST": str(tiny.write_chest(tmp_path / "chest.png"))}
+    model = tiny.make_model(tmp_path / "both", completing=True)
+    run = CliRunner().invoke(app, ["complete", *(names.get(o, o) for o in options), "-m", str(model)])
+    assert run.exit_code == 2
+    assert says in run.stderr and run.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
