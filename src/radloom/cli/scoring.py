@@ -105,7 +105,10 @@ def evaluate_command(
     split: ScoredSplit = "val",
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="Of classifier, codec, report, question and image; all by default."),
+        typer.Option(
+            metavar="NAME,...",
+            help="Of classifier, codec, report, question, image (all these by default) and complete.",
+        ),
     ] = None,
     views: Annotated[str, typer.Option(metavar="NAME,...", help="Views that are drawn: frontal, lateral or both.")] = (
         "frontal"

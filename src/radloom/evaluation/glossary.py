@@ -27,6 +27,10 @@ MEASURES: dict[str, str] = {
     "cider": "CIDEr-D: agreement in runs of words that are rare in the corpus (Vedantam et al. 2015). From 0 to 10.",
     "codebook_usage": "Share of the codec's codes that occur in these images.",
     "coverage": "Share of real images with a drawing nearby (Naeem et al. 2020). Higher is better.",
+    "disagreement": "Of parts of a study that were made: mean difference of the chances of the 14 observations, as the "
+    "classifier sees them in drawings and the labeller reads them in reports. Lower is better.",
+    "disagreement_gain": "Disagreement of parts made together less that of the same parts made apart, from the same "
+    "noise. Below 0: together they agree better.",
     "density": "How many real neighbourhoods a drawing lies in, over k; may exceed 1 (Naeem et al. 2020).",
     "different_answers": "How many different answers were given. A count.",
     "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
@@ -62,13 +66,18 @@ MEASURES: dict[str, str] = {
     "retrieval_at_10": "Share of drawings whose own report is among the ten that fit best.",
     "rouge_l": "ROUGE-L: longest common run of words, gaps allowed (Lin 2004).",
     "sacrebleu": "BLEU-4 of the texts as they are, cased and with punctuation, by sacreBLEU (Post 2018); in [0, 1].",
+    "similarity": "Of parts of a study that were made: cosine of their vectors in the aligned space. Higher is better.",
+    "similarity_gain": "Similarity of parts made together less that of the same parts made apart, from the same noise. "
+    "Above 0: together they agree better.",
     "ssim": "Structural similarity of original and reconstruction (Wang et al. 2004). 1 is equal.",
     "token_f1": "Overlap of the words of answer and truth in open questions.",
     "verdict_agreement": "Share of the classifier's verdicts that stay on the same side of 0.5 after reconstruction.",
     "words": "Words a text, on average.",
 }
 
-LOWER_IS_BETTER = frozenset({"calibration_error", "frechet", "kernel", "made_up", "missed"})
+LOWER_IS_BETTER = frozenset(
+    {"calibration_error", "disagreement", "disagreement_gain", "frechet", "kernel", "made_up", "missed"}
+)
 NEITHER = frozenset({"changed", "codebook_usage", "different_answers", "different_texts", "ms_ssim", "words"})
 """Measures that are read beside others and are not good or bad by themselves."""
 

@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from radloom import __version__
+from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError, did_you_mean
 from radloom.evaluation.bench import SEED, Bench, Vision, spread
 from radloom.evaluation.classifier import score_classifier
 from radloom.evaluation.codec import score_reconstructions
+from radloom.evaluation.completion import (
+    BY_LANGUAGE,
+    DIRECTIONS,
+    WHOLE,
+    Made,
+    completable,
+    score_completions,
+)
 from radloom.evaluation.drawings import drawable, score_drawings
 from radloom.evaluation.glossary import readme
 from radloom.evaluation.page import render
@@ -26,7 +35,7 @@ from radloom.evaluation.reports import score_written
 from radloom.evaluation.table import FEW, SCORES, Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
-from radloom.prediction import file_name, predict
+from radloom.prediction import Request, file_name, predict
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import VERSION as LABELLER_VERSION
 from radloom.scores.adapters import IMAGES, TEXT, ImageAdapter, LabelAdapter, TextAdapter, statuses
@@ -67,7 +76,8 @@ def evaluate(
         out: folder of the results; predictions that are there already are gone on with.
         name: of the model in the table.
         split: what is scored.
-        tasks: of `TASKS`; by default all that the split has something for.
+        tasks: of `TASKS`; by default all that the split has something for, but `complete`, which takes as long as the
+            others together.
         views: of drawings.
         limit: only so many studies, spread evenly.
         adapters: measures of other packages, by name; by default all that are there.
@@ -89,7 +99,7 @@ def evaluate(
     rows = manifest.split(split)
     if limit is not None:
         rows = replace(rows, rows=spread(rows.rows, limit))
-    wanted = [task for task, (able, _) in TASKS.items() if (task in tasks if tasks else able(rows))]
+    wanted = [t for t, (able, _) in TASKS.items() if (t in tasks if tasks else t not in NAMED_ONLY and able(rows))]
     if not wanted:
         raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
     _claim(out, {"model": model.fingerprint, "split": split, "manifest": rows.fingerprint()})
@@ -100,7 +110,7 @@ def evaluate(
         "model": model.fingerprint,
         "recipe": model.config.recipe,
         "transform": model.transform.to_dict(),
-        "sampling": {k: asdict(getattr(model.config, k)) for k in ("image", "text", "answer")},
+        "sampling": {k: asdict(getattr(model.config, k)) for k in ("image", "text", "answer", "complete")},
     }
     for task in wanted:
         able, score = TASKS[task]
@@ -261,14 +271,31 @@ def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
     return files
 
 
+def _complete(run: _Run) -> None:
+    rows = completable(run.bench.split)
+    studies = replace(run.bench.split, rows=rows)
+    plans = [(direction, Engine.DIFFUSION) for direction in (*DIRECTIONS, WHOLE)] if run.model.has_diffusion else []
+    plans += [(direction, Engine.LANGUAGE) for direction in BY_LANGUAGE]
+    made = {}
+    for direction, engine in plans:
+        request = Request(direction.want, direction.given, engine)
+        name = f"complete-{str(direction).replace('->', '-to-')}-{engine}"
+        made[direction, engine] = Made.of(run.predict(studies, "complete", name, request=request), run.folder)
+    score_completions(run.bench, rows, made, run.model.any_to_any if run.model.has_diffusion else None)
+
+
 TASKS: dict[str, tuple[Callable[[Manifest], bool], Callable[[_Run], None]]] = {
     "classifier": (lambda rows: any(row.images and row.labels for row in rows), _classifier),
     "codec": (lambda rows: any(row.images for row in rows), _codec),
     "report": (lambda rows: any(row.images and row.report for row in rows), _report),
     "question": (lambda rows: any(row.images and row.questions for row in question_manifest(rows)), _question),
     "image": (lambda rows: any(drawable(rows, view) for view in View), _image),
+    "complete": (lambda rows: bool(completable(rows)), _complete),
 }
 """What is scored, in the order of the table: whether studies have something for it, and what scores it."""
+
+NAMED_ONLY = ("complete",)
+"""Tasks that are scored only where they are named."""
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
