@@ -37,9 +37,15 @@ def model(tiny_model: Path) -> radloom.Model:
 
 
 @pytest.fixture(scope="session")
-def any_to_any_model(tmp_path_factory: pytest.TempPathFactory) -> radloom.Model:
-    """A tiny random model with both engines."""
-    return radloom.load(tiny.make_model(tmp_path_factory.mktemp("models") / "both", completing=True))
+def any_to_any_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random model with both engines."""
+    return tiny.make_model(tmp_path_factory.mktemp("models") / "both", completing=True)
+
+
+@pytest.fixture(scope="session")
+def any_to_any_model(any_to_any_folder: Path) -> radloom.Model:
+    """The same, loaded."""
+    return radloom.load(any_to_any_folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Every command and every Python example of the README runs, in the README's order.
 
-They run in a folder that holds the files the README names: `chest.png` and `lateral.png`, the raw corpora below `data/`
-and a folder of X-rays, `xrays/`. Changed are only these things, so that the tests take seconds:
+They run in a folder that holds the files the README names: `chest.png`, `lateral.png` and `notes.txt`, the raw corpora
+below `data/` and a folder of X-rays, `xrays/`. Changed are only these things, so that the tests take seconds:
 
 - commands and examples that would use the shipped model use a tiny random one;
 - trainings make one step a stage, on batches of two;
@@ -29,7 +29,7 @@ from radloom.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODEL_COMMANDS = ("report", "image", "ask", "check", "saliency", "predict", "reconstruct", "demo")
+MODEL_COMMANDS = ("report", "image", "ask", "check", "saliency", "complete", "predict", "reconstruct", "demo")
 OTHER_COMMANDS = ("prepare", "questions", "evaluate", "score", "compare", "train", "doctor")
 TRAINED = "runs/"
 
@@ -58,6 +58,7 @@ SLOW = [command for command in OURS if command not in QUICK]
 def workspace(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tiny.write_chest(tmp_path / "chest.png", 0)
     tiny.write_chest(tmp_path / "lateral.png", 1)
+    (tmp_path / "notes.txt").write_text("FINDINGS: The heart is enlarged.\n", encoding="utf-8")
     tiny.make_indiana(tmp_path / "data" / "iu_xray")
     tiny.make_vqa_rad(tmp_path / "data" / "vqa_rad")
     tiny.make_nih(tmp_path / "data" / "nih_subset")
@@ -66,11 +67,11 @@ def workspace(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path
 
 
-def run(command: str, model: Path) -> None:
+def run(command: str, model: Path, completing: Path | None = None) -> None:
     line, _, file = command.partition(" > ")
     arguments = shlex.split(line)[1:]
     if arguments[0] in MODEL_COMMANDS and "--model" not in arguments:
-        arguments += ["--model", str(model)]
+        arguments += ["--model", str(completing if arguments[0] == "complete" else model)]
     if arguments[0] == "evaluate":
         arguments[1] = str(model)
     if trains(command):
@@ -91,13 +92,13 @@ def one_step_a_stage(recipe: str) -> list[str]:
     return flags
 
 
-def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands(workspace: Path, tiny_model: Path, any_to_any_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from radloom.doctor import Check
 
     monkeypatch.setattr("radloom.doctor.diagnose", lambda: [Check("weights", True, "not looked at in this test")])
     assert {command.split()[1] for command in QUICK} >= {*MODEL_COMMANDS, *OTHER_COMMANDS} - {"demo"}
     for command in QUICK:
-        run(command, tiny_model)
+        run(command, tiny_model, any_to_any_folder)
     for name in (
         "effusion.png",
         "heart.png",
@@ -108,6 +109,11 @@ def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyP
         "report.json",
         "reports.jsonl",
         "drawn.jsonl",
+        "completed/lateral.png",
+        "completed/report.txt",
+        "drawn/lateral-4.png",
+        "invented/frontal.png",
+        "filled/manifest.parquet",
     ):
         assert (workspace / name).is_file()
 
@@ -164,7 +170,7 @@ def test_training_commands(workspace: Path, tiny_model: Path) -> None:
     Path("mine.yaml").write_text(CliRunner().invoke(app, ["train", "llm-cxr/nano", "--show"]).stdout, encoding="utf-8")
     for command in SLOW:
         run(command, tiny_model)
-    assert (workspace / "runs" / "nano" / "model" / "model.json").is_file()
+    assert (workspace / "runs" / "any-to-any" / "nano" / "model" / "any-to-any" / "model.safetensors").is_file()
 
 
 def test_python_examples(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
