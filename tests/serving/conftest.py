@@ -1,4 +1,4 @@
-"""`serve(...)` gives a client of a service with a tiny model."""
+"""`serve(...)` gives a client of a service with a tiny model; `browse(...)` a browser on its page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from radloom.serving.app import create_app
 from radloom.serving.limits import Limits
 from radloom.serving.service import Service
 
+ADDRESS = "http://127.0.0.1:8000"
 Serve = Callable[..., AbstractContextManager[TestClient]]
 
 
@@ -30,10 +31,12 @@ def serve(model: radloom.Model, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Gives a client whose service has loaded its model, by default the tiny one; `client.app.state.service` is it."""
 
     @contextmanager
-    def start(served: Any = None, *, token: str = "", **limits: Any) -> Iterator[TestClient]:
+    def start(
+        served: Any = None, *, token: str = "", hosts: tuple[str, ...] = (), **limits: Any
+    ) -> Iterator[TestClient]:
         monkeypatch.setattr("radloom.models.load", lambda name, device: served or model)
-        service = Service("tiny", limits=Limits(**limits), token=token)
-        with TestClient(create_app(service)) as client:
+        service = Service("tiny", limits=Limits(**limits), token=token, hosts=hosts)
+        with TestClient(create_app(service), ADDRESS) as client:
             wait_until(lambda: service.workers[0].model is not None)
             yield client
 

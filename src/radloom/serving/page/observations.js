@@ -22,7 +22,8 @@ export function setUpObservations(shownIn) {
 function show() {
   const picture = study.layout === "compare" ? null : study.shown;
   const found = picture?.found;
-  byId("observations").hidden = !found && !study.report;
+  byId("checked").hidden = !found;
+  byId("read-hint").hidden = Boolean(study.shown);
   byId("checked-view").textContent = picture ? `of the ${picture.synthetic ? "synthetic " : ""}${picture.view} view` : "";
   const body = byId("observations").tBodies[0];
   const focused = body.querySelector(":focus")?.dataset.observation;
@@ -35,7 +36,7 @@ function row(name, share, picture) {
   const said = picture === study.views[picture.view] ? study.report?.mentions[name] : undefined;
   const made = element(
     "tr",
-    { tabIndex: 0, "data-observation": name, "aria-pressed": String(pinned === name) },
+    { tabIndex: 0, "data-observation": name, "aria-selected": String(pinned === name) },
     element("th", { scope: "row", textContent: name }),
     element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
     element("td.share", { textContent: percent(share) }),
@@ -60,10 +61,11 @@ function row(name, share, picture) {
 
 function pin(name) {
   pinned = pinned === name ? null : name;
+  pointed = pinned;
   for (const made of byId("observations").tBodies[0].rows) {
     const on = made.dataset.observation === pinned;
     made.classList.toggle("pinned", on);
-    made.setAttribute("aria-pressed", String(on));
+    made.setAttribute("aria-selected", String(on));
   }
   settle();
 }

@@ -80,7 +80,7 @@ export class Viewer extends EventTarget {
   #pane(picture, over) {
     const name = `${picture.synthetic ? "Synthetic " : ""}${picture.view} X-ray, ${picture.name}`;
     const canvas = element("canvas", { tabIndex: 0, role: "img", "aria-label": name });
-    const box = element("div.pane", {}, canvas, element("span.caption", { textContent: caption(picture) }));
+    const box = element("div.pane", {}, canvas, element("span.caption", { textContent: caption(picture, over) }));
     if (picture.synthetic) box.append(element("span.badge", { textContent: "SYNTHETIC" }));
     if (over) box.append(element("span.badge.right", { textContent: "SYNTHETIC" }));
     const pane = { picture, over, canvas, box };
@@ -186,8 +186,9 @@ export class Viewer extends EventTarget {
   }
 }
 
-function caption({ view, seed, text }) {
-  return text === undefined ? view : `${view} · seed ${seed}`;
+function caption({ view, seed, text }, over) {
+  const what = over ? `original · ${view}` : view;
+  return text === undefined ? what : `${what} · seed ${seed} · ${text}`;
 }
 
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
