@@ -325,10 +325,10 @@ def _drawing(model: Model, task: Draw, image: np.ndarray, seed: int) -> Drawing:
     from radloom.language.prompts import format_answer
 
     png = png_bytes(image, text=model.provenance(task.report, task.view, seed))
-    dicom = None
-    if task.dicom:
-        dicom = drawing_bytes(image, view=task.view, text=format_answer(task.report), maker=Maker.of(model, seed))
-    return Drawing(_base64(png), seed, dicom and _base64(dicom))
+    if not task.dicom:
+        return Drawing(_base64(png), seed)
+    dicom = drawing_bytes(image, view=task.view, text=format_answer(task.report), maker=Maker.of(model, seed))
+    return Drawing(_base64(png), seed, _base64(dicom))
 
 
 def _base64(data: bytes) -> str:

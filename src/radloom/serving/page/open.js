@@ -43,7 +43,10 @@ export function choose(view = null) {
   byId("files").click();
 }
 
-/** Open files, at most one a view. */
+/**
+ * Open files, at most one a view.
+ * @param view of a file that joins the study; without, the files are a new one, so that no two patients mix.
+ */
 async function open(files, view) {
   if (files.length > 2) {
     complain(byId("trouble"), `${files.length} files are too many; a study has a frontal and a lateral view.`);
@@ -52,8 +55,8 @@ async function open(files, view) {
   for (const [index, file] of files.entries()) {
     const picture = await job.run(`Opening ${file.name}`, (how) => read(file, view, how));
     if (!picture) return;
-    const other = picture.view === "frontal" ? "lateral" : "frontal";
-    if (index === 1 && study.views[picture.view] && !study.views[other]) picture.view = other;
+    if (!view && index === 0) study.clear();
+    if (index === 1 && study.views[picture.view]) picture.view = picture.view === "frontal" ? "lateral" : "frontal";
     study.place(picture);
   }
 }
@@ -110,7 +113,7 @@ export async function adopt(drawing, name = drawing.name) {
   const { file, view, found, dicom, text, seed } = drawing;
   const picture = await Picture.of(file, { name, view, synthetic: true, dicom, text, seed });
   picture.found = found;
-  study.views = { frontal: null, lateral: null };
+  study.clear();
   study.place(picture);
 }
 

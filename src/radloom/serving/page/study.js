@@ -39,6 +39,12 @@ class Study extends EventTarget {
     return this.drawings.find(({ view }) => view === this.shown?.view) ?? this.drawings[0] ?? null;
   }
 
+  /** Begin another study. */
+  clear() {
+    this.views = { frontal: null, lateral: null };
+    this.report = null;
+  }
+
   /** Put a picture into the study; its report is no longer that of the study. */
   place(picture) {
     this.views[picture.view] = picture;
