@@ -76,6 +76,7 @@ def browse(chromium: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             context = chromium.new_context(viewport={"width": width, "height": 800}, accept_downloads=True)
+            context.set_default_timeout(60_000)
             try:
                 wait_until(lambda: service.workers[0].model is not None)
                 page = context.new_page()
