@@ -142,7 +142,10 @@ def test_services(workspace: Path, model: radloom.Model, tiny_model: Path, monke
 
     def run_for_a_while(server: Any, sockets: object) -> None:
         token = server.service.token
-        with TestClient(server.config.app, headers={"Authorization": f"Bearer {token}"} if token else {}) as client:
+        url = "http://127.0.0.1:8000"
+        with TestClient(
+            server.config.app, url, headers={"Authorization": f"Bearer {token}"} if token else {}
+        ) as client:
             while client.get("/ready").status_code != 200:
                 time.sleep(0.01)
             answers.extend([ask_like_curl(client, command) for command in CURL])

@@ -77,14 +77,15 @@ def test_what_the_service_says_of_itself(serve: Any, model: radloom.Model) -> No
     with serve() as client:
         assert client.get("/health").json() == {"status": "ok"}
         assert client.get("/ready").json() == {"status": "ready"}
-        assert client.get("/").json()["docs"] == "/docs"
-        [served] = client.get("/v1/models").json()["models"]
+        about = client.get("/v1/models").json()
         described = client.get("/openapi.json").json()
+    [served] = about["models"]
+    assert about["limits"]["images"] == 4 and "Not a medical device" in about["notice"]
     assert (served["name"], served["fingerprint"], served["pixels"]) == ("tiny", model.fingerprint, tiny.SIDE)
     assert served["devices"] == ["cpu"]
     assert {"/v1/report", "/v1/image", "/v1/ask", "/v1/models", "/ready"} <= set(described["paths"])
     fields = described["components"]["schemas"]["Body_report_v1_report_post"]["properties"]
-    assert {"frontal", "lateral", "seed", "temperature", "top_p", "guidance"} == set(fields)
+    assert {"frontal", "lateral", "seed", "temperature", "top_p", "guidance", "candidates"} == set(fields)
 
 
 def test_metrics_know_no_addresses_but_their_own(serve: Any, model: radloom.Model) -> None:
@@ -126,6 +127,13 @@ PNG = {"frontal": encoded()}
         ("ask", PNG | {"lateral": encoded()}, QUESTION, 422, "invalid_image", "one image, and 2 were sent"),
         ("ask", PNG, {"question": "Why? " * 900}, 422, "invalid_text", "has 4500 characters; at most 4000"),
         ("ask", PNG, {"question": "Why? " * 700}, 422, "invalid_text", r"tokens long; at most \d+ fit"),
+        ("check", {}, {"x": "1"}, 422, "invalid_image", "^A check is about one image, and 0 were sent"),
+        ("saliency", PNG, {}, 422, "invalid_request", "^observations: Field required"),
+        ("saliency", PNG, {"observations": "Efusion"}, 422, "invalid_request", "did you mean"),
+        ("view", PNG | {"lateral": encoded()}, {}, 422, "invalid_image", "^A view is about one image, and 2 were"),
+        ("view", {"frontal": b"GIF89a" + bytes(90)}, {}, 422, "invalid_image", "^frontal is not an image that"),
+        ("document", {}, {"format": "pdf", "findings": "Clear."}, 422, "invalid_request", "name txt, json or dcm"),
+        ("document", {}, {"format": "txt"}, 422, "invalid_text", "^The report is empty"),
         ("image", {}, {"report": "Clear.", "n": 5}, 422, "invalid_request", "^n is 5; at most 4"),
         ("image", {}, {"report": "Clear.", "view": "frontale"}, 422, "invalid_request", "did you mean 'frontal'"),
         ("image", {}, {"report": "  "}, 422, "invalid_text", "^The report is empty"),

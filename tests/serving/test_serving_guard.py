@@ -142,14 +142,25 @@ def opened() -> Iterator[list[str]]:
     _watching = False
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("report", {"seed": 1}),
+        ("view", {}),
+        ("document", {"findings": "Clear.", "format": "dcm"}),
+        ("saliency", {"observations": "Edema"}),
+    ],
+)
 @pytest.mark.parametrize("field", ["frontal", "lateral"])
-def test_uploads_never_touch_the_disk(serve: Any, model: radloom.Model, opened: list[str], field: str) -> None:
+def test_uploads_never_touch_the_disk(
+    serve: Any, model: radloom.Model, opened: list[str], field: str, path: str, fields: dict[str, Any]
+) -> None:
     noise = np.random.default_rng(0).random((1100, 1100))
     png, tiff = png_bytes(noise), _tiff(noise)
     assert min(len(png), len(tiff)) > 2**20  # what Starlette would move to the disk
     with serve(Stub(model)) as client:
         for name, data in (("chest.png", png), ("chest.tif", tiff)):
-            answer = client.post("/v1/report", files={field: (name, data)}, data={"seed": 1})
+            answer = client.post(f"/v1/{path}", files={field: (name, data)}, data=fields)
             assert answer.status_code == 200, answer.text
     assert opened == []
 

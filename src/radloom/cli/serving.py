@@ -22,6 +22,9 @@ def serve_command(
         str | None,
         typer.Option(envvar="RADLOOM_TOKEN", help="Secret that requests must bear; better set in the environment."),
     ] = None,
+    allow_host: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Names by which browsers may reach it without a token.")
+    ] = "",
     insecure: Annotated[bool, typer.Option("--insecure", help="Let others use the service without a token.")] = False,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest request.")] = 64,
     max_pixels: Annotated[int, typer.Option(min=256, help="Largest picture, height x width.")] = 50_000_000,
@@ -50,7 +53,8 @@ def serve_command(
     locate(model)
     devices = [str(usable(name.strip())) for name in device.split(",")]
     limits = Limits(max_megabytes * 2**20, max_pixels, max_text, max_images, max_queue, max_batch, wait, max_seconds)
-    service = Service(model, devices, limits, token or "")
+    names = [name for name in (host, *map(str.strip, allow_host.split(","))) if name]
+    service = Service(model, devices, limits, token or "", names)
     with listen(host, port) as listener:
         bound = listener.getsockname()[1]
         url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"

@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from radloom import __version__
 from radloom.errors import ReportError
-from radloom.imaging.files import is_dicom, read_head, undecodable
+from radloom.imaging.files import File, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
 from radloom.study import Report
 
@@ -96,8 +96,11 @@ class Maker:
         return f"radloom {self.version}, model {self.recipe} {self.fingerprint}, seed {self.seed}"
 
 
-def read_source(path: Path | str) -> Dataset | None:
+def read_source(source: File | str) -> Dataset | None:
     """Of the header of a DICOM file that an X-ray was read from, what identifies image, study and patient.
+
+    Args:
+        source: the file, by its path or as bytes in memory.
 
     Returns:
         None if the file is not DICOM.
@@ -105,16 +108,17 @@ def read_source(path: Path | str) -> Dataset | None:
     Raises:
         ImageError: missing, empty or damaged file.
     """
-    path = Path(path)
-    if not is_dicom(path, read_head(path)):
+    file = Path(source) if isinstance(source, str) else source
+    if not is_dicom(file, read_head(file)):
         return None
     try:
         wanted = [*IDENTIFIERS, *PATIENT_AND_STUDY, "SyntheticData"]
-        header = dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
-        header.decode()
+        with file.open("rb") as stream:
+            header = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=wanted)
+            header.decode()
     except Exception as error:  # pydicom raises a dozen types on damaged bytes
-        raise undecodable(path, error) from error
-    header.filename = str(path)
+        raise undecodable(file, error) from error
+    header.filename = str(file)
     return header
 
 

@@ -57,6 +57,16 @@ def write_dicom(
     path = Path(path)
     if path.suffix.lower() != ".dcm":
         raise ImageError(f"{path} does not end in .dcm; give a DICOM file that ending.")
+    return write_whole(path, drawing_bytes(image, view=view, text=text, maker=maker))
+
+
+def drawing_bytes(image: np.ndarray, *, view: View, text: str, maker: Maker) -> bytes:
+    """What `write_dicom` writes.
+
+    Raises:
+        ImageError: an array that is not 2-D or outside [0, 1].
+        ReportError: a text that is longer than 10,000 characters.
+    """
     pixels = np.rint(check_array(image) * 255).astype(np.uint8)
     comment = plain(
         f"Synthetic {view} chest X-ray. It shows no patient and is for research only. Drawn by {maker}, from: {text}"
@@ -90,4 +100,4 @@ def write_dicom(
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.WindowCenter, dataset.WindowWidth = 128, 256
     dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
-    return write_whole(path, dicom_bytes(dataset))
+    return dicom_bytes(dataset)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from radloom.errors import RadloomError
 from radloom.files import write_whole
+from radloom.imaging.files import File
 from radloom.interop.common import Maker, read_source, sections
 from radloom.interop.fhir import diagnostic_report
-from radloom.interop.sr import write_sr
+from radloom.interop.sr import sr_bytes
 from radloom.reports.labeller import label
 from radloom.study import Image, Report
 
@@ -41,12 +42,29 @@ def write_report(report: Report, path: Path | str, *, maker: Maker, images: Sequ
     path = Path(path)
     if path.suffix not in REPORT_SUFFIXES:
         raise RadloomError(f"{path} does not end in .txt, .json or .dcm; give the output one of these endings.")
-    if path.suffix == ".txt":
+    files = [image for image in images if isinstance(image, Path)]
+    return write_whole(path, report_bytes(report, path.suffix, maker=maker, files=files))
+
+
+def report_bytes(report: Report, suffix: str, *, maker: Maker, files: Sequence[File] = ()) -> bytes:
+    """What `write_report` writes.
+
+    Args:
+        report: findings and impression, or one of them.
+        suffix: one of `REPORT_SUFFIXES`.
+        maker: what wrote it.
+        files: the X-rays it is of; those that are DICOM are referred to.
+
+    Raises:
+        ReportError: an empty report.
+        ImageError: an image that cannot be read, or DICOM images that one report cannot refer to.
+    """
+    if suffix == ".txt":
         lines = [f"{name.upper()}: {body}\n" for name, body in sections(report).items()]
-        return write_whole(path, "".join(lines).encode())
-    sources = [source for image in images if isinstance(image, Path) and (source := read_source(image)) is not None]
+        return "".join(lines).encode()
+    sources = [source for file in files if (source := read_source(file)) is not None]
     labels = label(report)
-    if path.suffix == ".dcm":
-        return write_sr(report, path, maker=maker, labels=labels, sources=sources)
+    if suffix == ".dcm":
+        return sr_bytes(report, maker=maker, labels=labels, sources=sources)
     resource = diagnostic_report(report, maker=maker, labels=labels, sources=sources)
-    return write_whole(path, (json.dumps(resource, indent=2, ensure_ascii=False) + "\n").encode())
+    return (json.dumps(resource, indent=2, ensure_ascii=False) + "\n").encode()

@@ -70,6 +70,19 @@ def write_sr(
     path = Path(path)
     if path.suffix.lower() != ".dcm":
         raise RadloomError(f"{path} does not end in .dcm; give a DICOM file that ending.")
+    return write_whole(path, sr_bytes(report, maker=maker, labels=labels, sources=sources))
+
+
+def sr_bytes(
+    report: Report, *, maker: Maker, labels: Mapping[str, Mention] | None = None, sources: Sequence[Dataset] = ()
+) -> bytes:
+    """What `write_sr` writes.
+
+    Raises:
+        ReportError: an empty report.
+        ImageError: sources that lack an identifier, or are of different patients.
+        RadloomError: an unknown observation.
+    """
     written, said = sections(report), in_order(labels or {})
     _check_sources(sources)
 
@@ -90,7 +103,7 @@ def write_sr(
     template = Dataset()
     template.MappingResource, template.TemplateIdentifier = "DCMR", "2000"
     dataset.ContentTemplateSequence = [template]
-    return write_whole(path, dicom_bytes(dataset))
+    return dicom_bytes(dataset)
 
 
 def _check_sources(sources: Sequence[Dataset]) -> None:

@@ -1,9 +1,10 @@
 """Routes of the service.
 
-`report`, `image` and `ask` take a multipart form and give JSON; asked for `text/event-stream`, they give server-sent
-events: `progress` ({"done", "total"}: steps), `partial` (the words of the answer as far as they are written, whole each
-time) and at last `answer` (what is given without streaming) or `error`. There is no `partial` where a model writes
-several candidates of a report, since nobody knows yet which one is kept.
+All work is asked for by multipart forms. `report`, `image`, `ask`, `check` and `saliency` give JSON; asked for
+`text/event-stream`, they give server-sent events: `progress` ({"done", "total"}: steps), `partial` (the words of the
+answer as far as they are written, whole each time) and at last `answer` (what is given without streaming) or `error`.
+There is no `partial` where a model writes several candidates of a report, since nobody knows yet which one is kept.
+`view` and `document` give files.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,16 +23,34 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
-from radloom.errors import ImageError, RadloomError, ReportError
+from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
+from radloom.imaging import InMemory
+from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
 from radloom.models import as_report, as_view
 from radloom.serving.events import MEDIA_TYPE, stream
 from radloom.serving.guard import Guard
 from radloom.serving.metrics import CONTENT_TYPE
+from radloom.serving.pages import pages
 from radloom.serving.queue import ClosedError, Job
 from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
-from radloom.serving.tasks import Answer, Ask, AskAnswer, Draw, How, ImageAnswer, Read, ReportAnswer, Task
-from radloom.serving.uploads import InMemoryRoute, in_memory, to_model_size
+from radloom.serving.tasks import (
+    Answer,
+    Ask,
+    AskAnswer,
+    Check,
+    CheckAnswer,
+    Draw,
+    How,
+    ImageAnswer,
+    Locate,
+    Read,
+    ReportAnswer,
+    SaliencyAnswer,
+    Task,
+)
+from radloom.serving.uploads import InMemoryRoute, in_memory, to_model_size, to_png
+from radloom.study import OBSERVATIONS, Report
 
 NOTICE = (
     "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
@@ -50,11 +70,14 @@ def create_app(service: Service) -> FastAPI:
         service.close()
         await asyncio.to_thread(service.join)
 
-    app = FastAPI(title="radloom", version=__version__, description=NOTICE, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="radloom", version=__version__, description=NOTICE, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     app.state.service = service
     bearer = [Depends(HTTPBearer(auto_error=False))] if service.token else []  # for the description: `Guard` decides
     app.include_router(work, dependencies=bearer)
     app.include_router(about)
+    app.include_router(pages)
     for kind in (HTTPException, RequestValidationError, RadloomError, ClosedError):
         app.add_exception_handler(kind, _refuse)
     app.add_middleware(Guard, service=service)
@@ -83,10 +106,17 @@ _ERROR = {
     "description": "A refusal, with one sentence on what is wrong.",
     "content": {"application/json": {"example": {"error": {"code": "invalid_image", "message": "frontal is empty."}}}},
 }
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
-    **dict.fromkeys((400, 401, 408, 413, 415, 422, 429, 503, 504), _ERROR),
-}
+_ERRORS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 408, 413, 415, 422, 429, 503, 504), _ERROR)
+_RESPONSES = {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}, **_ERRORS}
+
+_DOCUMENTS = {"txt": "text/plain; charset=utf-8", "json": "application/fhir+json", "dcm": "application/dicom"}
+"""Formats of a report, and the media type of each."""
+
+
+def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Responses of a route that gives a file."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    return {200: {"content": content}, **_ERRORS}
 
 
 # -- routes ----------------------------------------------------------------------------------------------------------
@@ -102,12 +132,13 @@ async def report(
     temperature: Temperature = None,
     top_p: TopP = None,
     guidance: Guidance = None,
+    candidates: Annotated[int | None, Form(ge=1, le=8, description="Texts of which the best is kept.")] = None,
 ) -> Response | Answer:
     """Read a frontal or a lateral view, or both of one study, into findings and impression."""
     images = await _pictures(service, frontal=frontal, lateral=lateral)
     if not images:
         raise ImageError("There is no image; send a frontal view, a lateral view or both.")
-    how = How(temperature, top_p, guidance)
+    how = How(temperature, top_p, guidance, candidates)
     return await _answer(request, service, Read(images.get("frontal"), images.get("lateral"), seed, how))
 
 
@@ -122,13 +153,14 @@ async def image(
     temperature: Temperature = None,
     top_p: TopP = None,
     guidance: Guidance = None,
+    dicom: Annotated[bool, Form(description="Give them as DICOM too.")] = False,
 ) -> Response | Answer:
     """Draw X-rays from text."""
     _check_text("report", report, service)
     if n > service.limits.images:
         raise RadloomError(f"n is {n}; at most {service.limits.images} are drawn at a time.")
     how = How(temperature, top_p, guidance)
-    return await _answer(request, service, Draw(as_report(report), as_view(view), n, seed, how))
+    return await _answer(request, service, Draw(as_report(report), as_view(view), n, seed, how, dicom))
 
 
 @work.post("/ask", response_model=AskAnswer, responses=_RESPONSES)
@@ -144,16 +176,74 @@ async def ask(
 ) -> Response | Answer:
     """Answer a question about one X-ray, frontal or lateral."""
     _check_text("question", question, service)
-    images = await _pictures(service, frontal=frontal, lateral=lateral)
-    if len(images) != 1:
-        raise ImageError(f"A question is about one image, and {len(images)} were sent; send frontal or lateral.")
-    [picture] = images.values()
+    picture = await _picture("A question", service, frontal=frontal, lateral=lateral)
     return await _answer(request, service, Ask(picture, question, seed, How(temperature, top_p)))
+
+
+@work.post("/check", response_model=CheckAnswer, responses=_RESPONSES)
+async def check(
+    request: Request, service: TheService, frontal: Picture = None, lateral: Picture = None
+) -> Response | Answer:
+    """Give the classifier's probability of each of the 14 observations in one X-ray, frontal or lateral."""
+    return await _answer(request, service, Check(await _picture("A check", service, frontal=frontal, lateral=lateral)))
+
+
+@work.post("/saliency", response_model=SaliencyAnswer, responses=_RESPONSES)
+async def saliency(
+    request: Request,
+    service: TheService,
+    observations: Annotated[str, Form(description="Names, with commas between them; a map of each is given.")],
+    frontal: Picture = None,
+    lateral: Picture = None,
+) -> Response | Answer:
+    """Show where in one X-ray, frontal or lateral, the classifier finds what it finds."""
+    names = tuple(dict.fromkeys(name.strip() for name in observations.split(",")))
+    if unknown := [name for name in names if name not in OBSERVATIONS]:
+        raise RadloomError(f"Unknown observation {unknown[0]!r}{did_you_mean(unknown[0], OBSERVATIONS)}.")
+    picture = await _picture("Saliency", service, frontal=frontal, lateral=lateral)
+    return await _answer(request, service, Locate(picture, names))
+
+
+@work.post("/view", response_class=Response, responses=_file_of("image/png"))
+async def view(service: TheService, frontal: Picture = None, lateral: Picture = None) -> Response:
+    """Turn one X-ray, frontal or lateral, into what browsers show: an 8-bit PNG, bones bright, upright.
+
+    The header `Synthetic` says whether the file says of itself that it is: yes or no.
+    """
+    file = await _file("A view", frontal=frontal, lateral=lateral)
+    reading = asyncio.get_running_loop().run_in_executor(service.readers, to_png, file, service.limits.pixels)
+    png, synthetic = await reading
+    return Response(png, media_type="image/png", headers={"Synthetic": "yes" if synthetic else "no"})
+
+
+@work.post("/document", response_class=Response, responses=_file_of(*_DOCUMENTS.values()))
+async def document(
+    service: TheService,
+    format: Annotated[str, Form(description="txt, json (FHIR R4 DiagnosticReport) or dcm (DICOM Basic Text SR).")],
+    findings: Annotated[str, Form()] = "",
+    impression: Annotated[str, Form()] = "",
+    frontal: Picture = None,
+    lateral: Picture = None,
+    seed: Seed = 0,
+) -> Response:
+    """Give a report that `report` wrote as a file; DICOM X-rays that it is of are referred to."""
+    suffix = f".{format}"
+    if suffix not in REPORT_SUFFIXES:
+        raise RadloomError(f"There is no format {format!r}{did_you_mean(format, _DOCUMENTS)}; name txt, json or dcm.")
+    _check_text("report", findings + impression, service)
+    uploads = {"frontal": frontal, "lateral": lateral}
+    files = [file for name, upload in uploads.items() if (file := await in_memory(upload, name))]
+    write = partial(
+        report_bytes, Report(findings, impression), suffix, maker=Maker.of(service.model, seed), files=files
+    )
+    content = await asyncio.get_running_loop().run_in_executor(service.readers, write)
+    headers = {"Content-Disposition": f'attachment; filename="report{suffix}"'}
+    return Response(content, media_type=_DOCUMENTS[format], headers=headers)
 
 
 @work.get("/models")
 async def models(service: TheService) -> dict[str, Any]:
-    """The model that answers, and what it draws."""
+    """The model that answers, how it looks at X-rays, and what is taken."""
     model = service.model
     return {
         "models": [
@@ -163,16 +253,14 @@ async def models(service: TheService) -> dict[str, Any]:
                 "about": model.config.about,
                 "fingerprint": model.fingerprint,
                 "pixels": model.transform.size,
+                "fit": model.transform.fit,
+                "candidates": model.config.text.candidates if model.language.thresholds else 1,
                 "devices": [str(worker.model.device) for worker in service.workers if worker.model],
             }
-        ]
+        ],
+        "limits": {name: getattr(service.limits, name) for name in ("body", "pixels", "text", "images")},
+        "notice": NOTICE,
     }
-
-
-@about.get("/", include_in_schema=False)
-async def index() -> dict[str, str]:
-    """Where things are. A web page takes this place."""
-    return {"name": "radloom", "version": __version__, "docs": "/docs", "notice": NOTICE}
 
 
 @about.get("/health")
@@ -205,6 +293,26 @@ async def _pictures(service: Service, **uploads: UploadFile | None) -> dict[str,
             read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
             pictures[name] = await read
     return pictures
+
+
+async def _picture(what: str, service: Service, **uploads: UploadFile | None) -> np.ndarray:
+    """The one picture (R, R) that `what` is about."""
+    pictures = await _pictures(service, **uploads)
+    _check_one(what, len(pictures))
+    [picture] = pictures.values()
+    return picture
+
+
+async def _file(what: str, **uploads: UploadFile | None) -> InMemory:
+    """The one file that `what` is about."""
+    files = [file for name, upload in uploads.items() if (file := await in_memory(upload, name))]
+    _check_one(what, len(files))
+    return files[0]
+
+
+def _check_one(what: str, sent: int) -> None:
+    if sent != 1:
+        raise ImageError(f"{what} is about one image, and {sent} were sent; send frontal or lateral.")
 
 
 def _check_text(name: str, text: str, service: Service) -> None:

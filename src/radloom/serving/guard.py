@@ -1,4 +1,4 @@
-"""What every request passes first: token, places, the size of its body; and what is counted and logged of it.
+"""What every request passes first: names, token, places, the size of its body; what is counted and logged of it.
 
 It is the outermost part of the service, so that a request without token or place is refused before its body is read,
 and no exception gets out. The log has method, route, status and time: no file name, no text, no address.
@@ -16,19 +16,36 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from radloom.serving.names import check_names
 from radloom.serving.refusals import GONE, Refusal, log, refusal
 
 if TYPE_CHECKING:
     from radloom.serving.service import Service
 
 OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
-"""Paths that need no token: they tell nothing of any request."""
+"""Paths that need no token, as those below `PAGE` do not: they tell nothing of any request."""
 
-WORK = ("/v1/report", "/v1/image", "/v1/ask")
+PAGE = "/page/"
+"""Files of the web page are below it."""
+
+WORK = ("/v1/report", "/v1/image", "/v1/ask", "/v1/check", "/v1/saliency", "/v1/view", "/v1/document")
 """Paths whose requests take a place."""
 
 ROUTES = (*OPEN, *WORK, "/v1/models", "/metrics")
-"""Paths by which requests are counted; any other is `other`, whatever it holds."""
+"""Paths by which requests are counted; those below `PAGE` are `page`, any other is `other`, whatever it holds."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", _POLICY.encode()),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
 
 
 class Guard:
@@ -48,7 +65,7 @@ class Guard:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
-                message = {**message, "headers": [*message["headers"], (b"cache-control", b"no-store")]}
+                message = {**message, "headers": [*message["headers"], *_HEADERS]}
             await send(message)
 
         try:
@@ -59,7 +76,7 @@ class Guard:
             if not begun:
                 await told.response()(scope, receive, watched)
         finally:
-            route = scope["path"] if scope["path"] in ROUTES else "other"
+            route = _route(scope["path"])
             seconds = time.perf_counter() - start
             self.service.metrics.request(route, status, seconds)
             log.info("%s %s %d %.3f s", scope["method"], route, status, seconds)
@@ -68,7 +85,9 @@ class Guard:
     def _admitted(self, scope: Scope) -> Iterator[None]:
         """Within, the request is allowed and holds a place if it needs one."""
         service = self.service
-        if service.token and scope["path"] not in OPEN and not _bears(scope, service.token):
+        if not service.token:
+            check_names(scope, service.hosts)
+        elif not _is_open(scope["path"]) and not _bears(scope, service.token):
             raise Refusal(
                 401,
                 "unauthorized",
@@ -113,6 +132,17 @@ class Guard:
             return message
 
         return bounded
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(PAGE)
+
+
+def _route(path: str) -> str:
+    """By which a request is counted."""
+    if path.startswith(PAGE):
+        return "page"
+    return path if path in ROUTES else "other"
 
 
 def _bears(scope: Scope, token: str) -> bool:

@@ -26,6 +26,7 @@ class Service:
         devices: one worker each.
         limits: what is taken.
         token: that requests must bear; `""` for none.
+        hosts: names by which browsers may reach it without a token, besides `localhost` and addresses in numbers.
 
     Attributes:
         queue: of what waits.
@@ -35,9 +36,15 @@ class Service:
     """
 
     def __init__(
-        self, model: str = "nano", devices: Sequence[str] = ("cpu",), limits: Limits | None = None, token: str = ""
+        self,
+        model: str = "nano",
+        devices: Sequence[str] = ("cpu",),
+        limits: Limits | None = None,
+        token: str = "",
+        hosts: Sequence[str] = (),
     ) -> None:
         self.name, self.limits, self.token = models.model_name(model), limits or Limits(), token
+        self.hosts = [host.lower() for host in hosts]
         self.queue = Queue(self.limits.batch, self.limits.wait)
         self.present = 0
         self.metrics = Metrics(self.queue.__len__, lambda: self.present)

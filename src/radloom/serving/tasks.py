@@ -1,4 +1,4 @@
-"""What can be asked for: a report, drawings, an answer; and how several of a kind are done at once."""
+"""What can be asked for: a report, drawings, an answer, what is found and where; and how several are done at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from radloom.study import Report, Study, View
+from radloom.reports.labeller import label
+from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -26,6 +27,7 @@ class How:
     temperature: float | None = None
     top_p: float | None = None
     guidance: float | None = None
+    candidates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class ReportAnswer:
 
     Attributes:
         findings, impression: its sections.
+        mentions: observation -> what the report says of it, as the rule-based labeller reads it.
         remarks: sentences on what is odd about the images.
         seed: of sampling.
         model: fingerprint of the model.
@@ -42,6 +45,7 @@ class ReportAnswer:
 
     findings: str
     impression: str
+    mentions: dict[str, Mention]
     remarks: list[str]
     seed: int
     model: str
@@ -50,10 +54,17 @@ class ReportAnswer:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn X-ray: an 8-bit grey PNG, base64, whose metadata say that it is synthetic; and its seed."""
+    """A drawn X-ray.
+
+    Attributes:
+        png: an 8-bit grey PNG, base64, whose metadata say that it is synthetic.
+        seed: of sampling.
+        dicom: the same as a DICOM Secondary Capture Image, base64, where it was asked for.
+    """
 
     png: str
     seed: int
+    dicom: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,41 @@ class AskAnswer:
     seconds: float = 0.0
 
 
-Answer = ReportAnswer | ImageAnswer | AskAnswer
+@dataclass(frozen=True)
+class CheckAnswer:
+    """What the classifier finds in an X-ray.
+
+    Attributes:
+        view: frontal or lateral, as it looks.
+        observations: the probability of each of the 14.
+        model: fingerprint of the model.
+        seconds: from the request to the answer.
+    """
+
+    view: View
+    observations: dict[str, float]
+    model: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class SaliencyAnswer:
+    """Where the classifier finds it.
+
+    Attributes:
+        saliency: observation -> rows of a map over the square that the model sees; none negative, mean 1.
+        fit: how the picture is brought to that square, see `imaging.Transform`.
+        model: fingerprint of the model.
+        seconds: from the request to the answer.
+    """
+
+    saliency: dict[str, list[list[float]]]
+    fit: str
+    model: str
+    seconds: float = 0.0
+
+
+Answer = ReportAnswer | ImageAnswer | AskAnswer | CheckAnswer | SaliencyAnswer
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +161,13 @@ class Read:
             **asdict(tasks[0].how),
         )
         return [
-            ReportAnswer(**_sections(report), remarks=[remark] * bool(remark), seed=task.seed, model=model.fingerprint)
+            ReportAnswer(
+                **_sections(report),
+                mentions=label(report),
+                remarks=[remark] * bool(remark),
+                seed=task.seed,
+                model=model.fingerprint,
+            )
             for task, report, (_, remark) in zip(tasks, reports, arranged, strict=True)
         ]
 
@@ -131,6 +182,7 @@ class Draw:
         n: how many; they use seed, seed + 1, ...
         seed: of the first.
         how: settings of sampling.
+        dicom: they are wanted as DICOM too.
     """
 
     report: Report
@@ -138,6 +190,7 @@ class Draw:
     n: int = 1
     seed: int = 0
     how: How = field(default_factory=How)
+    dicom: bool = False
     kind: ClassVar[str] = "image"
 
     @property
@@ -153,8 +206,6 @@ class Draw:
     @staticmethod
     def run(model: Model, tasks: Sequence[Draw], progress: Progress, written: Written | None) -> list[ImageAnswer]:
         """Drawings of several reports."""
-        from radloom.imaging import png_bytes
-
         wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
         images = model.images(
             [task.report for task, _ in wanted],
@@ -165,8 +216,7 @@ class Draw:
         )
         drawn: dict[int, list[Drawing]] = {id(task): [] for task in tasks}
         for (task, seed), image in zip(wanted, images, strict=True):
-            png = png_bytes(image, text=model.provenance(task.report, task.view, seed))
-            drawn[id(task)].append(Drawing(base64.b64encode(png).decode(), seed))
+            drawn[id(task)].append(_drawing(model, task, image, seed))
         return [ImageAnswer(drawn[id(task)], task.view, model.fingerprint) for task in tasks]
 
 
@@ -207,7 +257,82 @@ class Ask:
         return [AskAnswer(answer, task.seed, model.fingerprint) for task, answer in zip(tasks, answers, strict=True)]
 
 
-Task = Read | Draw | Ask
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Find the 14 observations and the view.
+
+    Attributes:
+        image: array (H, W) in [0, 1].
+    """
+
+    image: np.ndarray
+    kind: ClassVar[str] = "check"
+    size: ClassVar[int] = 1
+    group: ClassVar[str] = kind
+
+    @staticmethod
+    def run(model: Model, tasks: Sequence[Check], progress: Progress, written: Written | None) -> list[CheckAnswer]:
+        """What is found in several X-rays."""
+        answers = []
+        for done, task in enumerate(tasks):
+            progress(done, len(tasks))
+            found = model.check(task.image)
+            view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
+            observations = {name: round(found[name], 4) for name in OBSERVATIONS}
+            answers.append(CheckAnswer(view, observations, model.fingerprint))
+        return answers
+
+
+@dataclass(frozen=True, eq=False)
+class Locate:
+    """Find where observations are found.
+
+    Attributes:
+        image: array (H, W) in [0, 1].
+        observations: of which a map each is wanted.
+    """
+
+    image: np.ndarray
+    observations: tuple[str, ...]
+    kind: ClassVar[str] = "saliency"
+    group: ClassVar[str] = kind
+
+    @property
+    def size(self) -> int:
+        """Maps."""
+        return len(self.observations)
+
+    @staticmethod
+    def run(model: Model, tasks: Sequence[Locate], progress: Progress, written: Written | None) -> list[SaliencyAnswer]:
+        """Maps of several X-rays."""
+        answers, done, total = [], 0, sum(task.size for task in tasks)
+        for task in tasks:
+            maps = {}
+            for name in task.observations:
+                progress(done, total)
+                maps[name] = np.round(model.saliency(task.image, [name]), 3).tolist()
+                done += 1
+            answers.append(SaliencyAnswer(maps, model.transform.fit, model.fingerprint))
+        return answers
+
+
+Task = Read | Draw | Ask | Check | Locate
+
+
+def _drawing(model: Model, task: Draw, image: np.ndarray, seed: int) -> Drawing:
+    from radloom.imaging import png_bytes
+    from radloom.interop import Maker, drawing_bytes
+    from radloom.language.prompts import format_answer
+
+    png = png_bytes(image, text=model.provenance(task.report, task.view, seed))
+    if not task.dicom:
+        return Drawing(_base64(png), seed)
+    dicom = drawing_bytes(image, view=task.view, text=format_answer(task.report), maker=Maker.of(model, seed))
+    return Drawing(_base64(png), seed, _base64(dicom))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _sections(report: Report) -> dict[str, Any]:

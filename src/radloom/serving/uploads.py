@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from fastapi import Request, Response, UploadFile
 from fastapi.routing import APIRoute
+from PIL import Image as PILImage
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from radloom.imaging import InMemory, Transform, read_image
+from radloom.imaging import InMemory, Transform, png_bytes, read_image
+from radloom.interop import is_synthetic, read_source
 from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -78,6 +80,31 @@ async def in_memory(upload: UploadFile | None, name: str) -> InMemory | None:
     data = await upload.read()
     await upload.close()  # a second copy that would wait with the request
     return InMemory(data, name, PurePath(upload.filename or "").suffix)
+
+
+def to_png(file: InMemory, max_pixels: int) -> tuple[bytes, bool]:
+    """A picture as browsers show it.
+
+    Args:
+        file: PNG, JPEG, TIFF or DICOM.
+        max_pixels: refuse an image of more pixels before decoding it.
+
+    Returns:
+        An 8-bit grey PNG of the picture's own size, upright and with bones bright; whether the file says of itself
+        that it is synthetic.
+
+    Raises:
+        ImageError: see `read_image`.
+    """
+    return png_bytes(read_image(file, max_pixels=max_pixels)), _says_synthetic(file)
+
+
+def _says_synthetic(file: InMemory) -> bool:
+    """By the metadata that radloom writes into PNG, or DICOM's Synthetic Data."""
+    if source := read_source(file):
+        return is_synthetic([source])
+    with PILImage.open(file.open()) as picture:
+        return str(picture.info.get("Comment", "")).startswith("Synthetic ")
 
 
 def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> np.ndarray:

@@ -1,0 +1,38 @@
+/** Small helpers for elements. */
+
+/** The element with that id. */
+export const byId = (id) => document.getElementById(id);
+
+/**
+ * A new element.
+ * @param tag with classes, as in `button.link`.
+ * @param attributes properties such as `textContent`, or attributes with a dash (`aria-label`, `data-seed`).
+ * @param children elements or texts.
+ */
+export function element(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const made = document.createElement(name);
+  made.classList.add(...classes);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.includes("-") || key === "role" || key === "scope") made.setAttribute(key, value);
+    else made[key] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+/** A button that does something. */
+export function button(text, action, attributes = {}) {
+  const made = element("button", { type: "button", textContent: text, ...attributes });
+  made.addEventListener("click", action);
+  return made;
+}
+
+/** Say what is wrong, or with no text take it away. */
+export function complain(notice, text = "") {
+  notice.textContent = text;
+  notice.hidden = !text;
+}
+
+/** Whether a key press goes into a field. */
+export const isTyping = ({ target }) => /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && target.type !== "range";

@@ -1,0 +1,122 @@
+/** Files into the study: chosen, dropped, or drawn from a sentence as an example. */
+
+import { ask, fetchFile, follow } from "./api.js";
+import { byId, complain } from "./dom.js";
+import { Job } from "./job.js";
+import { Picture } from "./picture.js";
+import { study } from "./study.js";
+
+let job;
+let wanted = null; // the view that is chosen a file for
+
+/** Make files openable everywhere. */
+export function setUpOpening() {
+  job = new Job(byId("busy"), byId("trouble"));
+  const input = byId("files");
+  byId("open").addEventListener("click", () => choose());
+  byId("choose").addEventListener("click", () => choose());
+  input.addEventListener("change", () => {
+    open([...input.files], wanted);
+    input.value = "";
+  });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    const part = event.target.closest?.("[data-view]");
+    document.querySelectorAll(".target").forEach((target) => target.classList.remove("target"));
+    (part ?? byId("stage")).classList.add("target");
+  });
+  for (const end of ["dragleave", "drop"]) {
+    addEventListener(end, () =>
+      document.querySelectorAll(".target").forEach((target) => target.classList.remove("target")),
+    );
+  }
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    const files = [...event.dataTransfer.files];
+    if (files.length) open(files, event.target.closest?.("[data-view]")?.dataset.view ?? null);
+  });
+}
+
+/** Let the user choose files for a view, or for the views that they turn out to be. */
+export function choose(view = null) {
+  wanted = view;
+  byId("files").click();
+}
+
+/**
+ * Open files, at most one a view.
+ * @param view of a file that joins the study; without, the files are a new one, so that no two patients mix.
+ */
+async function open(files, view) {
+  if (files.length > 2) {
+    complain(byId("trouble"), `${files.length} files are too many; a study has a frontal and a lateral view.`);
+    return;
+  }
+  for (const [index, file] of files.entries()) {
+    const picture = await job.run(`Opening ${file.name}`, (how) => read(file, view, how));
+    if (!picture) return;
+    if (!view && index === 0) study.clear();
+    if (index === 1 && study.views[picture.view]) picture.view = picture.view === "frontal" ? "lateral" : "frontal";
+    study.place(picture);
+  }
+}
+
+/** A picture of a file, with what the classifier finds in it. */
+async function read(file, view, how) {
+  try {
+    const png = await fetchFile("v1/view", { frontal: file }, how);
+    const synthetic = png.headers.get("Synthetic") === "yes";
+    const picture = await Picture.of(await png.blob(), { name: file.name, file, synthetic, view });
+    await check(picture, how);
+    picture.view ??= picture.found.view;
+    return picture;
+  } catch (error) {
+    error.message = error.message.replace(/^frontal\b/, file.name);
+    throw error;
+  }
+}
+
+/** Ask what the classifier finds in a picture. */
+export async function check(picture, how) {
+  picture.found ??= await ask("v1/check", { frontal: picture.file }, how);
+}
+
+/** Draw one X-ray from a sentence and take it as the study's. */
+export async function openExample(sentence, name) {
+  const picture = await job.run(`Drawing “${sentence}”`, async (how) => {
+    const [drawn] = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
+    await check(drawn, how);
+    return drawn;
+  });
+  if (picture) adopt(picture, name);
+}
+
+/** Draw X-rays: pictures that know text, seed and DICOM file. */
+export async function drawings(fields, how) {
+  const answer = await follow("v1/image", { ...fields, dicom: true }, how);
+  return Promise.all(
+    answer.images.map(({ png, seed, dicom }) =>
+      Picture.of(blob(png, "image/png"), {
+        name: `drawn, seed ${seed}`,
+        view: answer.view,
+        synthetic: true,
+        text: fields.report,
+        dicom: blob(dicom, "application/dicom"),
+        seed,
+      }),
+    ),
+  );
+}
+
+/** Take a drawing as the X-ray of the study, of which nothing but that is known. */
+export async function adopt(drawing, name = drawing.name) {
+  const { file, view, found, dicom, text, seed } = drawing;
+  const picture = await Picture.of(file, { name, view, synthetic: true, dicom, text, seed });
+  picture.found = found;
+  study.clear();
+  study.place(picture);
+}
+
+function blob(base64, type) {
+  return new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], { type });
+}

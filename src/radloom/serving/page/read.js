@@ -1,0 +1,66 @@
+/** The report of the study: written by the model, saved as a file. */
+
+import { fetchFile, follow } from "./api.js";
+import { byId } from "./dom.js";
+import { Job } from "./job.js";
+import { save } from "./save.js";
+import { study } from "./study.js";
+
+let job;
+let candidates = 1;
+
+/** @param model as the service describes it. */
+export function setUpReading(model) {
+  job = new Job(byId("read-job"), byId("read-trouble"));
+  candidates = model.candidates;
+  byId("read-words").hidden = candidates === 1;
+  byId("read-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    readStudy();
+  });
+  for (const button of byId("report-files").querySelectorAll("[data-format]")) {
+    button.addEventListener("click", () => saveReport(button.dataset.format));
+  }
+  study.addEventListener("change", show);
+}
+
+/** Write the report of the study that is there. */
+export async function readStudy() {
+  if (!study.pictures.length) return;
+  const files = study.files;
+  const live = byId("read-live").checked || candidates === 1;
+  const fields = { ...files, seed: byId("read-seed").value, ...(live && { candidates: 1 }) };
+  const what = live ? "Writing the report" : `Writing ${candidates} reports, of which the best is kept`;
+  study.report = null;
+  show();
+  const answer = await job.run(what, (how) => follow("v1/report", fields, { ...how, onPartial: write }));
+  const same = files.frontal === study.files.frontal && files.lateral === study.files.lateral;
+  study.report = answer && same ? answer : null;
+  study.tell();
+}
+
+function show() {
+  byId("read-go").disabled = !study.pictures.length;
+  byId("report-files").hidden = byId("report-about").hidden = !study.report;
+  byId("report").hidden = !study.report && !job.running;
+  write(study.report ?? { findings: "", impression: "" });
+  if (study.report) {
+    const { seed, seconds, model } = study.report;
+    byId("report-about").textContent = `seed ${seed} · ${seconds.toFixed(1)} s · model ${model}`;
+  }
+  byId("remarks").textContent = study.report?.remarks.join(" ") ?? "";
+  byId("remarks").hidden = !byId("remarks").textContent;
+}
+
+function write({ findings, impression }) {
+  byId("report").hidden = !(findings || impression || job.running);
+  byId("findings").textContent = findings;
+  byId("impression").textContent = impression;
+}
+
+async function saveReport(format) {
+  const { findings, impression, seed } = study.report;
+  const fields = { findings, impression, seed, format, ...study.files };
+  const response = await job.run("Writing the file", (how) => fetchFile("v1/document", fields, how));
+  if (response) save(await response.blob(), `report.${format}`);
+}

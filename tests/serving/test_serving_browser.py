@@ -1,0 +1,230 @@
+"""The web page in a browser, with a tiny model: what a reader does on it, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from served import Held, dicom, encoded, wait_until
+
+import radloom
+from radloom.imaging import read_image
+
+pytestmark = pytest.mark.slow
+
+PNG = {"name": "chest.png", "mimeType": "image/png", "buffer": encoded()}
+DICOM = {"name": "chest.dcm", "mimeType": "application/dicom", "buffer": dicom()}
+
+
+def open_files(page: Any, *files: Any) -> None:
+    page.set_input_files("#files", list(files))
+    page.wait_for_selector(f"#strip .part:nth-child({len(files)}) canvas")
+    page.wait_for_selector("#busy", state="hidden")
+
+
+def canvas_pixels(page: Any) -> np.ndarray:
+    """(H, W, 3) of the first pane, once it is drawn."""
+    url = page.evaluate(
+        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
+            () => done(document.querySelector('.pane canvas').toDataURL()))))"""
+    )
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def middle(page: Any) -> np.ndarray:
+    """Grey values of the column in the middle of the first pane."""
+    pixels = canvas_pixels(page)
+    return pixels[:, pixels.shape[1] // 2, 0]
+
+
+def test_a_study_is_opened_read_and_saved(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
+    with browse() as page:
+        open_files(page, DICOM, PNG)
+        assert page.locator("#strip .part canvas").count() == 2
+        assert page.locator("#observations tbody tr").count() == 14
+        page.click("#read-go")
+        page.wait_for_selector("#report-files:visible")
+        shown = page.inner_text("#findings")
+        for kind in ("txt", "json"):
+            with page.expect_download() as download:
+                page.click(f"[data-format={kind}]")
+            download.value.save_as(tmp_path / f"report.{kind}")
+        page.click("[data-format=dcm]")  # the made-up DICOM file has no study that a report could join
+        page.wait_for_selector("#read-trouble:visible")
+        assert page.inner_text("#read-trouble").startswith("frontal has no SeriesInstanceUID")
+    (tmp_path / "chest.png").write_bytes(encoded())
+    (tmp_path / "chest.dcm").write_bytes(dicom())
+    expected = model.report(tmp_path / "chest.dcm", tmp_path / "chest.png")
+    assert shown == expected.findings.strip()
+    assert json.loads((tmp_path / "report.json").read_text())["resourceType"] == "DiagnosticReport"
+    assert "FINDINGS: " in (tmp_path / "report.txt").read_text() or expected.findings == ""
+
+
+def test_words_appear_while_they_are_written(browse: Any) -> None:
+    with browse() as page:
+        open_files(page, PNG)
+        page.evaluate(
+            """() => {
+                window.seen = new Set();
+                const report = document.getElementById('report');
+                new MutationObserver(() => seen.add(report.textContent)).observe(report,
+                    {subtree: true, childList: true, characterData: true});
+            }"""
+        )
+        page.click("#read-go")
+        page.wait_for_selector("#report-files:visible")
+        assert page.evaluate("() => seen.size") > 3
+
+
+def test_the_viewer_shows_grey_values_in_a_window(browse: Any, tmp_path: Path) -> None:
+    (tmp_path / "chest.png").write_bytes(encoded())
+    image = read_image(tmp_path / "chest.png") * 255
+    with browse() as page:
+        open_files(page, PNG)
+        whole = middle(page)
+        assert abs(whole.mean() - image[:, image.shape[1] // 2].mean()) < 12
+        page.keyboard.press("i")
+        assert np.abs(whole + middle(page) - 255).max() <= 1
+        page.keyboard.press("i")
+        box = page.locator(".pane canvas").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y - 60)
+        page.mouse.up()
+        assert middle(page).mean() > whole.mean() + 10  # dragged up, it is brighter
+        page.mouse.wheel(0, -300)
+        assert "100 %" not in page.inner_text("#readout")
+        page.mouse.dblclick(x, y)
+        assert np.array_equal(middle(page), whole)
+
+
+def test_pointing_at_an_observation_shows_where_it_is_found(browse: Any) -> None:
+    with browse() as page:
+        open_files(page, PNG)
+        row = page.locator("tr[data-observation='Pleural Effusion']")
+        row.hover()
+        page.wait_for_selector("#legend:has-text('where the classifier looks')")
+        pixels = canvas_pixels(page)
+        assert (np.ptp(pixels, axis=2) > 20).any()  # coloured somewhere
+        page.mouse.move(5, 5)
+        page.wait_for_selector("#legend", state="hidden")
+        assert np.ptp(canvas_pixels(page), axis=2).max() == 0
+        row.focus()
+        page.keyboard.press("ArrowDown")
+        page.wait_for_selector("#legend:has-text('Pleural Other')")
+
+
+def test_questions_and_answers_stand_in_a_thread(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
+    (tmp_path / "chest.png").write_bytes(encoded())
+    with browse() as page:
+        open_files(page, PNG)
+        page.click("#tab-ask")
+        for number, question in enumerate(("Is the heart enlarged?", "Is it clear?"), 1):
+            page.fill("#question", question)
+            page.keyboard.press("Enter")
+            page.wait_for_selector(f"#thread li:nth-child({number})")
+            page.wait_for_selector("#ask-job", state="hidden")
+            given = page.locator("#thread .answer").last.text_content()
+            assert given == (model.ask(tmp_path / "chest.png", question) or "(no answer)")
+
+
+def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
+    with browse() as page:
+        open_files(page, PNG)
+        page.click("#tab-draw")
+        page.fill("#text", "The lungs are clear.")
+        page.check("[name=view][value=both]")
+        page.click("#draw-form [type=submit]")
+        page.wait_for_selector("#drawings .card")
+        assert page.locator("#drawings .card").count() == 4
+        assert page.locator("#panes .pane").count() == 4
+        assert page.locator("#panes .badge:visible").count() == 4
+        page.locator("#drawings .card", has_text="frontal · seed 1").get_by_text("Compare").click()
+        before = canvas_pixels(page)
+        page.focus("#divider")
+        page.keyboard.press("End")
+        assert not np.array_equal(before, canvas_pixels(page))
+        assert page.locator("#panes .badge:visible").count() == 1
+        card = page.locator("#drawings .card", has_text="frontal · seed 1")
+        for kind in ("PNG", "DICOM"):
+            with page.expect_download() as download:
+                card.get_by_text(kind, exact=True).click()
+            download.value.save_as(tmp_path / kind)
+        card.get_by_text("Read it").click()
+        page.wait_for_selector("#strip [data-view=frontal] .badge")
+    [image] = model.image("The lungs are clear.", seed=1, guidance=1)
+    with Image.open(tmp_path / "PNG") as picture:
+        assert np.abs(np.asarray(picture) / 255 - image).max() < 0.01
+        assert picture.text["Comment"].startswith("Synthetic frontal")  # type: ignore[attr-defined]
+    assert pydicom.dcmread(tmp_path / "DICOM").SyntheticData == "YES"
+
+
+def test_an_example_is_drawn_and_its_sentence_stays(browse: Any) -> None:
+    with browse(width=360) as page:
+        page.click("#examples button:has-text('Large heart')")
+        page.wait_for_selector("#checked:visible")
+        assert page.inner_text("#panes .badge") == "SYNTHETIC"
+        assert "The heart is enlarged." in page.inner_text(".pane .caption")
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_what_is_wrong_is_said_in_one_sentence(browse: Any) -> None:
+    with browse(body=30_000) as page:
+        page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"The heart."})
+        page.wait_for_selector("#trouble:visible")
+        assert (
+            page.inner_text("#trouble")
+            == "notes.txt is a text file, not an image; give a PNG, JPEG, TIFF or DICOM file."
+        )
+        page.set_input_files("#files", {"name": "large.png", "mimeType": "image/png", "buffer": bytes(40_000)})
+        page.wait_for_selector("#trouble:has-text('too large')")
+        assert page.locator("#welcome").is_visible()
+
+
+def test_a_full_queue_is_waited_for_and_work_can_be_cancelled(browse: Any, held: Held) -> None:
+    with browse(held, queue=1) as page:
+        open_files(page, PNG)
+        page.click("#tab-ask")
+        page.click("#questions button >> nth=0")
+        wait_until(held.begun.is_set)
+        page.click("#tab-read")
+        page.click("#read-go")
+        page.wait_for_selector("#read-job:has-text('All 1 places are taken; trying again in')")
+        page.click("#tab-ask")
+        page.click("#ask-job button")
+        page.wait_for_selector("#ask-job", state="hidden")
+        assert page.locator("#thread li").count() == 0 and page.input_value("#question") == "Is the heart enlarged?"
+        page.click("#tab-read")
+        page.wait_for_selector("#report-files:visible")
+        assert page.inner_text("#findings") == "The lungs are clear."
+
+
+def test_the_token_is_asked_for(browse: Any) -> None:
+    with browse(token="open-sesame") as page:
+        page.fill("#token-value", "wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(100)
+        page.fill("#token-value", "open-sesame")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-ready]")
+        open_files(page, PNG)
+
+
+def test_dark_and_light_and_the_description(browse: Any) -> None:
+    with browse() as page:
+        page.wait_for_selector("body[data-ready]")
+        ground = "() => getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(ground)
+        page.click("#theme")
+        assert page.evaluate(ground) != light
+        page.click("text=API")
+        page.wait_for_selector("#routes section:has-text('POST /v1/saliency')")

@@ -1,0 +1,128 @@
+"""What the classifier finds, and files: pictures for browsers, drawings as DICOM, reports as text, FHIR and SR."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from served import Stub, dicom, encoded
+
+import radloom
+import tiny
+from radloom.imaging import InMemory, png_bytes, read_image
+from radloom.study import OBSERVATIONS
+
+CHEST = {"frontal": encoded()}
+
+
+def test_a_check_is_the_models(serve: Any, model: radloom.Model) -> None:
+    with serve() as client:
+        answer = client.post("/v1/check", files={"lateral": encoded()}).json()
+    found = model.check(read_image(InMemory(encoded())))
+    assert answer["observations"] == {name: pytest.approx(found[name], abs=1e-4) for name in OBSERVATIONS}
+    assert (answer["view"], answer["model"]) == ("frontal", model.fingerprint)
+
+
+def test_saliency_is_the_models_over_the_square_that_it_sees(serve: Any, model: radloom.Model) -> None:
+    names = ["Cardiomegaly", "Pleural Effusion"]
+    with serve() as client:
+        answer = client.post("/v1/saliency", files=CHEST, data={"observations": ", ".join(names)}).json()
+    assert list(answer["saliency"]) == names and answer["fit"] == model.transform.fit
+    for name in names:
+        expected = model.saliency(read_image(InMemory(encoded())), [name])
+        assert np.abs(np.array(answer["saliency"][name]) - expected).max() < 1e-3
+        assert expected.shape == (tiny.SIDE // 16, tiny.SIDE // 16)
+
+
+def test_a_view_is_the_picture_at_its_own_size(serve: Any, model: radloom.Model, file: tuple[str, bytes]) -> None:
+    with serve(Stub(model)) as client:
+        answer = client.post("/v1/view", files={"frontal": file})
+    assert (answer.headers["content-type"], answer.headers["synthetic"]) == ("image/png", "no")
+    expected = read_image(InMemory(file[1], suffix=file[0][-4:]))
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        assert (picture.mode, picture.size) == ("L", expected.shape[::-1])
+        assert np.abs(np.asarray(picture) / 255 - expected).max() < 0.5 / 255 + 1e-6
+
+
+def test_a_deep_picture_and_an_inverted_one_come_for_display(serve: Any, model: radloom.Model) -> None:
+    stream = io.BytesIO()
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (32, 1))
+    Image.fromarray(ramp).save(stream, "TIFF")
+    dataset = pydicom.dcmread(io.BytesIO(dicom()))
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    inverted = io.BytesIO()
+    dataset.save_as(inverted)
+    with serve(Stub(model)) as client:
+        deep, plain, turned = (
+            np.asarray(Image.open(io.BytesIO(client.post("/v1/view", files={"frontal": data}).content))).astype(int)
+            for data in (stream.getvalue(), dicom(), inverted.getvalue())
+        )
+    assert deep.shape == (32, 64) and (deep[0, 0], deep[0, -1]) == (0, 255)
+    assert np.abs(plain + turned - 255).max() <= 1
+
+
+def test_a_view_says_that_a_synthetic_file_is(serve: Any) -> None:
+    with serve() as client:
+        [drawing] = client.post("/v1/image", data={"report": "Clear.", "dicom": True}).json()["images"]
+        files = [base64.b64decode(drawing[kind]) for kind in ("png", "dicom")]
+        said = [client.post("/v1/view", files={"frontal": data}).headers["synthetic"] for data in files]
+        other = png_bytes(np.zeros((20, 20)), text={"Comment": "A phantom."})
+        assert client.post("/v1/view", files={"frontal": other}).headers["synthetic"] == "no"
+    assert said == ["yes", "yes"]
+
+
+def test_a_drawing_comes_as_dicom_where_that_is_asked_for(serve: Any, model: radloom.Model) -> None:
+    with serve() as client:
+        [plain] = client.post("/v1/image", data={"report": "Clear lungs."}).json()["images"]
+        [both] = client.post("/v1/image", data={"report": "Clear lungs.", "dicom": True}).json()["images"]
+    assert plain["dicom"] is None and both["png"] == plain["png"]
+    dataset = pydicom.dcmread(io.BytesIO(base64.b64decode(both["dicom"])))
+    with Image.open(io.BytesIO(base64.b64decode(both["png"]))) as picture:
+        assert np.array_equal(dataset.pixel_array, np.asarray(picture))
+    assert dataset.SyntheticData == "YES" and "Clear lungs." in dataset.ImageComments
+    assert model.fingerprint in dataset.ImageComments
+
+
+REPORT = {"findings": "The heart is enlarged.", "impression": "Cardiomegaly."}
+
+
+def test_a_report_as_text_and_as_fhir(serve: Any, model: radloom.Model) -> None:
+    with serve(Stub(model)) as client:
+        text = client.post("/v1/document", data=REPORT | {"format": "txt"})
+        fhir = client.post("/v1/document", data=REPORT | {"format": "json", "seed": 4})
+    assert text.text == "FINDINGS: The heart is enlarged.\nIMPRESSION: Cardiomegaly.\n"
+    assert text.headers["content-disposition"] == 'attachment; filename="report.txt"'
+    assert fhir.headers["content-type"] == "application/fhir+json"
+    resource = fhir.json()
+    assert (resource["resourceType"], resource["conclusion"]) == ("DiagnosticReport", "Cardiomegaly.")
+    assert "cardiomegaly" in [part["id"] for part in resource["contained"]]
+
+
+def test_a_structured_report_joins_the_study_of_a_dicom_file(serve: Any, model: radloom.Model) -> None:
+    dataset = pydicom.dcmread(io.BytesIO(dicom()))
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.1"
+    whole = io.BytesIO()
+    dataset.save_as(whole)
+    with serve(Stub(model)) as client:
+        fields = REPORT | {"format": "dcm"}
+        alone = client.post("/v1/document", data=fields, files=CHEST)
+        joined = client.post("/v1/document", data=fields, files={"frontal": whole.getvalue()})
+        lacking = client.post("/v1/document", data=fields, files={"frontal": dicom()})
+    assert alone.headers["content-type"] == "application/dicom"
+    assert pydicom.dcmread(io.BytesIO(alone.content)).Modality == "SR"
+    report = pydicom.dcmread(io.BytesIO(joined.content))
+    assert (report.StudyInstanceUID, str(report.PatientName)) == ("1.2.3", "Doe^Jane")
+    assert lacking.status_code == 422
+    assert lacking.json()["error"]["message"].startswith("frontal has no SeriesInstanceUID")
+
+
+def test_a_report_says_what_it_mentions_and_takes_candidates(serve: Any, model: radloom.Model) -> None:
+    with serve(Stub(model)) as client:
+        answer = client.post("/v1/report", files=CHEST).json()
+        assert client.post("/v1/report", files=CHEST, data={"candidates": 9}).status_code == 422
+    assert answer["mentions"]["No Finding"] == "positive"
