@@ -43,7 +43,7 @@ class Denoising:
         beams: of writing a report from its latent.
     """
 
-    guidance: float = 2.0
+    guidance: float = 4.0
     steps: int = 20
     sampler: str = "dpm++"
     beams: int = 1

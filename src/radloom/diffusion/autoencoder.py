@@ -54,6 +54,11 @@ class AutoencoderConfig:
         return ReportAutoencoder(self)
 
 
+_TABLE = "bart.model.shared.weight"
+_TIED = ("bart.model.encoder.embed_tokens.weight", "bart.model.decoder.embed_tokens.weight", "bart.lm_head.weight")
+"""Names under which BART lists its one table of words again; it is stored once."""
+
+
 class Posterior(NamedTuple):
     """Mean and log-variance of a latent, (b, slots, dim) each."""
 
@@ -99,6 +104,8 @@ class ReportAutoencoder(nn.Module):
         self.narrow = nn.Linear(config.width, 2 * config.dim)
         self.widen = nn.Linear(config.dim, config.width)
         self.slot = nn.Parameter(torch.randn(config.slots, config.width) * 0.02)
+        self.register_state_dict_post_hook(_drop_tied)
+        self.register_load_state_dict_pre_hook(_fill_tied)
 
     def posterior(self, ids: Tensor) -> Posterior:
         """What the encoder makes of reports (b, n) of `START ... END`, padded."""
@@ -146,3 +153,13 @@ class ReportAutoencoder(nn.Module):
 
     def _read(self, latents: Tensor) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=self.widen(latents) + self.slot)
+
+
+def _drop_tied(module: nn.Module, state: dict[str, Tensor], prefix: str, local_metadata: Any) -> None:
+    for name in _TIED:
+        state.pop(prefix + name, None)
+
+
+def _fill_tied(module: nn.Module, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    if prefix + _TABLE in state:
+        state.update({prefix + name: state[prefix + _TABLE] for name in _TIED})
