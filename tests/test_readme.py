@@ -4,7 +4,7 @@ They run in a folder that holds the files the README names: `chest.png` and `lat
 and a folder of X-rays, `xrays/`. Changed are only these things, so that the tests take seconds:
 
 - commands and examples that would use the shipped model use a tiny random one;
-- trainings make one step a stage, on batches of two;
+- trainings make one step a stage, on batches of two small X-rays, and begin from two layers of the language model;
 - services are asked, within this process, what the README asks of one with curl, and stop after that;
 - of `make` and `pip`, only what they name is looked up.
 """
@@ -16,7 +16,7 @@ import re
 import shlex
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from typer.testing import CliRunner
 import radloom
 import tiny
 from radloom.cli import app
+from radloom.recipes.recipe import Recipe, load_recipe
+from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,7 +76,7 @@ def run(command: str, model: Path) -> None:
     if arguments[0] == "evaluate":
         arguments[1] = str(model)
     if trains(command):
-        arguments += one_step_a_stage(arguments[1])
+        arguments += ["--set=" + change for change in small(load_recipe(arguments[1]))]
     result = CliRunner().invoke(app, arguments, prog_name="radloom")
     assert result.exit_code == 0, f"{command}\n{result.output}"
     assert result.stdout.strip(), command
@@ -82,13 +84,18 @@ def run(command: str, model: Path) -> None:
         Path(file).write_text(result.stdout, encoding="utf-8")
 
 
-def one_step_a_stage(recipe: str) -> list[str]:
-    from radloom.recipes.recipe import load_recipe
-
-    flags = []
-    for stage in load_recipe(recipe).stages:
-        flags += ["--set", f"{stage.name}.train.steps=1", "--set", f"{stage.name}.train.batch_size=2"]
-    return flags
+def small(recipe: Recipe) -> Iterator[str]:
+    """Changes that make a recipe take seconds; what its stages are made of and begin from stays."""
+    yield f"transform.size={tiny.SIDE}"
+    for stage in recipe.stages:
+        yield f"{stage.name}.train.steps=1"
+        yield f"{stage.name}.train.batch_size=2"
+        if isinstance(stage, TrainClassifier):
+            yield f"{stage.name}.network.size={tiny.SIDE}"
+        if isinstance(stage, TrainCodec):
+            yield f"{stage.name}.loss.clinical_size={tiny.SIDE}"
+        if isinstance(stage, TuneLanguage):
+            yield f"{stage.name}.base.layers=2"
 
 
 def test_commands(workspace: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
