@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,15 @@ def toy_command(folder: Path, config: dict[str, Any], **stage: Any) -> list[str]
     return [sys.executable, str(script), str(folder), json.dumps(config), json.dumps(stage)]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in the processes of `toy_command`: sums of more threads are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 # -- states that a kill leaves -------------------------------------------------------------------------------------
 
 
@@ -157,6 +166,7 @@ def test_killed_after_the_last_step_and_before_the_export(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_kill_minus_nine_at_any_moment(tmp_path: Path) -> None:
     whole, parts, settings = tmp_path / "whole", tmp_path / "parts", {"steps": 40, "save_minutes": 0.0}
     fit(ToyStage(), toy_config(**settings), whole)
@@ -180,6 +190,7 @@ def read_lines(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_train_as_one_with_batches_twice_the_size(tmp_path: Path) -> None:
     settings = {"steps": 6, "accumulate": 1, "precision": "fp32", "sample_every": 2, "evaluate_every": 3}
     alone = ToyStage("plain")
