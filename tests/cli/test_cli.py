@@ -18,6 +18,8 @@ from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.study import OBSERVATIONS
 
+pytestmark = pytest.mark.usefixtures("meteor_read_once")
+
 
 def test_report_gives_sections_as_text_or_json(cli, tiny_model: Path, chest_file: Path) -> None:
     text = cli("report", chest_file, "--model", tiny_model)

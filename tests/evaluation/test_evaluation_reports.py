@@ -17,7 +17,10 @@ from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.reports import score_written, stated
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED
 from radloom.scores import adapters
+from radloom.scores.meteor import meteor_data
 from radloom.study import OBSERVATIONS, Mention, Report
+
+pytestmark = pytest.mark.usefixtures("meteor_read_once")
 
 MICRO = "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]"
 
@@ -157,6 +160,7 @@ def test_learned_measures_are_scored_and_a_broken_one_is_an_error_beside_the_res
 def test_meteor_without_its_tables_is_unavailable(
     new_bench: NewBench, studies: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("radloom.evaluation.reports.meteor_data", meteor_data)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     bench = new_bench()
     score_written(bench, truth(studies.split("val")), adapters=[])

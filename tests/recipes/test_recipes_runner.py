@@ -20,6 +20,7 @@ from radloom.imaging import Transform
 from radloom.recipes.recipe import Recipe, load_recipe
 from radloom.recipes.runner import run
 from radloom.study import View
+from tiny import write_corpus
 
 RECIPE = """
 name: tiny
@@ -59,10 +60,31 @@ def _random_instead_of_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, corpus: Manifest) -> Path:
     """Of a run whose corpora are prepared."""
-    run_folder = tmp_path / "run"
+    return begin(tmp_path / "run", corpus)
+
+
+def begin(run_folder: Path, corpus: Manifest) -> Path:
     corpus.write(run_folder / "corpora" / "made-up")
     Manifest(corpus.split("train").rows, corpus.root, corpus.corpus).write(run_folder / "corpora" / "train-only")
     return run_folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that is through; only to be read."""
+    root = tmp_path_factory.mktemp("trained")
+    (root / "tiny.yaml").write_text(RECIPE)
+    whole = begin(root / "run", write_corpus(root / "raw"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("radloom.classifier.model.load_imagenet", lambda network: network)
+        assert run(load_recipe(str(root / "tiny.yaml")), root, whole) == whole / "model"
+    return whole
+
+
+@pytest.fixture
+def finished(trained: Path, tmp_path: Path) -> Path:
+    """The folder of such a run, to be changed."""
+    return shutil.copytree(trained, tmp_path / "finished")
 
 
 @pytest.fixture
@@ -72,9 +94,8 @@ def tiny(tmp_path: Path) -> Callable[..., Recipe]:
     return lambda *changes: load_recipe(str(path), changes)
 
 
-def test_trains_every_stage_and_assembles_the_model(tiny: Callable[..., Recipe], folder: Path) -> None:
-    model = run(tiny(), folder.parent, folder)
-    assert model == folder / "model"
+def test_trains_every_stage_and_assembles_the_model(trained: Path) -> None:
+    folder, model = trained, trained / "model"
     assert {p.name for p in model.iterdir()} == {"classifier", "codec", "model.json", "README.md"}
     head = json.loads((model / "model.json").read_text())
     assert head == {"format": 1, "recipe": "tiny", "about": "A test.", "parts": ["classifier", "codec"]}
@@ -91,12 +112,9 @@ def test_trains_every_stage_and_assembles_the_model(tiny: Callable[..., Recipe],
 
 
 def test_same_recipe_same_weights_whatever_the_interruptions(
-    tiny: Callable[..., Recipe], folder: Path, tmp_path: Path, corpus: Manifest, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[..., Recipe], trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run(tiny(), folder.parent, folder)
-    parts = tmp_path / "again"
-    for name in ("made-up", "train-only"):
-        Manifest.read(folder / "corpora" / name).write(parts / "corpora" / name)
+    parts = folder
     reads, read = 0, XrayImages.__getitem__
 
     def killed_at(count: int) -> Callable[..., object]:
@@ -119,30 +137,29 @@ def test_same_recipe_same_weights_whatever_the_interruptions(
     assert not (parts / "model").exists()
     again = run(tiny(), folder.parent, parts)
     for part in ("classifier", "codec"):
-        assert fingerprint(whole / part) == fingerprint(again / part)
+        assert fingerprint(trained / "model" / part) == fingerprint(again / part)
 
 
-def test_a_classifier_goes_on_from_an_earlier_one(folder: Path, tmp_path: Path) -> None:
+def test_a_classifier_goes_on_from_an_earlier_one(finished: Path, tmp_path: Path) -> None:
     plan = yaml.safe_load(RECIPE)
     first = plan["stages"][0]
     train = first["train"] | {"learning_rate": 1e-9, "ema": None}
     second = {k: v for k, v in first.items() if k != "network"} | {"name": "again", "start": "classifier"}
     plan |= {"stages": [first, second | {"train": train}], "model": {"classifier": "again"}}
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(plan))
-    run(load_recipe(str(tmp_path / "two.yaml")), folder.parent, folder)
-    begun, ended = (load_classifier(folder / name / "model")[0] for name in ("classifier", "again"))
+    run(load_recipe(str(tmp_path / "two.yaml")), tmp_path, finished)
+    begun, ended = (load_classifier(finished / name / "model")[0] for name in ("classifier", "again"))
     assert ended.config.size == 32  # of the classifier begun from, not the default
     assert begun.head.weight.abs().max() > 0
     assert (begun.head.weight - ended.head.weight).abs().max() < 1e-6
 
 
-def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], folder: Path) -> None:
-    model = run(tiny(), folder.parent, folder)
-    logs = {p: p.stat().st_mtime_ns for p in folder.glob("*/log.jsonl")}
+def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], finished: Path) -> None:
+    logs = {p: p.stat().st_mtime_ns for p in finished.glob("*/log.jsonl")}
     assert len(logs) == 3
-    first = fingerprint(model / "codec")
-    assert fingerprint(run(tiny(), folder.parent, folder) / "codec") == first
-    assert logs == {p: p.stat().st_mtime_ns for p in folder.glob("*/log.jsonl")}
+    first = fingerprint(finished / "model" / "codec")
+    assert fingerprint(run(tiny(), finished.parent, finished) / "codec") == first
+    assert logs == {p: p.stat().st_mtime_ns for p in finished.glob("*/log.jsonl")}
 
 
 @pytest.mark.parametrize(
@@ -150,40 +167,34 @@ def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], fold
     [
         ("codec-warm.train.steps=4", r"codec-warm was begun with other settings \(train\)"),
         ("codec-warm.network.codes=8", r"codec-warm was begun with other settings \(network\)"),
-        ("transform.size=48", r"run was begun with other settings \(size\)"),
+        ("transform.size=48", r"finished was begun with other settings \(size\)"),
     ],
 )
 def test_changed_settings_of_an_existing_run(
-    tiny: Callable[..., Recipe], folder: Path, change: str, match: str
+    tiny: Callable[..., Recipe], finished: Path, change: str, match: str
 ) -> None:
-    recipe = tiny("model={codec: codec-warm}")
-    kept = [stage for stage in recipe.stages if stage.name == "codec-warm"]
-    recipe = Recipe(recipe.name, recipe.about, recipe.transform, recipe.corpora, tuple(kept), recipe.model)
-    run(recipe, folder.parent, folder, until="codec-warm")
     with pytest.raises(RecipeError, match=match):
-        run(tiny(change, "model={codec: codec-warm}"), folder.parent, folder, until="codec-warm")
+        run(tiny(change), finished.parent, finished, until="codec-warm")
 
 
-def test_a_setting_that_came_with_a_later_version_has_its_default(tiny: Callable[..., Recipe], folder: Path) -> None:
-    run(tiny(), folder.parent, folder, until="classifier")
-    note = folder / "classifier" / "stage.yaml"
+def test_a_setting_that_came_with_a_later_version_has_its_default(tiny: Callable[..., Recipe], finished: Path) -> None:
+    note = finished / "classifier" / "stage.yaml"
     settings = yaml.safe_load(note.read_text())
     assert settings.pop("start", "absent") is None
     assert settings["train"].pop("precision") == "auto"
     note.write_text(yaml.safe_dump(settings))
-    assert run(tiny(), folder.parent, folder, until="classifier") == folder / "classifier" / "model"
+    assert run(tiny(), finished.parent, finished, until="classifier") == finished / "classifier" / "model"
     note.write_text(yaml.safe_dump(settings | {"of_old": 1}))
     with pytest.raises(RecipeError, match=r"begun with other settings .*of_old"):
-        run(tiny(), folder.parent, folder, until="classifier")
+        run(tiny(), finished.parent, finished, until="classifier")
 
 
 def test_a_stage_whose_start_was_trained_anew_is_not_taken_for_finished(
-    tiny: Callable[..., Recipe], folder: Path
+    tiny: Callable[..., Recipe], finished: Path
 ) -> None:
-    run(tiny(), folder.parent, folder)
-    shutil.rmtree(folder / "codec-warm")
+    shutil.rmtree(finished / "codec-warm")
     with pytest.raises(RecipeError, match=r"codec was begun with other settings \(begun_from\)"):
-        run(tiny("codec-warm.train.seed=5"), folder.parent, folder)
+        run(tiny("codec-warm.train.seed=5"), finished.parent, finished)
 
 
 def test_one_image_in_train_of_one_corpus_and_val_of_another(tiny: Callable[..., Recipe], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -71,6 +72,18 @@ def test_it_stops_when_its_model_cannot_be_loaded(tiny_model: Path, tmp_path: Pa
     result = run("--model", damaged)
     assert result.exit_code == 2
     assert re.search(r"radloom: .*config\.json", result.stderr), result.stderr
+    assert not logging.getLogger("radloom.serving").handlers  # it would write to a stream that is closed by now
+    assert all(logging.getLogger(name).propagate for name in ("pydicom", "PIL"))
+
+
+def test_what_readers_of_files_warn_of_is_not_logged(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quote(*arguments: object, **options: object) -> None:
+        for reader in ("pydicom", "PIL.TiffImagePlugin"):
+            logging.getLogger(reader).warning("Jane Doe")
+
+    monkeypatch.setattr("radloom.serving.server.Server.run", quote)
+    result = run("--model", tiny_model)
+    assert result.exit_code == 0 and "Jane" not in result.output, result.output
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,15 @@ def toy_command(folder: Path, config: dict[str, Any], **stage: Any) -> list[str]
     return [sys.executable, str(script), str(folder), json.dumps(config), json.dumps(stage)]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in the processes of `toy_command`: sums of more threads are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 # -- states that a kill leaves -------------------------------------------------------------------------------------
 
 
@@ -157,23 +166,19 @@ def test_killed_after_the_last_step_and_before_the_export(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_kill_minus_nine_at_any_moment(tmp_path: Path) -> None:
-    def start(folder: Path, seconds: float) -> subprocess.Popen[Any]:
-        return subprocess.Popen(
-            toy_command(folder, {"steps": 40, "save_minutes": 0.0}, seconds=seconds), stderr=subprocess.DEVNULL
-        )
-
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert start(whole, 0.0).wait() == 0
+    whole, parts, settings = tmp_path / "whole", tmp_path / "parts", {"steps": 40, "save_minutes": 0.0}
+    fit(ToyStage(), toy_config(**settings), whole)
     for reached in (5, 17):
-        process = start(parts, 0.01)
+        process = subprocess.Popen(toy_command(parts, settings, seconds=0.01), stderr=subprocess.DEVNULL)
         while process.poll() is None and not ((parts / "log.jsonl").is_file() and len(read_lines(parts)) >= reached):
             time.sleep(0.01)
         assert process.poll() is None, "it ended before it could be killed"
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert not (parts / "done.json").exists()
-    assert start(parts, 0.0).wait() == 0
+    assert fit(ToyStage(), toy_config(**settings), parts)
     assert_same_run(whole, parts)
 
 
@@ -185,16 +190,16 @@ def read_lines(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_train_as_one_with_batches_twice_the_size(tmp_path: Path) -> None:
     settings = {"steps": 6, "accumulate": 1, "precision": "fp32", "sample_every": 2, "evaluate_every": 3}
-    alone = toy_command(tmp_path / "one", settings | {"batch_size": 6}, network="plain")
-    subprocess.run(alone, check=True, stderr=subprocess.DEVNULL, timeout=600)
+    alone = ToyStage("plain")
+    fit(alone, toy_config(**settings, batch_size=6), tmp_path / "one")
     _, *script = toy_command(tmp_path / "two", settings | {"batch_size": 3}, network="plain")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *script]
     subprocess.run(launch, check=True, stderr=subprocess.DEVNULL, timeout=600)
-    one = load_file(tmp_path / "one" / "end-0.safetensors")
     for rank in range(2):
         two = load_file(tmp_path / "two" / f"end-{rank}.safetensors")
-        for key, value in one.items():
+        for key, value in alone.weights().items():
             torch.testing.assert_close(two[f"module.{key}"], value, rtol=1e-4, atol=1e-5)
     assert (tmp_path / "two" / "done.json").is_file()

@@ -108,7 +108,8 @@ def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedM
         raise MissingPackageError('SmolLM2 is read with the package gguf; run `pip install "radloom[train]"`.')
     folder = folders[0]
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=SMOLLM2)
-    settings = AutoConfig.from_pretrained(folder, gguf_file=SMOLLM2).to_dict()
+    stored = AutoConfig.from_pretrained(folder, gguf_file=SMOLLM2)
+    settings = stored.to_dict()
     settings.pop("quantization_config", None)  # with it transformers refuses to save the model
     config = LlamaConfig(**settings)
     with torch.random.fork_rng():
@@ -116,7 +117,8 @@ def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedM
         model = LlamaForCausalLM(config).float()
     if pretrained:
         with redirect_stderr(StringIO()):  # its progress bar heeds no setting
-            read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=SMOLLM2, dtype=torch.float32)
+            # with its config, so that transformers does not parse the file for that again
+            read = LlamaForCausalLM.from_pretrained(folder, config=stored, gguf_file=SMOLLM2, dtype=torch.float32)
         model.load_state_dict(read.state_dict(), strict=True)
     return model, tokenizer
 

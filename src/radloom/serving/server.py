@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -45,17 +47,32 @@ def serve(service: Service, listener: socket.socket) -> None:
     Raises:
         Exception: why the model could not be loaded.
     """
-    log = logging.getLogger("radloom.serving")
-    log.setLevel(logging.INFO)
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        log.addHandler(handler)
-    for reader in ("pydicom", "PIL"):  # their warnings quote the headers of files
-        logging.getLogger(reader).propagate = False
-    Server(service).run(sockets=[listener])
+    with _logging():
+        Server(service).run(sockets=[listener])
     if service.error:
         raise service.error
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Within, the service logs to stderr, and readers of files nowhere: their warnings quote the headers of files."""
+    log, readers = logging.getLogger("radloom.serving"), [logging.getLogger(name) for name in ("pydicom", "PIL")]
+    level, propagated = log.level, [reader.propagate for reader in readers]
+    nowhere, handler = logging.NullHandler(), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    for reader in readers:
+        reader.propagate = False
+        reader.addHandler(nowhere)  # without any, Python writes warnings to stderr itself
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        for reader, propagate in zip(readers, propagated, strict=True):
+            reader.propagate = propagate
+            reader.removeHandler(nowhere)
 
 
 def listen(host: str, port: int) -> socket.socket:
