@@ -55,7 +55,7 @@ def test_weights_are_small_and_described():
     assert max(sizes) < 50e6
     assert sum(sizes) < 120e6
     card = (locate("nano") / "README.md").read_text(encoding="utf-8")
-    for word in ("non-commercial", "not a medical device", "CC BY-NC-ND 4.0", "radloom train nano"):
+    for word in ("non-commercial", "not a medical device", "CC BY-NC-ND 4.0", "radloom train any-to-any/nano"):
         assert word in card
     assert not list(locate("nano").rglob("*.bin")) and not list(locate("nano").rglob("*.pkl"))
 
