@@ -54,7 +54,7 @@ def test_rows_go_in_natural_order_and_the_same_rows_give_the_same_bytes(tmp_path
 def test_columns_are_those_of_the_contract(manifest: Manifest, tmp_path: Path) -> None:
     table = pq.read_table(manifest.write(tmp_path / "out"))
     head = ["uid", "patient", "split", "corpus", "images", "indication", "findings", "impression"]
-    assert table.schema.names == [*head, *OBSERVATIONS, "questions"]
+    assert table.schema.names == [*head, *OBSERVATIONS, "questions", "made"]
     assert table["Edema"].to_pylist() == ["negative", None]
     assert table["images"][0].as_py()[0] == {"path": "a/f.png", "view": "frontal", "aspect": 0.8204}
 
