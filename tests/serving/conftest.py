@@ -82,6 +82,8 @@ def browse(chromium: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch)
                 page = context.new_page()
                 wrong, asked = watch(page)
                 page.goto(url)
+                if not token:  # else it is asked for first
+                    page.wait_for_selector("body[data-ready]")
                 yield page
                 assert wrong == []
                 assert {address.split("?")[0] for address in asked if not address.startswith((url, "blob:"))} == set()

@@ -179,7 +179,6 @@ def test_an_example_is_drawn_and_its_sentence_stays(browse: Any) -> None:
 
 def test_what_is_wrong_is_said_in_one_sentence(browse: Any) -> None:
     with browse(body=30_000) as page:
-        page.wait_for_selector("body[data-ready]")
         page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"The heart."})
         page.wait_for_selector("#trouble:visible")
         assert (
