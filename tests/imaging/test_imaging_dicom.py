@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydicom import uid
+from pydicom.data import get_testdata_file
 
 from radloom.errors import ImageError
 from radloom.imaging import ImageWarning, dicom_view, read_image
@@ -218,6 +220,19 @@ class TestTransferSyntaxes:
         writer.SetImage(change.GetOutput())
         assert writer.Write()
         np.testing.assert_allclose(read_image(tmp_path / "out.dcm"), chest, atol=1e-3)
+
+    def test_lossy_jpeg_of_12_bits(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        dataset = pydicom.dcmread(str(get_testdata_file("JPGExtended.dcm", download=False)))  # of a bone scan
+        dataset.update({"Modality": "DX", "WindowCenter": 2048, "WindowWidth": 4096})
+        dataset.save_as(tmp_path / "lossy.dcm")
+        stored = read_image(tmp_path / "lossy.dcm") * 4095
+        assert stored.shape == (1024, 256)
+        assert stored.max() == pytest.approx(264, abs=0.1)  # as DCMTK decodes it
+        assert stored.mean() == pytest.approx(14.383, abs=0.01)
+        available = SimpleNamespace(available_plugins=("gdcm", "pillow"))
+        monkeypatch.setattr("pydicom.pixels.get_decoder", lambda syntax: available)
+        with pytest.raises(ImageError, match=r"12 bits.*pip install pylibjpeg-libjpeg"):
+            read_image(tmp_path / "lossy.dcm")
 
     @pytest.mark.parametrize(
         "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian]

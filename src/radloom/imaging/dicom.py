@@ -160,7 +160,7 @@ def _display(file: File, dataset: Dataset) -> np.ndarray:
     """Stored pixels to display values: (rows, columns) float32 in [0, 1], bones bright."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
-    stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
+    stored = pixel_array(dataset, decoding_plugin=_decoder(file, dataset))
     photometric = str(dataset.PhotometricInterpretation).strip()
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
@@ -182,18 +182,30 @@ def _display(file: File, dataset: Dataset) -> np.ndarray:
     return image
 
 
-def _decoder(dataset: Dataset) -> str:
+def _decoder(file: File, dataset: Dataset) -> str:
     """The pydicom plug-in that decodes a compressed image; `""` for one that is not compressed.
 
     GDCM comes last, though pydicom would take it first: on some damaged streams it aborts the whole process, where
-    the others raise. It alone decodes lossless JPEG and JPEG-LS.
+    the others raise. It alone decodes lossless JPEG and JPEG-LS. Lossy JPEG of 12 bits only libjpeg's plug-in decodes,
+    which is under the GPL and so the user's own to install.
+
+    Raises:
+        ImageError: lossy JPEG of 12 bits where that plug-in is missing.
     """
     from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGExtended12Bit
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_compressed:
         return ""
     available = get_decoder(syntax).available_plugins
+    if syntax == JPEGExtended12Bit and dataset.BitsStored > 8:
+        if "pylibjpeg" not in available:
+            raise ImageError(
+                f"{file} is compressed as lossy JPEG of 12 bits, which needs one more package (GPL-3.0); run: "
+                "pip install pylibjpeg-libjpeg"
+            )
+        return "pylibjpeg"
     return next((plugin for plugin in ("pydicom", "pylibjpeg", "pillow") if plugin in available), "gdcm")
 
 
