@@ -13,7 +13,9 @@ import radloom
 import tiny
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
 from radloom.imaging import ImageWarning
+from radloom.language.prompts import Sections
 from radloom.models import as_report, load_vision, shipped
+from radloom.reports.repair import agree
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
 
@@ -225,6 +227,8 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
     assert len(said) == 2 and said[0] == said[1]
     positive = [said[0].get(o) is Mention.POSITIVE for o in OBSERVATIONS]
     assert positive == sight.called(values[:1])[0]
+    raw, agreed = (model.reports([study], agree=on, sections=Sections.FINDINGS)[0] for on in (False, True))
+    assert agreed == agree(raw, {o for o, on in zip(OBSERVATIONS, positive, strict=True) if on}) != raw
 
 
 def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:

@@ -40,13 +40,14 @@ from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.prompts import Sections, format_answer, parse_answer
-from radloom.language.statements import consistency
+from radloom.language.statements import consistency, stated_positive
+from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
-    from radloom.language.decoding import Progress
+    from radloom.language.decoding import Progress, Written
 
 MODEL_FILE = "model.json"
 FORMAT = 1
@@ -70,6 +71,7 @@ class Sampling:
         max_tokens: longest text.
         candidates: reports that a model with statements writes of the same statements. The one is kept that says of
             most observations what was stated of them, as the rule-based labeller reads it.
+        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`.
     """
 
     temperature: float = 1.0
@@ -77,6 +79,7 @@ class Sampling:
     guidance: float = 1.0
     max_tokens: int = 160
     candidates: int = 1
+    agree: bool = True
 
 
 S = TypeVar("S", Sampling, Denoising)
@@ -412,11 +415,15 @@ class Model:
         null = self.prompter.report([], sections)
         called = self.language.sight.called(values) if self.language.sight else None
 
-        def parsed(texts: list[str]) -> list[Report]:
-            return [parse_answer(text) for text in texts]
+        def parsed(answers: list[list[int]]) -> list[Report]:
+            return [parse_answer(text) for text in self._words(answers)]
 
-        told = (lambda texts: written(parsed(texts))) if written else None
-        return parsed(self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called))
+        told = (lambda answers: written(parsed(answers))) if written else None
+        answers = self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called)
+        if not (self.language.thresholds and how.agree):
+            return parsed(answers)
+        stated = [stated_positive(self.language, answer) for answer in answers]
+        return [agree(report, positive) for report, positive in zip(parsed(answers), stated, strict=True)]
 
     def images(
         self,
@@ -464,7 +471,8 @@ class Model:
         pixels = self.pixels(images)
         tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
-        return self._write(prompts, None, how, seeds, progress, written)
+        told = (lambda given: written(self._words(given))) if written else None
+        return self._words(self._write(prompts, None, how, seeds, progress, told))
 
     def completions(
         self,
@@ -574,19 +582,16 @@ class Model:
         how: Sampling,
         seeds: Sequence[int] | None,
         progress: Progress | None,
-        written: Callable[[list[str]], None] | None = None,
+        written: Written | None = None,
         thresholds: Sequence[float] | None = None,
         positives: Sequence[Sequence[bool]] | None = None,
-    ) -> list[str]:
+    ) -> list[list[int]]:
         room = self.language.model.config.max_position_embeddings - how.max_tokens - len(thresholds or ())
         longest = max(map(len, prompts))
         if longest > room:
             raise ReportError(f"The prompt is {longest} tokens long; at most {room} fit. Shorten the text.")
 
-        def words(answers: list[list[int]]) -> list[str]:
-            return [self.prompter.decode(answer) for answer in answers]
-
-        answers = generate_text(
+        return generate_text(
             self.language.model,
             self.language.ids,
             prompts,
@@ -601,9 +606,11 @@ class Model:
             candidates=how.candidates if thresholds else 1,
             judge=partial(consistency, self.language),
             progress=progress,
-            written=(lambda answers: written(words(answers))) if written else None,
+            written=written,
         )
-        return words(answers)
+
+    def _words(self, answers: Sequence[list[int]]) -> list[str]:
+        return [self.prompter.decode(answer) for answer in answers]
 
 
 def as_view(view: View | str) -> View:

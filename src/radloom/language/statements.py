@@ -90,8 +90,15 @@ def consistency(language: LanguageModel, answer: Sequence[int]) -> float:
         answer: token ids, statements included.
     """
     written = stated(language.prompter.decode(answer))
-    calls = (
-        {observation for observation, mention in labels.items() if mention is Mention.POSITIVE}
-        for labels in (language.ids.said(answer), written)
-    )
-    return -float(len(set.symmetric_difference(*calls)))
+    said = {observation for observation, mention in written.items() if mention is Mention.POSITIVE}
+    return -float(len(said ^ stated_positive(language, answer)))
+
+
+def stated_positive(language: LanguageModel, answer: Sequence[int]) -> set[str]:
+    """The observations that the statements of a report call positive.
+
+    Args:
+        language: a model with statements.
+        answer: token ids, statements included.
+    """
+    return {observation for observation, mention in language.ids.said(answer).items() if mention is Mention.POSITIVE}

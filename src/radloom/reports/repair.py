@@ -1,0 +1,65 @@
+"""Text of a report made to agree with what was stated before it was written.
+
+A small language model that has stated an effusion still writes, more often than not, the report of a normal chest.
+`agree` mends that: sentences that say otherwise go, and what is then not said is said in plain words. These name no
+side, place or size, since a statement knows none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from radloom.reports.cleaning import sentences
+from radloom.reports.labeller import NO_FINDING, label
+from radloom.study import OBSERVATIONS, Mention, Report
+
+PLAIN = {
+    "Enlarged Cardiomediastinum": ("The mediastinum is widened.", "The mediastinum is unremarkable."),
+    "Cardiomegaly": ("The heart is enlarged.", "The heart is normal in size."),
+    "Lung Opacity": ("There are opacities in the lungs.", "There is no focal airspace disease."),
+    "Lung Lesion": ("There are calcified granulomas or nodules.", "There are no nodules or masses."),
+    "Edema": ("There is pulmonary edema.", "There is no pulmonary edema."),
+    "Consolidation": ("There is a consolidation.", "There is no focal consolidation."),
+    "Pneumonia": ("There is pneumonia.", "There is no pneumonia."),
+    "Atelectasis": ("There is atelectasis.", "There is no atelectasis."),
+    "Pneumothorax": ("There is a pneumothorax.", "There is no pneumothorax."),
+    "Pleural Effusion": ("There is a pleural effusion.", "There is no pleural effusion."),
+    "Pleural Other": ("There is pleural thickening.", "There is no pleural thickening."),
+    "Fracture": ("There is a fracture.", "There is no fracture."),
+    "Support Devices": ("Support devices or surgical hardware are present.", "There are no lines or tubes."),
+}
+"""Observation -> a sentence that says it is there, and one that says it is not."""
+
+_LUNGS = {"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"}
+_CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
+
+
+def agree(report: Report, positive: Collection[str]) -> Report:
+    """The report with its written sections saying of these observations, and of no others, that they are there.
+
+    Args:
+        report: as a model wrote it; a section without text stays so.
+        positive: the observations that were stated as positive.
+    """
+    return replace(report, findings=_agreed(report.findings, positive), impression=_agreed(report.impression, positive))
+
+
+def _agreed(text: str, positive: Collection[str]) -> str:
+    kept: list[str] = []
+    said: set[str] = set()
+    denied: set[str] = set()  # by sentences that go
+    place: int | None = None
+    for sentence in sentences(text):
+        mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
+        agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
+        if agrees and not (_CLEAR.search(sentence) and _LUNGS.intersection(positive)):
+            kept.append(sentence)
+            said |= mentions.keys()
+        else:
+            denied |= {name for name, mention in mentions.items() if mention is Mention.NEGATIVE}
+            place = len(kept) if place is None else place
+    missing = [PLAIN[o][o not in positive] for o in OBSERVATIONS if o in PLAIN and o in {*positive, *denied} - said]
+    place = place or 0
+    return " ".join([*kept[:place], *missing, *kept[place:]]) if text else ""

@@ -1,0 +1,74 @@
+"""Reports that agree with what was stated before they were written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radloom.reports.labeller import label
+from radloom.reports.repair import PLAIN, agree
+from radloom.study import OBSERVATIONS, Mention, Report
+
+NORMAL = (
+    "Heart size is normal. The lungs are clear. There is no pleural effusion or pneumothorax. The bones are intact."
+)
+
+
+def positive(text: str) -> set[str]:
+    return {name for name, mention in label(text).items() if mention is Mention.POSITIVE} - {"No Finding"}
+
+
+@pytest.mark.parametrize("observation", PLAIN)
+def test_plain_sentences_say_what_they_stand_for_and_nothing_else(observation: str) -> None:
+    for sentence, mention in zip(PLAIN[observation], (Mention.POSITIVE, Mention.NEGATIVE), strict=True):
+        assert {k: v for k, v in label(sentence).items() if k != "No Finding"} == {observation: mention}
+
+
+def test_every_observation_but_no_finding_has_them() -> None:
+    assert list(PLAIN) == list(OBSERVATIONS[1:])
+
+
+def test_what_was_stated_is_said_where_it_was_denied() -> None:
+    assert agree(Report(NORMAL), {"Pleural Effusion"}).findings == (
+        "Heart size is normal. The lungs are clear. There is no pneumothorax. There is a pleural effusion. "
+        "Intact bones."
+    )
+
+
+def test_clear_lungs_give_way_to_what_is_in_them() -> None:
+    text = agree(Report(NORMAL), {"Atelectasis"}).findings
+    assert "clear" not in text
+    assert "There is atelectasis." in text
+
+
+def test_what_was_not_stated_is_not_said() -> None:
+    assert agree(Report("The heart is enlarged. The lungs are clear."), ()).findings == "The lungs are clear."
+
+
+def test_a_text_that_agrees_stays_as_it_is() -> None:
+    report = Report("Mild cardiomegaly. Small left pleural effusion.", "Cardiomegaly. Pleural effusion.", "Cough.")
+    assert agree(report, {"Cardiomegaly", "Pleural Effusion", "No Finding"}) == report
+
+
+def test_uncertain_words_count_as_no_denial_unless_stated() -> None:
+    report = Report("Possible pneumonia.")
+    assert agree(report, ()) == report
+    assert agree(report, {"Pneumonia"}).findings == "There is pneumonia."
+
+
+def test_a_section_that_was_not_written_stays_unwritten() -> None:
+    assert agree(Report(impression="No acute disease."), {"Edema"}) == Report(
+        impression="There is pulmonary edema. No acute disease."
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.sampled_from([*NORMAL.split(". "), *(s for pair in PLAIN.values() for s in pair)]), min_size=1),
+    st.sets(st.sampled_from(OBSERVATIONS[1:])),
+)
+def test_afterwards_the_labeller_reads_just_what_was_stated(parts: list[str], stated: set[str]) -> None:
+    text = agree(Report(". ".join(part.strip(".") for part in parts) + "."), stated).findings
+    assert positive(text) == stated
+    assert agree(Report(text), stated).findings == text
