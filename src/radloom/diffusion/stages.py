@@ -252,7 +252,8 @@ class DenoiserStage(Stage):
         model.requires_grad_(False)
         for parameter in own.environment_parameters() if self.joint else own.parameters():
             parameter.requires_grad_(True)
-        own.images.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
+        for part in IMAGES:
+            own.image_denoiser(part).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
         self.modules = {"denoisers": own}
 
     def _measure(self) -> None:
