@@ -32,11 +32,12 @@ from radloom.errors import RecipeError
 from radloom.imaging import Transform, read_image
 from radloom.language.base import BaseConfig
 from radloom.language.model import LanguageModel, Sight
-from radloom.language.prompts import format_answer, format_observations
+from radloom.language.prompts import format_observations
 from radloom.language.rates import RatesConfig
 from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
+from radloom.reports.answers import format_answer
 from radloom.reports.cleaning import clean
 from radloom.study import Report
 from radloom.training import LoopConfig, fit
