@@ -213,7 +213,7 @@ def test_the_u_net_is_that_of_stable_diffusion() -> None:
 SHRUNK: dict[str, dict[str, Any]] = {
     "reports": {"vocabulary": 300, "longest": 32, "dim": 8, "width": 32, "encoder_layers": 1, "decoder_layers": 1},
     "alignment": {"width": 32, "image_width": 64, "image_layers": 2, "text_width": 32, "text_layers": 2, "longest": 32},
-    "denoisers": {"blocks": (16, 32, 32, 32), "layers": 1, "report_width": 32, "report_layers": 2},
+    "denoisers": {"blocks": (16, 32), "attention": (True, False), "layers": 1, "report_width": 32, "report_layers": 2},
 }
 SHRUNK["together"] = SHRUNK["denoisers"]
 

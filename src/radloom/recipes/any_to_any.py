@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,15 +26,14 @@ from radloom.diffusion.studies import StudyTable, excerpts
 from radloom.diffusion.text import ReportTokenizer
 from radloom.errors import RecipeError
 from radloom.recipes.stages import StageConfig, TrainCodec, Workshop, named, origin, tabulated
-from radloom.reports.cleaning import clean
-from radloom.study import Report
+from radloom.reports.cleaning import clean_sections
 from radloom.training import LoopConfig, fit
 from radloom.training.determinism import seeded
 
 
 def cleaned(row: Row) -> Row:
     """A study with its report as text to learn."""
-    return replace(row, report=Report(**{f.name: clean(getattr(row.report, f.name)) for f in fields(Report)}))
+    return replace(row, report=clean_sections(row.report))
 
 
 def lessons(workshop: Workshop, corpora: tuple[str, ...], split: str) -> list[Row]:

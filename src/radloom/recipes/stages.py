@@ -6,7 +6,7 @@ import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -38,8 +38,7 @@ from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
 from radloom.reports.answers import format_answer
-from radloom.reports.cleaning import clean
-from radloom.study import Report
+from radloom.reports.cleaning import clean_sections
 from radloom.training import LoopConfig, fit
 from radloom.training.determinism import seeded
 
@@ -357,8 +356,8 @@ class TuneLanguage(StageConfig):
 
     def _lesson(self, row: Row) -> Row:
         """A study as it is learned: its report cleaned, with questions written by rule where it has none of its own."""
-        report = Report(**{f.name: clean(getattr(row.report, f.name)) for f in fields(Report)})
-        return with_questions(replace(row, report=report), limit=self.written_questions, seed=self.train.seed)
+        lesson = replace(row, report=clean_sections(row.report))
+        return with_questions(lesson, limit=self.written_questions, seed=self.train.seed)
 
 
 def tabulated(
