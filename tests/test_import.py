@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 WATCHED = """
 import json, sys, time
@@ -31,3 +35,11 @@ def test_unknown_name_is_an_attribute_error() -> None:
     import radloom
 
     assert not hasattr(radloom, "no_such_name")
+
+
+@pytest.mark.parametrize(("folder", "other"), [("diffusion", "language"), ("language", "diffusion")])
+def test_the_two_engines_do_not_know_each_other(folder: str, other: str) -> None:
+    import radloom
+
+    for file in (Path(radloom.__file__).parent / folder).glob("*.py"):
+        assert not re.search(rf"(from|import) radloom\.{other}\b", file.read_text(encoding="utf-8")), file

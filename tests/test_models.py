@@ -13,8 +13,8 @@ import radloom
 import tiny
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
 from radloom.imaging import ImageWarning
-from radloom.language.prompts import Sections
 from radloom.models import as_report, load_vision, shipped
+from radloom.reports.answers import Sections
 from radloom.reports.repair import agree
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 

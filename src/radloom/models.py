@@ -39,8 +39,8 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
-from radloom.language.prompts import Sections, format_answer, parse_answer
 from radloom.language.statements import consistency, stated_positive
+from radloom.reports.answers import Sections, format_answer, parse_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Report, Study, View

@@ -1,6 +1,8 @@
 """Any-to-any trained from raw images through all its stages, and what each stage trains."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,12 +11,16 @@ import yaml
 import radloom
 import tiny
 from radloom.config import from_dict
+from radloom.corpora.manifest import Manifest
 from radloom.diffusion.model import AnyToAny
 from radloom.errors import CheckpointError, RecipeError
 from radloom.recipes.any_to_any import TrainDenoisers
 from radloom.recipes.recipe import load_recipe
 from radloom.recipes.runner import run
+from radloom.recipes.sizes import sizes, total
+from radloom.recipes.stages import Workshop
 from radloom.study import Study
+from radloom.training import LoopConfig
 
 LOOP = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "log_every": 1, "precision": "fp32"}
 CODEC = {"channels": [16] * 3, "encoder_blocks": [1] * 3, "decoder_blocks": [1] * 3, "codes": 16, "code_dim": 8}
@@ -128,17 +134,20 @@ def test_denoisers_of_other_sizes_cannot_be_begun_from(trained: Path, tmp_path: 
     changed["stages"][-1]["network"] = DENOISERS | {"environment": True, "report_width": 64}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(changed))
     stage = load_recipe(str(tmp_path / "other.yaml")).stages[-1]
-    from radloom.corpora.manifest import Manifest
-    from radloom.recipes.stages import Workshop
-
-    shop = Workshop(
-        lambda name: Manifest.read(trained / "corpora" / name),
-        load_recipe(str(tmp_path / "other.yaml")).transform,
-        lambda name: trained / name / "model",
-        tmp_path,
-    )
     with pytest.raises(RecipeError, match="have other sizes, at reports"):
-        stage.run(shop)
+        stage.run(workshop(trained, tmp_path))
+
+
+def workshop(trained: Path, folder: Path) -> Workshop:
+    """For a stage in `folder`; those beside it are used, and of others what the run made."""
+
+    def output(name: str) -> Path:
+        own = folder.parent / name / "model"
+        return own if own.is_dir() else trained / name / "model"
+
+    folder.mkdir(exist_ok=True)
+    transform = load_recipe(str(trained.parent / "tiny.yaml")).transform
+    return Workshop(lambda name: Manifest.read(trained / "corpora" / name), transform, output, folder)
 
 
 def test_settings_are_read_strictly() -> None:
@@ -163,3 +172,75 @@ def test_the_shipped_recipe_names_its_parts() -> None:
     assert set(found.model) == {"classifier", "codec", "language", "any-to-any"}
     nano = load_recipe("nano")
     assert found.stages[: len(nano.stages)] == nano.stages
+
+
+# -- sizes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the language model out, whose architecture takes seconds to read."""
+    monkeypatch.setattr("radloom.language.base.BaseConfig.layers_alone", lambda self: torch.nn.Identity())
+
+
+def test_sizes_of_nano_are_those_of_the_shipped_weights(no_language: None) -> None:
+    found = sizes(load_recipe("any-to-any/nano"))
+    assert total(found) == 33_851_905
+    shipped = AnyToAny.load(Path(radloom.__file__).parent / "weights" / "nano" / "any-to-any").named_parameters()
+    held = sum(p.numel() for name, p in shipped if not name.endswith("logit_scale"))
+    assert sum(found["any-to-any"].values()) == held
+
+
+def test_the_paper_recipe_has_the_published_size(no_language: None) -> None:
+    found = sizes(load_recipe("any-to-any/paper"))
+    assert total(found) == pytest.approx(6.77e9, rel=0.05)
+    parts = found["any-to-any"]
+    assert parts["denoisers.images"] == parts["denoisers.laterals"]
+    assert parts["alignment.images"] + parts["alignment.reports"] == pytest.approx(428e6, rel=0.02)  # CLIP ViT-L/14
+    assert parts["autoencoder"] == pytest.approx(241e6, rel=0.02)  # Optimus
+    assert sum(found["codec"].values()) == pytest.approx(83.7e6, rel=0.02)  # the KL autoencoder of Stable Diffusion
+
+
+def test_the_u_net_is_that_of_stable_diffusion() -> None:
+    paper = stage_of_paper("denoisers").network
+    with torch.device("meta"):
+        network = replace(paper, layers=2, channels=4, prompt=768, separate_views=False).build().images.network
+    views = network.class_embedding
+    own = sum(p.numel() for p in network.parameters()) - sum(p.numel() for p in views.parameters())
+    assert own == 859_520_964
+
+
+SHRUNK: dict[str, dict[str, Any]] = {
+    "reports": {"vocabulary": 300, "longest": 32, "dim": 8, "width": 32, "encoder_layers": 1, "decoder_layers": 1},
+    "alignment": {"width": 32, "image_width": 64, "image_layers": 2, "text_width": 32, "text_layers": 2, "longest": 32},
+    "denoisers": {"blocks": (16, 32), "attention": (True, False), "layers": 1, "report_width": 32, "report_layers": 2},
+}
+SHRUNK["together"] = SHRUNK["denoisers"]
+
+
+def stage_of_paper(name: str) -> Any:
+    return next(stage for stage in load_recipe("any-to-any/paper").stages if stage.name == name)
+
+
+def test_the_paper_recipe_trains_when_it_is_shrunk(trained: Path, tmp_path: Path) -> None:
+    loop = LoopConfig(steps=1, batch_size=4, learning_rate=1e-3, precision="fp32")
+    for name, network in SHRUNK.items():
+        stage = stage_of_paper(name)
+        uses = {key: key for key in stage.uses() if key in ("codec", "classifier")}
+        small = replace(stage.network, **network, heads=2)
+        replace(stage, corpora=("made-up",), train=loop, network=small, **uses).run(workshop(trained, tmp_path / name))
+    apart, together = (AnyToAny.load(tmp_path / name / "model").denoisers for name in ("denoisers", "together"))
+    assert apart.laterals is not None and together.laterals is not None
+    moved = [p for n, p in together.laterals.named_parameters() if n.endswith("values.weight")]
+    assert moved and all(p.any() for p in moved)
+    assert torch.equal(apart.laterals.network.conv_in.weight, together.laterals.network.conv_in.weight)
+
+
+def test_attention_is_named_for_each_resolution() -> None:
+    with pytest.raises(RecipeError, match="attention has 2 entries for 3 blocks"):
+        load_recipe("any-to-any/nano", ["denoisers.network.blocks=[16, 32, 64]"])
+
+
+def test_a_stage_of_another_kind_has_no_sizes(no_language: None) -> None:
+    with pytest.raises(RecipeError, match="classifier-2: goes back to classifier, of kind 'classifier'; name one"):
+        sizes(load_recipe("any-to-any/nano", ["together.codec=classifier-2"]))

@@ -1,8 +1,8 @@
 import torch
 
 import tiny
-from radloom.diffusion.autoencoder import AutoencoderConfig, Posterior
-from radloom.diffusion.stages import token_f1
+from radloom.diffusion.autoencoder import AutoencoderConfig, Posterior, token_f1
+from radloom.diffusion.stages import AutoencoderStage
 from radloom.diffusion.text import END, PAD, START, ReportTokenizer
 from radloom.study import Report
 
@@ -48,3 +48,17 @@ def test_token_f1() -> None:
     assert token_f1([START, 5, 5, END], [START, 5, 7, END]) == 0.5
     assert token_f1([START, 5, END], [START, 7, END]) == 0
     assert token_f1([START, END], [START, END]) == 1
+
+
+def test_evaluation_says_what_the_labeller_reads_after_writing_again() -> None:
+    model = tiny.make_any_to_any()
+
+    def stage() -> AutoencoderStage:
+        return AutoencoderStage(model.autoencoder, model.tokenizer, REPORTS, REPORTS, lambda report: [report], 0)
+
+    bare = stage().evaluate()
+    model.tokenizer.decode = lambda ids, left=list(REPORTS): left.pop(0)  # type: ignore[method-assign]
+    whole = stage().evaluate()
+    micro, agreement = (f"{m}[14 observations, rule-labeller]" for m in ("f1_micro", "verdict_agreement"))
+    assert whole[micro] == whole[agreement] == 1 > bare[agreement] > bare[micro]
+    assert whole["token_f1"] == bare["token_f1"] < 1

@@ -6,7 +6,7 @@ from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError, RadloomError, RecipeError
 from radloom.language.decoding import generate_codes, generate_statements, generate_text
 from radloom.language.model import LanguageModel, Sight
-from radloom.language.prompts import Prompter, Sections, parse_answer
+from radloom.language.prompts import Prompter
 from radloom.language.statements import (
     LEAST,
     calibrated_thresholds,
@@ -16,6 +16,7 @@ from radloom.language.statements import (
 )
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
+from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.labeller import label
 from radloom.study import OBSERVATIONS, Mention, Report
 

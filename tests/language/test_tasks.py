@@ -8,8 +8,8 @@ import torch
 from radloom.classifier.saliency import SaliencyConfig
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
-from radloom.language.prompts import Sections
 from radloom.language.tasks import STAGE_2, MixConfig, TaskMix, collate
+from radloom.reports.answers import Sections
 from radloom.study import View
 
 SURE = MixConfig(drop_text=0.0, two_views=0.0)

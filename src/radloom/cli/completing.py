@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,10 @@ from radloom.cli.base import (
     since,
 )
 from radloom.errors import RadloomError
+
+if TYPE_CHECKING:
+    from radloom.models import Model
+    from radloom.study import Study
 
 LateralImage = Annotated[Path | None, typer.Option("--lateral", metavar="IMAGE", help="The lateral view.")]
 
@@ -63,83 +68,73 @@ def complete_command(
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
-    how = {"guidance": guidance, "steps": steps, "sampler": sampler}
-    if manifest is not None:
-        if frontal or lateral or report or weights or n > 1:
-            raise RadloomError(
-                "A manifest brings its own parts; leave out --frontal, --lateral, --report, --weights and -n."
-            )
-        from radloom.filling import fill
-        from radloom.models import load
-
-        studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
-        counter = Counter("studies")
-        _, done = fill(
-            loaded, studies, wanted, out, engine=engine, batch_size=batch, seed=seed, progress=counter, **how
+    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler}
+    if manifest is not None and (frontal or lateral or report or weights or n > 1):
+        raise RadloomError(
+            "A manifest brings its own parts; leave out --frontal, --lateral, --report, --weights and -n."
         )
-        data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
-        return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
-    return _one(wanted, out, frontal, lateral, report, n, weights, engine, how, seed, model, device)
-
-
-def _one(
-    wanted: list[str],
-    out: Path,
-    frontal: Path | None,
-    lateral: Path | None,
-    report: str | None,
-    n: int,
-    weights: str | None,
-    engine: str | None,
-    how: dict[str, Any],
-    seed: int,
-    model: str,
-    device: str,
-) -> Answer:
-    from radloom.completion import given
-    from radloom.imaging import as_image, write_png
-    from radloom.language.prompts import format_answer
-    from radloom.models import as_report, load
-    from radloom.study import Report, Study, View
-
     weighed = _weights(weights)
-    loaded = load(model, device=device)
+    from radloom.filling import fill
+    from radloom.models import load
+
+    if manifest is None:
+        loaded, seeds = load(model, device=device), range(seed, seed + n)
+        study, start = _study(loaded, frontal, lateral, report), time.perf_counter()
+        made = loaded.completions(
+            [study] * n, wanted, seeds=seeds, weights=weighed, engine=engine, progress=Counter("steps"), **how
+        )
+        return _write(loaded, study, made, wanted, seeds, out, since(start))
+    studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
+    counter = Counter("studies")
+    _, done = fill(loaded, studies, wanted, out, engine=engine, batch_size=batch, seed=seed, progress=counter, **how)
+    data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
+    return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
+
+
+def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str | None) -> Study:
+    """The study of the given parts; an image that looks like the other view is warned of."""
+    from radloom.imaging import as_image
+    from radloom.models import as_report
+    from radloom.study import Study
+
     views = {name: as_image(path) for name, path in (("frontal", frontal), ("lateral", lateral)) if path}
     for name, image in views.items():
-        if (seen := loaded.view(image)) != name:
+        if (seen := model.view(image)) != name:
             say(f"warning: The {name} image looks like a {seen} view.")
-    study = Study(
-        frontal=views.get("frontal"),
-        lateral=views.get("lateral"),
-        report=as_report(_text(report)) if report is not None else None,
-    )
-    start = time.perf_counter()
-    seeds = range(seed, seed + n)
-    counter = Counter("steps")
-    made = loaded.completions([study] * n, wanted, seeds=seeds, weights=weighed, engine=engine, progress=counter, **how)
-    seconds = since(start)
+    text = as_report(_text(report)) if report is not None else None
+    return Study(frontal=views.get("frontal"), lateral=views.get("lateral"), report=text)
+
+
+def _write(
+    model: Model, given: Study, made: Sequence[Study], want: list[str], seeds: range, out: Path, seconds: float
+) -> Answer:
+    """Write the wanted parts of each completion, and `study.json` that says what they were made from."""
+    from radloom import completion
+    from radloom.imaging import write_png
+    from radloom.reports.answers import format_answer
+    from radloom.study import Report, View
+
     out.mkdir(parents=True, exist_ok=True)
     files, lines = [], []
-    for number, whole in enumerate(made):
-        mark = "" if n == 1 else f"-{number + 1}"
-        for name in wanted:
+    for number, (whole, seed) in enumerate(zip(made, seeds, strict=True), 1):
+        mark, report = "" if len(made) == 1 else f"-{number}", whole.report or Report()
+        for name in want:
             if name == "report":
-                text = format_answer(whole.report or Report())
+                text = format_answer(report)
                 path = out / f"report{mark}.txt"
                 path.write_text(text + "\n", encoding="utf-8")
                 lines += [f"{path}: {text}"]
             else:
                 path = out / f"{name}{mark}.png"
-                text_of = loaded.provenance(whole.report or Report(), View(name), seeds[number])
-                write_png(whole.view(name), path, text=text_of)  # type: ignore[arg-type]
+                write_png(whole.view(name), path, text=model.provenance(report, View(name), seed))  # type: ignore[arg-type]
                 lines += [str(path)]
             files.append(path.name)
     data = {
-        "given": [part.value for part in given(study)],
-        "made": wanted,
+        "given": [part.value for part in completion.given(given)],
+        "made": want,
         "files": files,
         "seeds": list(seeds),
-        "model": loaded.fingerprint,
+        "model": model.fingerprint,
         "seconds": seconds,
     }
     (out / "study.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

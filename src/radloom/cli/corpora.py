@@ -168,6 +168,7 @@ def train_command(
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="Name the recipes and stop.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe's YAML and stop: copy it, change it.")] = False,
+    count: Annotated[bool, typer.Option("--sizes", help="Count the parameters of its networks and stop.")] = False,
     as_json: Json = False,
 ) -> Answer:
     """Train a recipe from raw data. Started again after a kill, it goes on where it was."""
@@ -182,6 +183,11 @@ def train_command(
         yaml = source(recipe).read_text(encoding="utf-8")
         return Answer({"recipe": recipe, "yaml": yaml}, yaml.rstrip())
     plan = load_recipe(recipe, changes or ())
+    if count:
+        from radloom.recipes.sizes import size_lines, sizes, total
+
+        found = sizes(plan)
+        return Answer({"recipe": plan.name, "parameters": found, "all": total(found)}, "\n".join(size_lines(found)))
     if data is None:
         raise RadloomError("Name the folder of the raw corpora with --data DIR.")
     stages = [stage.name for stage in plan.stages]

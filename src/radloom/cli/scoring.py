@@ -107,7 +107,7 @@ def evaluate_command(
         str | None,
         typer.Option(
             metavar="NAME,...",
-            help="Of classifier, codec, report, question, image (all these by default) and complete.",
+            help="Of classifier, codec, report, question, image (all these by default), autoencoder and complete.",
         ),
     ] = None,
     views: Annotated[str, typer.Option(metavar="NAME,...", help="Views that are drawn: frontal, lateral or both.")] = (

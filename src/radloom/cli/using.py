@@ -82,8 +82,8 @@ def image_command(
     for path in paths:
         check_output(path, ".png", ".dcm")
     from radloom.imaging import write_png
-    from radloom.language.prompts import format_answer
     from radloom.models import as_report, as_view, load
+    from radloom.reports.answers import format_answer
 
     report, which = as_report(text), as_view(view)
     loaded = load(model, device=device)

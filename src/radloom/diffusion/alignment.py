@@ -40,13 +40,17 @@ class AlignmentConfig:
     Attributes:
         vocabulary: tokens of the report tokenizer.
         width: of the shared space.
-        text_width, text_layers, heads: of the report tower.
+        image_width, image_layers: of the image tower.
+        text_width, text_layers: of the report tower.
+        heads: of both.
         longest: most tokens of a report.
         dropout: of both towers, in training.
     """
 
     vocabulary: int = 2048
     width: int = 256
+    image_width: int = 256
+    image_layers: int = 1
     text_width: int = 192
     text_layers: int = 1
     heads: int = 4
@@ -69,17 +73,20 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: AlignmentConfig) -> None:
         super().__init__()
-        width = config.width
+        width = config.image_width
         self.enter = nn.Sequential(nn.LayerNorm(FEATURES), nn.Dropout(config.dropout), nn.Linear(FEATURES, width))
         self.place = nn.Parameter(torch.randn(REGIONS, width) * 0.02)
         self.view = nn.Embedding(len(VIEWS), width)
         self.mix = _layer(width, config)
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.deeper = nn.ModuleList(_layer(width, config) for _ in range(config.image_layers - 1))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.width))
 
     def forward(self, features: Tensor, view: Tensor) -> Tensor:
         """Regions (b, 4, 1280) and views (b,) by number -> (b, width)."""
         x = self.enter(features) + self.place + self.view(view)[:, None]
-        return F.normalize(self.leave(self.mix(x).mean(1)), dim=1)
+        for layer in (self.mix, *self.deeper):
+            x = layer(x)
+        return F.normalize(self.leave(x.mean(1)), dim=1)
 
 
 class ReportTower(nn.Module):

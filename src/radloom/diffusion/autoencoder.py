@@ -10,9 +10,11 @@ Shapes: ids (b, n) int64 -> latents (b, slots, dim).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -153,6 +155,15 @@ class ReportAutoencoder(nn.Module):
 
     def _read(self, latents: Tensor) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=self.widen(latents) + self.slot)
+
+
+def token_f1(a: Sequence[int], b: Sequence[int]) -> float:
+    """F1 of two texts as bags of tokens, specials left out; 1 for two empty ones."""
+    counts = [np.bincount([i for i in ids if i > END], minlength=1) for ids in (a, b)]
+    width = max(map(len, counts))
+    x, y = (np.pad(c, (0, width - len(c))) for c in counts)
+    total = int(x.sum() + y.sum())
+    return 2 * int(np.minimum(x, y).sum()) / total if total else 1.0
 
 
 def _drop_tied(module: nn.Module, state: dict[str, Tensor], prefix: str, local_metadata: Any) -> None:

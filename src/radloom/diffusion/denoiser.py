@@ -1,9 +1,10 @@
-"""The denoisers: one network for X-rays of both views, one for report latents, and what lets them see each other.
+"""The denoisers: networks for X-rays, one for report latents, and what lets them see each other.
 
 As in MedCoDi-M (Molino et al. 2025, arXiv 2501.04614, sections 3.2 and 3.3): U-Nets of latent diffusion (Rombach et al.
 2022, arXiv 2112.10752) for images, a network of its own for report latents, each conditioned on a prompt of the aligned
 space. For joint generation an environment encoder turns the noisy latent of each modality into one vector, and further
-cross-attention reads the vectors of the *others*. Frontal and lateral share a network here that is told the view.
+cross-attention reads the vectors of the *others*. Frontal and lateral share a network that is told the view, or, as
+there, have one each.
 
 Predictions are of v (Salimans and Ho 2022, arXiv 2202.00512). Shapes: image latents (b, c, h, w), report latents
 (b, slots, dim), steps (b,) int64, prompts (b, width), environments (b, n, width).
@@ -20,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from radloom.errors import RecipeError
 from radloom.study import Part
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ class DenoiserConfig:
         slots, dim: of report latents.
         prompt: width of the aligned space.
         tokens: vectors that a prompt becomes for cross-attention.
-        blocks: widths of the image U-Net at each resolution; the first has no attention.
+        blocks: widths of the image U-Net at each resolution.
+        attention: whether each of them has attention.
         layers: residual blocks at each.
+        separate_views: whether frontal and lateral views have a U-Net each.
         heads: of all attention.
         report_width, report_layers: of the report network.
         environment: whether the denoisers see each other; environment vectors are as wide as prompts.
@@ -49,11 +53,19 @@ class DenoiserConfig:
     prompt: int = 256
     tokens: int = 4
     blocks: tuple[int, ...] = (96, 192)
+    attention: tuple[bool, ...] = (False, True)
     layers: int = 1
+    separate_views: bool = False
     heads: int = 4
     report_width: int = 192
     report_layers: int = 4
     environment: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.attention) != len(self.blocks):
+            raise RecipeError(
+                f"network.attention has {len(self.attention)} entries for {len(self.blocks)} blocks; give each its own."
+            )
 
     def build(self) -> Denoisers:
         return Denoisers(self)
@@ -235,6 +247,7 @@ class Denoisers(nn.Module):
         super().__init__()
         self.config = config
         self.images, self.reports = ImageDenoiser(config), ReportDenoiser(config)
+        self.laterals = ImageDenoiser(config) if config.separate_views else None
         for name, shape in (("image", (config.channels, 1, 1)), ("report", (config.slots, config.dim))):
             self.register_buffer(f"{name}_mean", torch.zeros(shape))
             self.register_buffer(f"{name}_std", torch.ones(shape))
@@ -275,9 +288,13 @@ class Denoisers(nn.Module):
             made[part] = (
                 self.reports(noisy, *rest)
                 if part is Part.REPORT
-                else self.images(noisy, rest[0], view_number(part, noisy), *rest[1:])
+                else self.image_denoiser(part)(noisy, rest[0], view_number(part, noisy), *rest[1:])
             )
         return made, {part: e for part, e in environments.items() if e is not None}
+
+    def image_denoiser(self, part: Part) -> ImageDenoiser:
+        """The network of that view."""
+        return self.laterals if self.laterals is not None and part is Part.LATERAL else self.images
 
     def _environment(self, part: Part, noisy: Tensor, step: Tensor) -> Tensor | None:
         if not self.config.environment:
@@ -339,15 +356,16 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
 def _unet(config: DenoiserConfig) -> Any:
     from diffusers import UNet2DConditionModel  # seconds to import
 
-    deep = len(config.blocks) - 1
+    down = [f"{'CrossAttn' * attends}DownBlock2D" for attends in config.attention]
+    up = [f"{'CrossAttn' * attends}UpBlock2D" for attends in reversed(config.attention)]
     return UNet2DConditionModel(
         sample_size=config.grid,
         in_channels=config.channels,
         out_channels=config.channels,
         block_out_channels=config.blocks,
         layers_per_block=config.layers,
-        down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * deep),
-        up_block_types=(*["CrossAttnUpBlock2D"] * deep, "UpBlock2D"),
+        down_block_types=tuple(down),
+        up_block_types=tuple(up),
         cross_attention_dim=config.prompt,
         attention_head_dim=config.heads,
         num_class_embeds=2,

@@ -14,13 +14,17 @@ from torch import Tensor
 from radloom import checkpoint
 from radloom.config import to_dict
 from radloom.diffusion.alignment import VIEWS, Alignment, contrastive_loss, mixed, recall_at
-from radloom.diffusion.autoencoder import ReportAutoencoder
+from radloom.diffusion.autoencoder import ReportAutoencoder, token_f1
 from radloom.diffusion.model import AnyToAny
 from radloom.diffusion.sampling import STEPS, schedule
 from radloom.diffusion.studies import StudyTable, targets
-from radloom.diffusion.text import END, ReportTokenizer, pad
+from radloom.diffusion.text import ReportTokenizer, pad
 from radloom.imaging import sheet
-from radloom.study import Part, Report
+from radloom.reports.labeller import NAME as LABELLER
+from radloom.reports.labeller import verdicts
+from radloom.scores.classification import f1, f1_macro
+from radloom.scores.names import score_name
+from radloom.study import Mention, Part, Report
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
 
 IMAGES = (Part.FRONTAL, Part.LATERAL)
@@ -187,30 +191,30 @@ class AutoencoderStage(Stage):
         return getattr(module, "module", module)
 
     def evaluate(self) -> dict[str, float]:
-        """Nats a word, and the F1 of the words of reports written again from their latents."""
+        """Nats a word; of reports written again from their latents, F1 of the words, and what the labeller reads."""
         network = self._autoencoder
         device = network.slots.device
-        nats, f1 = [], []
+        nats, words, found = [], [], []
         for start in range(0, len(self.val), 32):
             ids = self.tokenizer.batch(self.val[start : start + 32], network.config.longest).to(device)
             nats.append(float(network(ids)[1]["words"]))
             again = network.write(network.encode(ids))
-            f1 += [token_f1(a, b) for a, b in zip(ids.tolist(), again.tolist(), strict=True)]
-        return {"nats": float(np.mean(nats)), "token_f1": float(np.mean(f1))}
+            words += [token_f1(a, b) for a, b in zip(ids.tolist(), again.tolist(), strict=True)]
+            found += [verdicts(self.tokenizer.decode(row)) for row in again.tolist()]
+        said, kept = np.array([verdicts(report) for report in self.val], object), np.array(found, object)
+        positive = said == Mention.POSITIVE, kept == Mention.POSITIVE
+        return {
+            "nats": float(np.mean(nats)),
+            "token_f1": float(np.mean(words)),
+            score_name("f1_micro", "14 observations", LABELLER): f1(*positive).f1,
+            score_name("f1_macro", "14 observations", LABELLER): f1_macro(*positive).f1,
+            score_name("verdict_agreement", "14 observations", LABELLER): float((said == kept).mean()),
+        }
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         network = self._autoencoder
         checkpoint.save(folder, "report-autoencoder", to_dict(network.config), network.state_dict())
         self.tokenizer.save(folder)
-
-
-def token_f1(a: Sequence[int], b: Sequence[int]) -> float:
-    """F1 of two texts as bags of tokens, specials left out; 1 for two empty ones."""
-    counts = [np.bincount([i for i in ids if i > END], minlength=1) for ids in (a, b)]
-    width = max(map(len, counts))
-    x, y = (np.pad(c, (0, width - len(c))) for c in counts)
-    total = int(x.sum() + y.sum())
-    return 2 * int(np.minimum(x, y).sum()) / total if total else 1.0
 
 
 class DenoiserStage(Stage):
@@ -252,7 +256,8 @@ class DenoiserStage(Stage):
         model.requires_grad_(False)
         for parameter in own.environment_parameters() if self.joint else own.parameters():
             parameter.requires_grad_(True)
-        own.images.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
+        for part in IMAGES:
+            own.image_denoiser(part).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
         self.modules = {"denoisers": own}
 
     def _measure(self) -> None:

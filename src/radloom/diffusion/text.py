@@ -10,7 +10,7 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from torch import Tensor
 
 from radloom.errors import CheckpointError
-from radloom.language.prompts import format_answer, parse_answer
+from radloom.reports.answers import format_answer, parse_answer
 from radloom.study import Report
 
 FILE = "tokenizer.json"

@@ -29,7 +29,7 @@ from radloom.evaluation.table import (
     Tally,
 )
 from radloom.imaging import Transform, read_image
-from radloom.language.prompts import format_answer
+from radloom.reports.answers import format_answer
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.adapters import IMAGES, BioVilT, ImageAdapter, UnavailableError, XRayVision
 from radloom.scores.baselines import most_similar_texts

@@ -70,8 +70,10 @@ MEASURES: dict[str, str] = {
     "similarity_gain": "Similarity of parts made together less that of the same parts made apart, from the same noise. "
     "Above 0: together they agree better.",
     "ssim": "Structural similarity of original and reconstruction (Wang et al. 2004). 1 is equal.",
-    "token_f1": "Overlap of the words of answer and truth in open questions.",
-    "verdict_agreement": "Share of the classifier's verdicts that stay on the same side of 0.5 after reconstruction.",
+    "token_f1": "Overlap of the words of answer and truth in open questions; of a report's tokens with those of the "
+    "report written again from its latent.",
+    "verdict_agreement": "Share of verdicts that survive reconstruction. Of images: the classifier's, on the same side "
+    "of 0.5. Of reports: the labeller's (positive, negative, uncertain, not mentioned), most of them `not mentioned`.",
     "words": "Words a text, on average.",
 }
 

@@ -15,7 +15,7 @@ from radloom.evaluation.exhibits import dots, histogram, picture
 from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Results, Tally
 from radloom.imaging import Transform
-from radloom.language.prompts import format_answer
+from radloom.reports.answers import format_answer
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import label
 from radloom.scores.adapters import TEXT, LabelAdapter, TextAdapter, UnavailableError

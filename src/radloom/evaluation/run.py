@@ -16,6 +16,7 @@ from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError, did_you_mean
+from radloom.evaluation.autoencoder import score_autoencoder
 from radloom.evaluation.bench import SEED, Bench, Vision, spread
 from radloom.evaluation.classifier import score_classifier
 from radloom.evaluation.codec import score_reconstructions
@@ -76,8 +77,8 @@ def evaluate(
         out: folder of the results; predictions that are there already are gone on with.
         name: of the model in the table.
         split: what is scored.
-        tasks: of `TASKS`; by default all that the split has something for, but `complete`, which takes as long as the
-            others together.
+        tasks: of `TASKS`; by default all that the split has something for, but those of any-to-any: `autoencoder`,
+            and `complete`, which takes as long as the others together.
         views: of drawings.
         limit: only so many studies, spread evenly.
         adapters: measures of other packages, by name; by default all that are there.
@@ -284,17 +285,23 @@ def _complete(run: _Run) -> None:
     score_completions(run.bench, rows, made, run.model.any_to_any if run.model.has_diffusion else None)
 
 
+def _autoencoder(run: _Run) -> None:
+    told = run.progress("autoencoder") if run.progress else None
+    score_autoencoder(run.bench, run.model.any_to_any, run.batch_size, told)
+
+
 TASKS: dict[str, tuple[Callable[[Manifest], bool], Callable[[_Run], None]]] = {
     "classifier": (lambda rows: any(row.images and row.labels for row in rows), _classifier),
     "codec": (lambda rows: any(row.images for row in rows), _codec),
     "report": (lambda rows: any(row.images and row.report for row in rows), _report),
     "question": (lambda rows: any(row.images and row.questions for row in question_manifest(rows)), _question),
     "image": (lambda rows: any(drawable(rows, view) for view in View), _image),
+    "autoencoder": (lambda rows: any(row.report for row in rows), _autoencoder),
     "complete": (lambda rows: bool(completable(rows)), _complete),
 }
 """What is scored, in the order of the table: whether studies have something for it, and what scores it."""
 
-NAMED_ONLY = ("complete",)
+NAMED_ONLY = ("autoencoder", "complete")
 """Tasks that are scored only where they are named."""
 
 

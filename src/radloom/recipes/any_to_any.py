@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from radloom import checkpoint
 from radloom.checkpoint import fingerprint
 from radloom.classifier.model import load_classifier
-from radloom.codec.network import Codec, codes_fingerprint, load_codec
+from radloom.codec.network import Codec, CodecConfig, codes_fingerprint, load_codec
 from radloom.config import from_dict
 from radloom.corpora.manifest import Row
 from radloom.diffusion.alignment import Alignment, AlignmentConfig, regions
@@ -25,16 +25,15 @@ from radloom.diffusion.stages import AlignmentStage, AutoencoderStage, DenoiserS
 from radloom.diffusion.studies import StudyTable, excerpts
 from radloom.diffusion.text import ReportTokenizer
 from radloom.errors import RecipeError
-from radloom.recipes.stages import StageConfig, Workshop, tabulated
-from radloom.reports.cleaning import clean
-from radloom.study import Report
+from radloom.recipes.stages import StageConfig, TrainCodec, Workshop, named, origin, tabulated
+from radloom.reports.cleaning import clean_sections
 from radloom.training import LoopConfig, fit
 from radloom.training.determinism import seeded
 
 
 def cleaned(row: Row) -> Row:
     """A study with its report as text to learn."""
-    return replace(row, report=Report(**{f.name: clean(getattr(row.report, f.name)) for f in fields(Report)}))
+    return replace(row, report=clean_sections(row.report))
 
 
 def lessons(workshop: Workshop, corpora: tuple[str, ...], split: str) -> list[Row]:
@@ -101,6 +100,9 @@ class TrainReports(StageConfig):
         stage = AutoencoderStage(autoencoder, tokenizer, train, val, parts, self.train.seed)
         fit(stage, self.train, workshop.folder, name=self.name)
 
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        return {"autoencoder": self.network.build()}
+
 
 @dataclass(frozen=True)
 class TrainAlignment(StageConfig):
@@ -139,6 +141,9 @@ class TrainAlignment(StageConfig):
             alignment = replace(self.network, vocabulary=len(tokenizer)).build()
         stage = AlignmentStage(alignment, tokenizer, train, val, self.observed)
         fit(stage, self.train, workshop.folder, name=self.name)
+
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        return named("alignment", self.network.build())
 
 
 @dataclass(frozen=True)
@@ -188,19 +193,25 @@ class TrainDenoisers(StageConfig):
         )
         fit(stage, self.train, workshop.folder, name=self.name)
 
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        codec = origin(self.codec, TrainCodec, stages)
+        alignment = origin(self.alignment, TrainAlignment, stages)
+        reports = origin(self.reports, TrainReports, stages)
+        denoisers = self._sized(codec.network, alignment.network, reports.network).build()
+        return {**alignment.networks(stages), **reports.networks(stages), **named("denoisers", denoisers)}
+
+    def _sized(self, codec: CodecConfig, alignment: AlignmentConfig, reports: AutoencoderConfig) -> DenoiserConfig:
+        """The sizes with those that follow from the other stages."""
+        return replace(
+            self.network, channels=codec.code_dim, slots=reports.slots, dim=reports.dim, prompt=alignment.width
+        )
+
     def _begin(self, workshop: Workshop, codec: Codec, made_by: str, grid: tuple[int, int]) -> AnyToAny:
         """The model with its towers and autoencoder filled, and the denoisers of `start` if there is one."""
         alignment, tokenizer = load_part("alignment", AlignmentConfig, workshop.output(self.alignment))
         autoencoder, _ = load_part("report-autoencoder", AutoencoderConfig, workshop.output(self.reports))
         assert isinstance(alignment, Alignment) and isinstance(autoencoder, ReportAutoencoder)
-        sizes = replace(
-            self.network,
-            channels=codec.config.code_dim,
-            grid=grid,
-            slots=autoencoder.config.slots,
-            dim=autoencoder.config.dim,
-            prompt=alignment.config.width,
-        )
+        sizes = replace(self._sized(codec.config, alignment.config, autoencoder.config), grid=grid)
         seen_by = fingerprint(workshop.output(self.classifier))
         config = AnyToAnyConfig(alignment.config, autoencoder.config, sizes, made_by, seen_by)
         model = AnyToAny(config, tokenizer)

@@ -6,13 +6,13 @@ import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from radloom.checkpoint import fingerprint
 from radloom.classifier.augment import augment
@@ -32,13 +32,13 @@ from radloom.errors import RecipeError
 from radloom.imaging import Transform, read_image
 from radloom.language.base import BaseConfig
 from radloom.language.model import LanguageModel, Sight
-from radloom.language.prompts import format_answer, format_observations
+from radloom.language.prompts import format_observations
 from radloom.language.rates import RatesConfig
 from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
-from radloom.reports.cleaning import clean
-from radloom.study import Report
+from radloom.reports.answers import format_answer
+from radloom.reports.cleaning import clean_sections
 from radloom.training import LoopConfig, fit
 from radloom.training.determinism import seeded
 
@@ -101,6 +101,39 @@ class StageConfig(ABC):
     def run(self, workshop: Workshop) -> None:
         """Make this stage's model, going on from whatever an earlier, killed run left."""
 
+    @abstractmethod
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        """The networks of this stage's model, untrained, by their names in its checkpoint.
+
+        Args:
+            stages: of the recipe, by name.
+
+        Raises:
+            RecipeError: it goes on from, or uses, a stage of another kind.
+        """
+
+
+AnyStage = TypeVar("AnyStage", bound=StageConfig)
+
+
+def origin(name: str, kind: type[AnyStage], stages: Mapping[str, StageConfig]) -> AnyStage:
+    """The stage that the one called `name` was begun from, or itself: whose sizes it has.
+
+    Raises:
+        RecipeError: a stage of another kind.
+    """
+    stage: Any = stages[name]
+    while getattr(stage, "start", None):
+        stage = stages[stage.start]
+    if not isinstance(stage, kind):
+        raise RecipeError(f"{name}: goes back to {stage.name}, of kind {stage.kind!r}; name one of kind {kind.kind!r}.")
+    return stage
+
+
+def named(prefix: str, module: nn.Module) -> dict[str, nn.Module]:
+    """The parts of a network by their names in a checkpoint."""
+    return {f"{prefix}.{name}": part for name, part in module.named_children()}
+
 
 @dataclass(frozen=True)
 class TrainClassifier(StageConfig):
@@ -132,6 +165,9 @@ class TrainClassifier(StageConfig):
                 classifier = ClinicalClassifier.from_imagenet(self.network)
             stage = ClassifierStage(classifier, train, val, self.train.seed)
         fit(stage, self.train, workshop.folder, name=self.name)
+
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        return named("classifier", origin(self.name, TrainClassifier, stages).network.build())
 
 
 @dataclass(frozen=True)
@@ -185,6 +221,9 @@ class TrainCodec(StageConfig):
             salient = self._salient(workshop, train)
             stage = CodecStage(codec, ReconstructionLoss(self.loss, imagenet, clinical, lpips), train, val, salient)
         fit(stage, self.train, workshop.folder, name=self.name)
+
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        return named("codec", origin(self.name, TrainCodec, stages).network.build())
 
     def _salient(self, workshop: Workshop, train: XrayImages) -> Callable[[int], Tensor] | None:
         """Number of a training X-ray -> the weights of its cells."""
@@ -281,6 +320,10 @@ class TuneLanguage(StageConfig):
         stage = LanguageStage(language, train, val, codec.decode, self.image_weight, self.rates)
         fit(stage, self.train, workshop.folder, name=self.name)
 
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        """The layers alone: how many words and image tokens there are, depends on the texts."""
+        return {"language.layers": origin(self.name, TuneLanguage, stages).base.layers_alone()}
+
     def _begin(
         self,
         workshop: Workshop,
@@ -313,8 +356,8 @@ class TuneLanguage(StageConfig):
 
     def _lesson(self, row: Row) -> Row:
         """A study as it is learned: its report cleaned, with questions written by rule where it has none of its own."""
-        report = Report(**{f.name: clean(getattr(row.report, f.name)) for f in fields(Report)})
-        return with_questions(replace(row, report=report), limit=self.written_questions, seed=self.train.seed)
+        lesson = replace(row, report=clean_sections(row.report))
+        return with_questions(lesson, limit=self.written_questions, seed=self.train.seed)
 
 
 def tabulated(

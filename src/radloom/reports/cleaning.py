@@ -23,9 +23,11 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from radloom.errors import RadloomError, ReportError
+from radloom.study import Report
 
 HOLE = "XXXX"
 
@@ -122,6 +124,11 @@ def clean(text: str) -> str:
     """
     tidied = (_tidy(kept) for kept, _ in map(_close_holes, sentences(_plain(text))) if kept)
     return " ".join(sentence for sentence in tidied if sentence)
+
+
+def clean_sections(report: Report) -> Report:
+    """A report with all its sections cleaned."""
+    return Report(**{f.name: clean(getattr(report, f.name)) for f in fields(Report)})
 
 
 def without_priors(text: str) -> str:

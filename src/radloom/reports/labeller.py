@@ -62,6 +62,12 @@ def label(report: Report | str) -> dict[str, Mention]:
     return {observation: said[observation] for observation in OBSERVATIONS if observation in said}
 
 
+def verdicts(report: Report | str) -> tuple[Mention | None, ...]:
+    """What the report says of each of `OBSERVATIONS`; None of those it does not mention."""
+    said = label(report)
+    return tuple(said.get(observation) for observation in OBSERVATIONS)
+
+
 def evidence(report: Report | str) -> list[Evidence]:
     """Every mention of the 14 observations, in the order of the text. `No Finding` has none."""
     return [found for found in _evidence(report) if found.observation in OBSERVATIONS]

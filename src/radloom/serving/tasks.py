@@ -322,7 +322,7 @@ Task = Read | Draw | Ask | Check | Locate
 def _drawing(model: Model, task: Draw, image: np.ndarray, seed: int) -> Drawing:
     from radloom.imaging import png_bytes
     from radloom.interop import Maker, drawing_bytes
-    from radloom.language.prompts import format_answer
+    from radloom.reports.answers import format_answer
 
     png = png_bytes(image, text=model.provenance(task.report, task.view, seed))
     if not task.dicom:

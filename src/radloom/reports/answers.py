@@ -1,0 +1,45 @@
+"""A report as one text, as models learn and write it: `FINDINGS: ... IMPRESSION: ...`."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from radloom.study import Report
+
+_HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
+
+
+class Sections(StrEnum):
+    """Which sections of a report are wanted or given."""
+
+    FINDINGS = "findings"
+    IMPRESSION = "impression"
+    BOTH = "both"
+
+
+def has_sections(report: Report, sections: Sections) -> bool:
+    """Whether the report has text in all of those sections."""
+    return (sections is Sections.IMPRESSION or bool(report.findings)) and (
+        sections is Sections.FINDINGS or bool(report.impression)
+    )
+
+
+def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
+    """`FINDINGS: ... IMPRESSION: ...`, or the one section asked for; empty sections are left out."""
+    parts = []
+    if report.findings and sections is not Sections.IMPRESSION:
+        parts.append(f"FINDINGS: {report.findings}")
+    if report.impression and sections is not Sections.FINDINGS:
+        parts.append(f"IMPRESSION: {report.impression}")
+    return " ".join(parts)
+
+
+def parse_answer(text: str) -> Report:
+    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on."""
+    start, *rest = _HEADING.split(text)
+    found = {"FINDINGS": [start.strip()], "IMPRESSION": [""]}
+    for heading, body in zip(rest[::2], rest[1::2], strict=True):
+        found[heading].append(body.strip())
+    joined = {heading: " ".join(part for part in parts if part) for heading, parts in found.items()}
+    return Report(findings=joined["FINDINGS"], impression=joined["IMPRESSION"])
