@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 import tiny
-from radloom.corpora.manifest import Manifest
-from radloom.errors import RadloomError
+from radloom.corpora.checks import leak_check
+from radloom.corpora.manifest import DROPPED, Manifest
+from radloom.errors import ManifestError, RadloomError
 from radloom.filling import MADE, fill
-from radloom.study import Part, Report, View
+from radloom.study import Part, Question, Report, View
 
 HOW = {"steps": 2}
 
@@ -104,6 +105,7 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
         (["--want", "lateral", "--frontal", "CHEST", "--weights", "frontal", "-o", "OUT"], "write PART=WEIGHT"),
         (["CHEST", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "A manifest brings its own parts"),
         (["--want", "lateral", "--report", "", "-o", "OUT"], "empty"),
+        (["--want", "lateral", "--report", "Clear.", "--replace", "-o", "OUT"], "--replace is of a manifest"),
     ],
 )
 def test_bad_requests_are_one_line(tmp_path: Path, options: list[str], says: str) -> None:
@@ -117,3 +119,39 @@ def test_bad_requests_are_one_line(tmp_path: Path, options: list[str], says: str
     assert run.exit_code == 2
     assert says in run.stderr and run.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_synthetic_corpus_has_no_real_picture(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
+    asked = Question("q", "Is the heart enlarged?", "No", "closed", "presence")
+    about_image = replace(asked, qid="r", image=holes.rows[0].images[0].path)
+    rows = [replace(holes.rows[0], questions=(asked, about_image)), *holes.rows[1:]]
+    given = replace(holes, rows=rows)
+    drawn, done = fill(any_to_any_model, given, ["frontal"], tmp_path / "out", redraw=True, **HOW)
+    assert (done.new, done.unfit) == (8, {"studies without the parts asked for": 2})
+    before = {row.uid: row for row in given}
+    assert {row.uid for row in drawn} == before.keys() - {"s1", "s2"}
+    real = {given.path(ref).read_bytes() for row in given for ref in row.images}
+    for row in drawn:
+        old = before[row.uid]
+        assert (row.patient, row.split, row.corpus) == (old.patient, old.split, old.corpus)
+        assert (row.report, row.labels, row.made) == (old.report, old.labels, (Part.FRONTAL,))
+        assert [ref.view for ref in row.images] == [View.FRONTAL]
+        assert drawn.path(row.images[0]).is_relative_to(tmp_path / "out")
+        assert drawn.path(row.images[0]).read_bytes() not in real
+    assert drawn.rows[0].questions == (asked,)
+    assert (tmp_path / "out" / DROPPED).read_text().count("no report to draw") == 2
+    leak_check([given, drawn])
+    assert drawn.synthetic().rows == drawn.rows
+    with pytest.raises(ManifestError, match="no image that a model made"):
+        given.synthetic()
+
+
+def test_a_synthetic_corpus_is_drawn_from_reports_alone(any_to_any_model, corpus: Manifest, tmp_path: Path) -> None:
+    corpus = replace(corpus, rows=corpus.rows[:1])
+    drawn, _ = fill(any_to_any_model, corpus, ["frontal"], tmp_path / "a", redraw=True, **HOW)
+    blind = replace(corpus, rows=[replace(row, images=()) for row in corpus])
+    same, _ = fill(any_to_any_model, blind, ["frontal"], tmp_path / "b", redraw=True, **HOW)
+    files = [m.path(m.rows[0].images[0]) for m in (drawn, same)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(RadloomError, match="leave the report out"):
+        fill(any_to_any_model, corpus, ["frontal", "report"], tmp_path / "c", redraw=True)

@@ -1,15 +1,19 @@
-"""A corpus with its missing parts made: a manifest like the one before, in which every made part is marked as made."""
+"""A corpus with parts that a model made: a manifest like the one before, in which every made part is marked as made.
+
+What is missing is made from what is there; or views are drawn anew from the reports alone, and the new manifest has no
+real picture: a synthetic corpus.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from radloom.completion import Engine, as_engine, as_parts
-from radloom.corpora.manifest import ImageRef, Manifest, Row, combine
+from radloom.corpora.manifest import Dropped, ImageRef, Manifest, Row, combine
 from radloom.errors import RadloomError
 from radloom.models import Model
 from radloom.prediction import Predicted, Request, predict
@@ -26,13 +30,17 @@ def fill(
     want: Sequence[str],
     out: Path | str,
     *,
+    redraw: bool = False,
     engine: Engine | str | None = None,
     batch_size: int = 8,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     **denoising: Any,
 ) -> tuple[Manifest, Predicted]:
-    """Make the wanted parts of every study that lacks them, and write the filled manifest to `out`.
+    """Make the wanted parts of every study that lacks them, and write the new manifest to `out`.
+
+    With `redraw` the wanted views are made of every study that has a report, from it alone, whatever views are there;
+    the other views are left out, and with them the studies without a report.
 
     Started again after a kill, it goes on where it was.
 
@@ -41,6 +49,7 @@ def fill(
         manifest: the studies.
         want: of `frontal`, `lateral`, `report`.
         out: folder of the new manifest, `made.jsonl` and the drawings.
+        redraw: make a synthetic corpus.
         engine: see `Model.complete`.
         batch_size: studies at a time.
         seed: of sampling.
@@ -48,16 +57,19 @@ def fill(
         denoising: fields of `Denoising` to change.
 
     Returns:
-        The filled manifest, and what was made.
+        The new manifest, and what was made.
 
     Raises:
-        RadloomError: unknown parts, nothing wanted, nothing missing, or `out` begun with other settings.
+        RadloomError: unknown parts, nothing wanted, a report to draw anew, nothing to make, or `out` begun with
+            other settings.
     """
     out = Path(out)
     parts = as_parts(want)
     if not parts:
         raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
-    request = Request(tuple(parts), None, as_engine(engine))
+    if redraw and Part.REPORT in parts:
+        raise RadloomError("Only views are drawn anew, from the reports; leave the report out of what is wanted.")
+    request = Request(tuple(parts), (Part.REPORT,) if redraw else None, as_engine(engine))
     done = predict(
         model,
         manifest,
@@ -69,26 +81,45 @@ def fill(
         progress=progress,
         **denoising,
     )
-    filled = with_made(manifest, out / MADE)
-    filled.write(
-        out, notes=[f"Made by {model.config.recipe} {model.fingerprint}: {', '.join(p.value for p in parts)}."]
-    )
+    new = redrawn(manifest, out / MADE) if redraw else with_made(manifest, out / MADE)
+    kept = {row.uid for row in new}
+    dropped = [Dropped(row.uid, "study", "no report to draw") for row in manifest if row.uid not in kept]
+    note = f"Made by {model.config.recipe} {model.fingerprint}: {', '.join(p.value for p in parts)}."
+    new.write(out, dropped, [note])
     return Manifest.read(out), done
 
 
 def with_made(manifest: Manifest, file: Path) -> Manifest:
     """The manifest with what `file` lists put in its place and marked; labels of made reports are the labeller's."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    made = {line["uid"]: line for line in lines}
+    made = _lines(file)
     root = combine([manifest, Manifest([], file.parent.resolve(), "")])  # one root above both
-    here = file.parent.resolve().relative_to(root.root)
-    rows = [_with_made(row, made.get(row.uid), here) for row in root]
+    here = PurePosixPath(file.parent.resolve().relative_to(root.root).as_posix())
+    rows = [_with_made(row, made.get(row.uid, {}), here) for row in root]
     return Manifest(rows, root.root, f"{manifest.corpus}, filled")
 
 
-def _with_made(row: Row, line: dict[str, str] | None, here: Path) -> Row:
-    if line is None:
-        return row
+def redrawn(manifest: Manifest, file: Path) -> Manifest:
+    """The studies that `file` lists with its drawings alone, marked, below its folder; their reports stay.
+
+    Questions about one of the pictures that are gone go with it.
+    """
+    made, rows = _lines(file), []
+    for row in manifest:
+        if row.uid in made:
+            asked = tuple(question for question in row.questions if not question.image)
+            marked = tuple(part for part in row.made if part is Part.REPORT)
+            bare = replace(row, images=(), questions=asked, made=marked)
+            rows.append(_with_made(bare, made[row.uid], PurePosixPath()))
+    return Manifest(rows, file.parent.resolve(), f"{manifest.corpus}, synthetic")
+
+
+def _lines(file: Path) -> dict[str, dict[str, str]]:
+    """What was made, by uid."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {line["uid"]: line for line in lines}
+
+
+def _with_made(row: Row, line: dict[str, str], here: PurePosixPath) -> Row:
     for part in Part:
         if part is Part.REPORT and "findings" in line:
             report = Report(findings=line["findings"], impression=line["impression"])

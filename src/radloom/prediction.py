@@ -60,8 +60,8 @@ class Request:
 
     Attributes:
         want: parts that are made.
-        given: parts that they are made from, of studies that have them and the wanted ones too, so that the two can be
-            compared; None makes of each study what it lacks from what it has.
+        given: parts that they are made from, of every study that has these, whether or not the wanted ones are there;
+            None makes of each study what it lacks from what it has.
         engine: see `completion.Engine`; None lets the request decide.
     """
 
@@ -238,7 +238,7 @@ def _studies_to_complete(manifest: Manifest, request: Request) -> tuple[list[_It
         there = parts_of(row)
         if request.given is None:
             return not there >= set(request.want)
-        return there >= {*request.given, *request.want}
+        return there >= set(request.given)
 
     items = [_Item(row.uid, row) for row in manifest if fits(row)]
     why = "studies that lack nothing wanted" if request.given is None else "studies without the parts asked for"
@@ -259,7 +259,7 @@ def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
         want = tuple(p for p in request.want if request.given is not None or p not in there)
         groups.setdefault(want, []).append(item)
     for want, group in groups.items():
-        studies = [_shown_parts(read_study(work.manifest, item.row), request.given) for item in group]
+        studies = [read_study(work.manifest, _with_parts(item.row, request.given)) for item in group]
         seeds = work.seeds(group)
         whole = work.model.completions(studies, want, seeds=seeds, engine=request.engine, **work.sampling)
         for item, study, seed in zip(group, whole, seeds, strict=True):
@@ -267,10 +267,12 @@ def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
     return [made[item.id] for item in items]
 
 
-def _shown_parts(study: Study, given: tuple[Part, ...] | None) -> Study:
-    """The study with nothing but those parts."""
-    hidden: dict[str, Any] = {part.value: None for part in Part if given is not None and part not in given}
-    return replace(study, **hidden)
+def _with_parts(row: Row, given: tuple[Part, ...] | None) -> Row:
+    """The row with nothing but those parts."""
+    if given is None:
+        return row
+    images = tuple(ref for ref in row.images if Part(ref.view.value) in given)
+    return replace(row, images=images, report=row.report if Part.REPORT in given else Report())
 
 
 def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: int) -> dict[str, str]:

@@ -14,10 +14,10 @@ import typer
 
 from radloom import __version__
 from radloom.allocator import keep_memory
-from radloom.cli import completing, corpora, scoring, serving, using
+from radloom.cli import completing, corpora, scoring, serving, synthetic, using
 from radloom.cli.base import app
 
-__all__ = ["app", "completing", "corpora", "main", "scoring", "serving", "using"]
+__all__ = ["app", "completing", "corpora", "main", "scoring", "serving", "synthetic", "using"]
 
 
 def _version(wanted: bool) -> None:

@@ -39,6 +39,8 @@ ORDER: tuple[str, ...] = (
     "evaluate",
     "score",
     "compare",
+    "utility",
+    "privacy",
     "train",
 )
 """Of the commands in the help: first what needs one X-ray, then what needs a corpus."""
@@ -137,6 +139,11 @@ def read_manifest(path: Path, split: str | None, images: Path | None) -> Manifes
 
     manifest = Manifest.read(path, images)
     return manifest if split is None else manifest.split(split)
+
+
+def names_of(text: str) -> list[str]:
+    """`frontal, lateral` -> both names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def check_output(path: Path, *suffixes: str) -> None:

@@ -46,6 +46,10 @@ def complete_command(
     lateral: LateralImage = None,
     report: Annotated[str | None, typer.Option(metavar="TEXT", help="The report, or a text file with it.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many completions of the study.")] = 1,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Of a manifest: draw the views anew from the reports alone, keep no real one."),
+    ] = False,
     weights: Annotated[
         str | None, typer.Option(metavar="PART=W,...", help="Weights of the given parts: frontal=1,report=0.5.")
     ] = None,
@@ -61,7 +65,10 @@ def complete_command(
     device: Device = "cpu",
     as_json: Json = False,
 ) -> Answer:
-    """Make missing parts of a study from those that are there; of none, a whole synthetic study."""
+    """Make missing parts of a study from those that are there; of none, a whole synthetic study.
+
+    With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
+    """
     wanted = [name.strip() for name in want.split(",") if name.strip()]
     if not wanted:
         raise RadloomError("Nothing is wanted; name parts with --want frontal,lateral,report.")
@@ -73,6 +80,10 @@ def complete_command(
         raise RadloomError(
             "A manifest brings its own parts; leave out --frontal, --lateral, --report, --weights and -n."
         )
+    if manifest is not None and out.resolve() == (manifest if manifest.is_dir() else manifest.parent).resolve():
+        raise RadloomError(f"{out} holds the manifest itself; name another folder with --out.")
+    if manifest is None and replace:
+        raise RadloomError("--replace is of a manifest; of one study, leave out the view that is to be made.")
     weighed = _weights(weights)
     from radloom.filling import fill
     from radloom.models import load
@@ -85,8 +96,8 @@ def complete_command(
         )
         return _write(loaded, study, made, wanted, seeds, out, since(start))
     studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
-    counter = Counter("studies")
-    _, done = fill(loaded, studies, wanted, out, engine=engine, batch_size=batch, seed=seed, progress=counter, **how)
+    how |= {"engine": engine, "batch_size": batch, "seed": seed}
+    _, done = fill(loaded, studies, wanted, out, redraw=replace, progress=Counter("studies"), **how)
     data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
     return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
 

@@ -28,6 +28,7 @@ from radloom.cli.base import (
     ViewName,
     check_output,
     command,
+    names_of,
     read_manifest,
     score,
 )
@@ -126,21 +127,20 @@ def evaluate_command(
     from radloom.evaluation.run import evaluate
     from radloom.models import as_view, load, model_name
 
-    names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks else None
     board = evaluate(
         load(model, device=device),
         studies,
         out,
         name=model_name(model),
         split=split,
-        tasks=names,
-        views=[as_view(name.strip()) for name in views.split(",")],
+        tasks=names_of(tasks) if tasks else None,
+        views=[as_view(name) for name in names_of(views)],
         limit=limit,
         adapters=_some(adapters),
-        judge=_vision(judge, device) if judge else None,
+        judge=vision_of(judge, device) if judge else None,
         progress=Counter,
     )
-    return _board(board, out)
+    return answer_of(board, out)
 
 
 @command("report", score)
@@ -268,16 +268,16 @@ def _score_file(
     """What the three `score` commands share: the studies, the judge, the name of the system."""
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
-    vision = _vision(judge or "nano", device)
-    return _board(score_file(predictions, studies, out, vision, name=name or predictions.stem, split=split), out)
+    vision = vision_of(judge or "nano", device)
+    return answer_of(score_file(predictions, studies, out, vision, name=name or predictions.stem, split=split), out)
 
 
 def _some(names: str) -> list[str] | None:
     """None for all."""
-    return None if names == "all" else [] if names == "none" else [name.strip() for name in names.split(",")]
+    return None if names == "all" else [] if names == "none" else names_of(names)
 
 
-def _vision(model: str, device: str) -> Vision:
+def vision_of(model: str, device: str) -> Vision:
     """The classifier of a model."""
     from radloom.checkpoint import fingerprint
     from radloom.evaluation.bench import Vision
@@ -287,7 +287,7 @@ def _vision(model: str, device: str) -> Vision:
     return Vision(classifier, transform, fingerprint(locate(model) / "classifier"))
 
 
-def _board(board: Board, out: Path) -> Answer:
+def answer_of(board: Board, out: Path) -> Answer:
     """The tables without the detail, and where the page is."""
     failed = any(score.why.startswith("error") for score in board.scores)
     text = f"{board.markdown(brief=True)}\nTables, plots and pictures: {out / 'index.html'}"

@@ -101,6 +101,10 @@ class Row:
         """The first image of that view, or None."""
         return next((ref for ref in self.images if ref.view is View(view)), None)
 
+    def is_made(self, ref: ImageRef) -> bool:
+        """Whether a model made that image of it."""
+        return Part(ref.view.value) in self.made
+
     def study(self, root: Path) -> Study:
         """The row as a `Study` whose views are files below `root`."""
         frontal, lateral = self.image(View.FRONTAL), self.image(View.LATERAL)
@@ -238,6 +242,21 @@ class Manifest:
             raise ManifestError(
                 f"{self.corpus or 'The manifest'} has no split {name!r}{did_you_mean(name, known)}. "
                 f"It has: {', '.join(known) or 'no studies at all'}."
+            )
+        return replace(self, rows=rows)
+
+    def synthetic(self) -> Manifest:
+        """The images that a model made, and the studies that have some.
+
+        Raises:
+            ManifestError: there are none.
+        """
+        kept = [(row, tuple(ref for ref in row.images if row.is_made(ref))) for row in self.rows]
+        rows = [replace(row, images=images) for row, images in kept if images]
+        if not rows:
+            raise ManifestError(
+                f"{self.corpus or 'The manifest'} has no image that a model made; make a synthetic corpus with "
+                "`radloom complete MANIFEST --want frontal --replace -o DIR`."
             )
         return replace(self, rows=rows)
 

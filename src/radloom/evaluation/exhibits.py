@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from radloom.files import write_whole
 from radloom.imaging import sheet
 from radloom.scores.statistics import Interval
 
@@ -41,6 +44,11 @@ class Exhibit:
     data: bytes
     texts: Mapping[str, str] = field(default_factory=dict)
 
+    def write(self, folder: Path) -> Path:
+        """Write the picture to a file named after its title."""
+        name = "-".join(re.findall(r"\w+", self.title.lower()))
+        return write_whole(folder / f"{name}.{'svg' if 'svg' in self.mime else 'png'}", self.data)
+
     def url(self) -> str:
         """The picture inside a `data:` URL."""
         return f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
@@ -53,9 +61,10 @@ def picture(
     images: Sequence[np.ndarray],
     columns: int = 1,
     texts: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Exhibit:
-    """A sheet of X-rays (h, w) in [0, 1] of one size, with texts beside it if there are some."""
-    pixels = (sheet(images, columns) * 255).round().astype(np.uint8)
+    """A sheet of X-rays (h, w) in [0, 1] of one size, with a label below each and texts beside it if there are some."""
+    pixels = (sheet(images, columns, labels) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return Exhibit(task, title, caption, "image/png", buffer.getvalue(), texts or {})
@@ -113,6 +122,19 @@ def histogram(task: str, title: str, caption: str, values: Mapping[str, Sequence
     axes.set_xlabel(label)
     axes.set_ylabel("studies")
     axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False, fontsize=9)
+    return _exhibit(task, title, caption, figure)
+
+
+def cumulative(task: str, title: str, caption: str, values: Mapping[str, np.ndarray], label: str) -> Exhibit:
+    """For each system the share of values that are at most so large, against the value."""
+    figure, axes = _figure(5.6, 2.8)
+    for (system, numbers), colour in zip(values.items(), COLOURS, strict=False):
+        axes.ecdf(numbers, color=colour, lw=1.5, label=f"{system} ({len(numbers)})")
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel(label)
+    axes.set_ylabel("share of images")
     axes.legend(frameon=False, fontsize=9)
     return _exhibit(task, title, caption, figure)
 

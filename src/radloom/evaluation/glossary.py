@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, REAL, SHUFFLED, Board
+from radloom.evaluation.table import (
+    CONSTANT,
+    CONSTANT_LABELS,
+    GAIN,
+    GAP,
+    LESS_REAL,
+    NEIGHBOUR,
+    RANDOM,
+    REAL,
+    SHUFFLED,
+    Board,
+)
 
 MEASURES: dict[str, str] = {
     "accuracy": "Share of cases that are right. For closed questions: the answer equals the reference, without "
@@ -32,6 +43,8 @@ MEASURES: dict[str, str] = {
     "disagreement_gain": "Disagreement of parts made together less that of the same parts made apart, from the same "
     "noise. Below 0: together they agree better.",
     "density": "How many real neighbourhoods a drawing lies in, over k; may exceed 1 (Naeem et al. 2020).",
+    "distance": "Distance of an image to the nearest training image, on average: 1 - cosine of the classifier's "
+    "features, or 1 - normalised cross-correlation of the pixels. Compare with the column `real`, the held-out images.",
     "different_answers": "How many different answers were given. A count.",
     "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
     "exact_match": "Share of open questions answered in the reference's very words.",
@@ -49,6 +62,12 @@ MEASURES: dict[str, str] = {
     "missed": "Findings that the truth states and the report does not, on average a report. Lower is better.",
     "ms_ssim": "Likeness of several drawings of one report (multi-scale SSIM). Lower is more varied; real images of "
     "different patients stand beside.",
+    "near_copies": "Share of synthetic images whose nearest training image is at most as far as it is for the nearest "
+    "1 or 5 % of held-out real images. Where nothing is copied it is about 0.01 or 0.05.",
+    "nearer": "The chance that a synthetic image lies nearer to its nearest training image than a held-out real image "
+    "to its own. 0.5: as near as images of other patients; towards 1: synthetic images are copies.",
+    "own_nearest": "Share of synthetic images whose nearest training image is of the very patient whose report they "
+    "were drawn from. By chance it is about 1 in as many patients as train has.",
     "precision": "Of text: share of stated observations that are true. Of images: share of drawings that lie among the "
     "real ones (Kynkaanniemi et al. 2019).",
     "precision_macro": "Plain mean of precision over the observations.",
@@ -78,9 +97,14 @@ MEASURES: dict[str, str] = {
 }
 
 LOWER_IS_BETTER = frozenset(
-    {"calibration_error", "disagreement", "disagreement_gain", "frechet", "kernel", "made_up", "missed"}
+    {
+        *("calibration_error", "disagreement", "disagreement_gain", "frechet", "kernel", "made_up", "missed"),
+        *("near_copies", "nearer", "own_nearest"),
+    }
 )
-NEITHER = frozenset({"changed", "codebook_usage", "different_answers", "different_texts", "ms_ssim", "words"})
+NEITHER = frozenset(
+    {"changed", "codebook_usage", "different_answers", "different_texts", "distance", "ms_ssim", "words"}
+)
 """Measures that are read beside others and are not good or bad by themselves."""
 
 SYSTEMS: dict[str, str] = {
@@ -100,6 +124,9 @@ SYSTEMS: dict[str, str] = {
     "training images, two samples of the same kind, which is the least distance to hope for; elsewhere: the real "
     "images of the same studies. That is no upper limit: training images may look better to a classifier that learned "
     "from them.",
+    LESS_REAL: "Trained on these images less trained on all real ones, patient by patient of the held-out ones.",
+    GAIN: "Trained with synthetic images less trained without: `real and synthetic` less `real`, `few real and "
+    "synthetic` less `few real`, `rare synthetic` less `rare repeated`.",
 }
 
 

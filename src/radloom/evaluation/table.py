@@ -35,6 +35,10 @@ GAP = "shuffle gap"
 """Model less shuffled, paired: what the score owes to looking at the input."""
 REAL = "real"
 """The real images of the same studies in place of drawings; for distances between sets, real against real."""
+LESS_REAL = "less real"
+"""A training less the one on all real images, paired."""
+GAIN = "gain"
+"""A training with synthetic images less its counterpart without them, paired."""
 
 JUDGE = "radloom-classifier"
 """What the names of scores call the classifier that judges; the signature of a board has its fingerprint."""
@@ -44,7 +48,7 @@ FEW = 30
 
 UNDEFINED = "unavailable: these rows are all of one class; score more studies"
 
-SYSTEMS = (SHUFFLED, GAP, CONSTANT, CONSTANT_LABELS, RANDOM, NEIGHBOUR, REAL)
+SYSTEMS = (SHUFFLED, GAP, CONSTANT, CONSTANT_LABELS, RANDOM, NEIGHBOUR, REAL, LESS_REAL, GAIN)
 """Columns of the table after the model's own."""
 
 
@@ -53,7 +57,7 @@ class Score:
     """What one system gets in one measure.
 
     Attributes:
-        task: what was done: classifier, codec, report, question, image, autoencoder or complete.
+        task: what was done: classifier, codec, report, question, image, autoencoder, complete, utility or privacy.
         name: the measure and what made it.
         system: the model's name or one of `SYSTEMS`.
         n: studies, images or questions it is taken over.

@@ -10,11 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from radloom.errors import RadloomError
+from radloom.scores.neighbours import nearest
 from radloom.scores.text import r2gen_clean
 
 Item = TypeVar("Item")
-
-_BLOCK = 1024  # queries compared at a time
 
 
 def constant_report(reports: Sequence[str]) -> str:
@@ -57,15 +56,7 @@ def nearest_neighbour(
     """
     if not len(train_items) or len(train_features) != len(train_items):
         raise RadloomError(f"{len(train_features)} training features for {len(train_items)} items; give one for each.")
-    train, queries = _unit(train_features, "Training"), _unit(query_features, "Query")
-    if train.shape[1] != queries.shape[1]:
-        raise RadloomError(
-            f"Training features have {train.shape[1]} dimensions, queries {queries.shape[1]}; use one network for both."
-        )
-    nearest: list[int] = []
-    for start in range(0, len(queries), _BLOCK):
-        nearest.extend((queries[start : start + _BLOCK] @ train.T).argmax(1).tolist())
-    return [train_items[i] for i in nearest]
+    return [train_items[i] for i in nearest(train_features, query_features).places]
 
 
 def most_similar_texts(train: Sequence[str], queries: Sequence[str]) -> list[int]:
@@ -93,13 +84,3 @@ def most_similar_texts(train: Sequence[str], queries: Sequence[str]) -> list[int
 
     wanted = [Counter(r2gen_clean(text).split()) for text in queries]
     return nearest_neighbour(vectors(bags), range(len(train)), vectors(wanted))
-
-
-def _unit(features: np.ndarray, which: str) -> np.ndarray:
-    """Rows of length one; rows of zeros stay."""
-    if features.ndim != 2:
-        raise RadloomError(f"{which} features have shape {features.shape}; give (rows, dimensions).")
-    if not np.isfinite(features).all():
-        raise RadloomError(f"{which} features hold NaN or infinity; mend the network or the images that gave them.")
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1)

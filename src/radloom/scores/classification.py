@@ -36,7 +36,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     if np.isnan(labels).any() or np.isnan(scores).any():
         return None
     _check_binary(labels)
-    area = float(_weighted_area(labels, scores)(np.ones((1, len(labels))))[0])
+    area = float(weighted_area(labels, scores)(np.ones((1, len(labels))))[0])
     return None if np.isnan(area) else area
 
 
@@ -73,7 +73,7 @@ def score_auroc(
         raise RadloomError("Scores hold NaN or infinity; mend the model that gave them.")
     bootstrap = bootstrap or Bootstrap(len(labels))
     n, k = labels.shape
-    areas = {name: _weighted_area(labels[:, i], scores[:, i]) for i, name in enumerate(observations)}
+    areas = {name: weighted_area(labels[:, i], scores[:, i]) for i, name in enumerate(observations)}
     defined = {name: area for name, area in areas.items() if not np.isnan(area(np.ones((1, n)))[0])}
     result = {
         score_name("auroc", name, *made_by): bootstrap(area) if name in defined else None
@@ -81,7 +81,7 @@ def score_auroc(
     }
     macro = score_name("auroc_macro", f"{len(defined)} observations", *made_by)
     result[macro] = _or_none(bootstrap, lambda w: np.mean([area(w) for area in defined.values()], axis=0), defined)
-    pooled = _weighted_area(labels.ravel(), scores.ravel(), repeated=k)
+    pooled = weighted_area(labels.ravel(), scores.ravel(), repeated=k)
     micro = score_name("auroc_micro", f"{k} observations", *made_by)
     result[micro] = bootstrap(pooled, width=n * k) if defined else None
     return result
@@ -209,7 +209,7 @@ def best_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return thresholds
 
 
-def _weighted_area(labels: np.ndarray, scores: np.ndarray, repeated: int = 1) -> Statistic:
+def weighted_area(labels: np.ndarray, scores: np.ndarray, repeated: int = 1) -> Statistic:
     """AUROC of rows as weights (draws, n) count them; NaN labels are left out. A weight goes for `repeated` rows."""
     known = np.flatnonzero(~np.isnan(labels))
     order = known[np.argsort(scores[known], kind="stable")]
