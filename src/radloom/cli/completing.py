@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ from radloom.cli.base import (
     since,
 )
 from radloom.errors import RadloomError
+
+if TYPE_CHECKING:
+    from radloom.study import Part
 
 LateralImage = Annotated[Path | None, typer.Option("--lateral", metavar="IMAGE", help="The lateral view.")]
 
@@ -57,9 +60,9 @@ def complete_command(
     as_json: Json = False,
 ) -> Answer:
     """Make missing parts of a study from those that are there; of none, a whole synthetic study."""
-    wanted = [name.strip() for name in want.split(",") if name.strip()]
-    if not wanted:
-        raise RadloomError("Nothing is wanted; name parts with --want frontal,lateral,report.")
+    from radloom.completion import parse_want
+
+    wanted = parse_want(want)
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
@@ -83,7 +86,7 @@ def complete_command(
 
 
 def _one(
-    wanted: list[str],
+    wanted: list[Part],
     out: Path,
     frontal: Path | None,
     lateral: Path | None,
@@ -96,23 +99,22 @@ def _one(
     model: str,
     device: str,
 ) -> Answer:
-    from radloom.completion import given
+    from radloom.completion import given, parse_weights, remarks
     from radloom.imaging import as_image, write_png
     from radloom.language.prompts import format_answer
     from radloom.models import as_report, load
     from radloom.study import Report, Study, View
 
-    weighed = _weights(weights)
+    weighed = parse_weights(weights or "")
     loaded = load(model, device=device)
     views = {name: as_image(path) for name, path in (("frontal", frontal), ("lateral", lateral)) if path}
-    for name, image in views.items():
-        if (seen := loaded.view(image)) != name:
-            say(f"warning: The {name} image looks like a {seen} view.")
     study = Study(
         frontal=views.get("frontal"),
         lateral=views.get("lateral"),
         report=as_report(_text(report)) if report is not None else None,
     )
+    for remark in remarks(loaded, study):
+        say(f"warning: {remark}")
     start = time.perf_counter()
     seeds = range(seed, seed + n)
     counter = Counter("steps")
@@ -151,19 +153,3 @@ def _text(report: str) -> str:
     if len(report) < 1000 and "\n" not in report and Path(report).suffix in (".txt", ".md") and Path(report).is_file():
         return Path(report).read_text(encoding="utf-8")
     return report
-
-
-def _weights(text: str | None) -> dict[str, float]:
-    """`frontal=1,report=0.5` -> weights by part."""
-    found = {}
-    for item in (text or "").split(","):
-        name, separator, value = item.partition("=")
-        if not item.strip():
-            continue
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            separator = ""
-        if not separator:
-            raise RadloomError(f"--weights {item.strip()!r}: write PART=WEIGHT, for example frontal=1,report=0.5.")
-    return found

@@ -1,4 +1,4 @@
-"""Pictures of a request. They stay in memory: nothing of an upload touches the disk."""
+"""Files of a request. They stay in memory: nothing of an upload touches the disk."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from radloom.errors import ReportError
 from radloom.imaging import InMemory, Transform, png_bytes, read_image
 from radloom.interop import is_synthetic, read_source
 from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_FILES, _FIELDS = 2, 16  # parts of a form, at most
+_FILES, _FIELDS = 3, 16  # parts of a form, at most
 
 
 class _Parser(MultiPartParser):
@@ -80,6 +81,21 @@ async def in_memory(upload: UploadFile | None, name: str) -> InMemory | None:
     data = await upload.read()
     await upload.close()  # a second copy that would wait with the request
     return InMemory(data, name, PurePath(upload.filename or "").suffix)
+
+
+async def in_memory_text(upload: UploadFile | str | None, name: str) -> str | None:
+    """A text that was sent as a field or as a file; see `in_memory`.
+
+    Raises:
+        ReportError: a file that is no text.
+    """
+    if upload is None or isinstance(upload, str):
+        return upload
+    file = await in_memory(upload, name)
+    try:
+        return None if file is None else file.data.decode()
+    except UnicodeDecodeError:
+        raise ReportError(f"The {name} is no text in UTF-8; send a text file, or the text itself.") from None
 
 
 def to_png(file: InMemory, max_pixels: int) -> tuple[bytes, bool]:
