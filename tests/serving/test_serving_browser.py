@@ -107,6 +107,21 @@ def test_the_viewer_shows_grey_values_in_a_window(browse: Any, tmp_path: Path) -
         assert np.array_equal(middle(page), whole)
 
 
+def test_a_deep_picture_is_windowed_at_its_own_depth(browse: Any) -> None:
+    ramp = np.tile(np.arange(30_000, 30_200, 5, dtype=np.uint16)[:, None], (1, 40))  # less than a 255th of white
+    ramp[0, 0] = 65_535
+    stream = io.BytesIO()
+    Image.fromarray(ramp).save(stream, "PNG")
+    with browse() as page:
+        open_files(page, {"name": "deep.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        assert len(np.unique(middle(page))) <= 2
+        page.focus(".pane canvas")
+        for key in ["ArrowUp"] * 2 + ["ArrowLeft"] * 55:
+            page.keyboard.press(key)
+        assert page.inner_text("#readout").startswith("L 118 W 2 ")
+        assert len(np.unique(middle(page))) > 30
+
+
 def test_pointing_at_an_observation_shows_where_it_is_found(browse: Any) -> None:
     with browse() as page:
         open_files(page, PNG)

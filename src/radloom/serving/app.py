@@ -242,14 +242,19 @@ async def complete(
 
 
 @work.post("/view", response_class=Response, responses=_file_of("image/png"))
-async def view(service: TheService, frontal: Picture = None, lateral: Picture = None) -> Response:
+async def view(
+    service: TheService,
+    frontal: Picture = None,
+    lateral: Picture = None,
+    deep: Annotated[bool, Form(description="Keep 16 bit, if any: red is the high byte, green the low.")] = False,
+) -> Response:
     """Turn one X-ray, frontal or lateral, into what browsers show: an 8-bit PNG, bones bright, upright.
 
     The header `Synthetic` says whether the file says of itself that it is: yes or no.
     """
     file = await _file("A view", frontal=frontal, lateral=lateral)
-    reading = asyncio.get_running_loop().run_in_executor(service.readers, to_png, file, service.limits.pixels)
-    png, synthetic = await reading
+    loop = asyncio.get_running_loop()
+    png, synthetic = await loop.run_in_executor(service.readers, to_png, file, service.limits.pixels, deep)
     return Response(png, media_type="image/png", headers={"Synthetic": "yes" if synthetic else "no"})
 
 

@@ -64,7 +64,7 @@ async function open(files, view) {
 /** A picture of a file, with what the classifier finds in it. */
 async function read(file, view, how) {
   try {
-    const png = await fetchFile("v1/view", { frontal: file }, how);
+    const png = await fetchFile("v1/view", { frontal: file, deep: true }, how);
     const synthetic = png.headers.get("Synthetic") === "yes";
     const picture = await Picture.of(await png.blob(), { name: file.name, file, synthetic, view });
     await check(picture, how);
