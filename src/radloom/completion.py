@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from radloom.models import Model
 
 
+_NOTHING = "Nothing is wanted; name frontal, lateral or report."
+
+
 class Engine(StrEnum):
     """What completes a study."""
 
@@ -64,6 +67,35 @@ def as_parts(names: Sequence[str]) -> list[Part]:
     return [part for part in Part if part in names]
 
 
+def parse_want(text: str) -> list[Part]:
+    """`lateral,report` -> those parts; see `as_parts`.
+
+    Raises:
+        RadloomError: an unknown name, or none.
+    """
+    want = as_parts([name.strip() for name in text.split(",") if name.strip()])
+    if not want:
+        raise RadloomError(_NOTHING)
+    return want
+
+
+def parse_weights(text: str) -> dict[Part, float]:
+    """`frontal=1,report=0.5` -> weights by part.
+
+    Raises:
+        RadloomError: an unknown part, or a weight that is no number.
+    """
+    weights = {}
+    for item in filter(None, map(str.strip, text.split(","))):
+        name, _, value = item.partition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            raise RadloomError(f"weights {item!r}: write PART=WEIGHT, for example frontal=1,report=0.5.") from None
+        weights[as_parts([name.strip()])[0]] = weight
+    return weights
+
+
 def as_engine(name: Engine | str | None) -> Engine | None:
     """An engine by its name; None lets the request decide.
 
@@ -90,7 +122,7 @@ def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weight
             that weigh nothing; the text says which.
     """
     if not want:
-        raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
+        raise RadloomError(_NOTHING)
     for study in studies:
         parts = given(study)
         if both := [part for part in want if part in parts]:
@@ -98,8 +130,8 @@ def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weight
         if not parts and engine is Engine.LANGUAGE:
             raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
         for part, weight in weights.items():
-            if weight < 0:
-                raise RadloomError(f"The weight of {part} is {weight}; give 0 or more.")
+            if not 0 <= weight < float("inf"):
+                raise RadloomError(f"The weight of {part} is {weight}; give a number of 0 or more.")
             if part not in parts:
                 raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
         if parts and not any(weights.get(part, 1.0) for part in parts):
@@ -121,14 +153,28 @@ def choose(model: Model, studies: Sequence[Study], want: Sequence[Part], engine:
     return Engine.DIFFUSION if model.has_diffusion and not reading else Engine.LANGUAGE
 
 
-def by_language(model: Model, studies: Sequence[Study], want: Sequence[Part], seeds: Sequence[int]) -> list[Study]:
+def remarks(model: Model, study: Study) -> list[str]:
+    """Sentences on views of a study that look like the other view."""
+    views = {view: image for view in View if (image := study.view(view)) is not None}
+    seen = {view: model.view(image) for view, image in views.items()}
+    return [f"The {view} image looks like a {look} view." for view, look in seen.items() if look != view]
+
+
+def by_language(
+    model: Model,
+    studies: Sequence[Study],
+    want: Sequence[Part],
+    seeds: Sequence[int],
+    progress: Progress | None = None,
+) -> list[Study]:
     """Completed by the language model."""
     unread = [i for i, study in enumerate(studies) if study.report is None]
-    written = model.reports([studies[i] for i in unread], seeds=[seeds[i] for i in unread]) if unread else []
+    asked, sown = [studies[i] for i in unread], [seeds[i] for i in unread]
+    written = model.reports(asked, seeds=sown, progress=progress) if unread else []
     reports = dict(zip(unread, written, strict=True))
     views = [View(part) for part in want if part is not Part.REPORT]
     texts = [reports.get(i, study.report) or Report() for i, study in enumerate(studies)]
-    drawn = {view: model.images(texts, [view] * len(studies), seeds=seeds) for view in views}
+    drawn = {view: model.images(texts, [view] * len(studies), seeds=seeds, progress=progress) for view in views}
     made: list[dict[str, object]] = [{view.value: drawn[view][i] for view in views} for i in range(len(studies))]
     if Part.REPORT in want:
         made = [{**parts, "report": text} for parts, text in zip(made, texts, strict=True)]

@@ -491,7 +491,7 @@ class Model:
         chosen = choose(self, studies, parts, as_engine(engine))
         check(studies, parts, chosen, weighed)
         if chosen is Engine.LANGUAGE:
-            return by_language(self, studies, parts, seeds)
+            return by_language(self, studies, parts, seeds, progress)
         return by_diffusion(self, studies, parts, seeds, how, weighed, progress)
 
     def provenance(self, report: Report, view: View, seed: int) -> dict[str, str]:

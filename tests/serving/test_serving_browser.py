@@ -107,6 +107,21 @@ def test_the_viewer_shows_grey_values_in_a_window(browse: Any, tmp_path: Path) -
         assert np.array_equal(middle(page), whole)
 
 
+def test_a_deep_picture_is_windowed_at_its_own_depth(browse: Any) -> None:
+    ramp = np.tile(np.arange(30_000, 30_200, 5, dtype=np.uint16)[:, None], (1, 40))  # less than a 255th of white
+    ramp[0, 0] = 65_535
+    stream = io.BytesIO()
+    Image.fromarray(ramp).save(stream, "PNG")
+    with browse() as page:
+        open_files(page, {"name": "deep.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        assert len(np.unique(middle(page))) <= 2
+        page.focus(".pane canvas")
+        for key in ["ArrowUp"] * 2 + ["ArrowLeft"] * 55:
+            page.keyboard.press(key)
+        assert page.inner_text("#readout").startswith("L 118 W 2 ")
+        assert len(np.unique(middle(page))) > 30
+
+
 def test_pointing_at_an_observation_shows_where_it_is_found(browse: Any) -> None:
     with browse() as page:
         open_files(page, PNG)
@@ -166,6 +181,57 @@ def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Mode
         assert np.abs(np.asarray(picture) / 255 - image).max() < 0.01
         assert picture.text["Comment"].startswith("Synthetic frontal")  # type: ignore[attr-defined]
     assert pydicom.dcmread(tmp_path / "DICOM").SyntheticData == "YES"
+
+
+def test_what_is_missing_of_a_study_is_made(browse: Any, any_to_any_model: radloom.Model, tmp_path: Path) -> None:
+    with browse(any_to_any_model) as page:
+        open_files(page, PNG)
+        view = page.get_attribute("#strip .part", "data-view")
+        other = "lateral" if view == "frontal" else "frontal"
+        page.click("#strip .make")
+        assert page.inner_text("#complete-go") == f"Make {other} and report"
+        assert page.inner_text("#complete-hint") == f"from {view}"
+        page.click("#complete-go")
+        page.wait_for_selector("#completions .sample >> nth=1")
+        assert page.locator("#panes .pane").count() == page.locator("#panes .badge:visible").count() == 2
+        sample = page.locator("#completions .sample", has_text="Seed 1")
+        before = canvas_pixels(page)
+        sample.get_by_text("Compare").click()
+        assert page.get_attribute("[data-layout=compare]", "aria-pressed") == "true"
+        assert not np.array_equal(before, canvas_pixels(page))
+        with page.expect_download() as download:
+            sample.get_by_text("PNG", exact=True).click()
+        download.value.save_as(tmp_path / "made.png")
+        sample.get_by_text("Take as study").click()
+        page.wait_for_selector("#report-files:visible")
+        findings = page.text_content("#findings")
+        assert page.locator("#strip [data-view] .badge").count() == 1 and page.locator("#strip .make").count() == 0
+        page.click("#tab-complete")
+        assert page.is_disabled("#complete-go")
+        assert page.input_value("#complete-text") == page.locator("#completions .prose").nth(1).text_content()
+    (tmp_path / "chest.png").write_bytes(encoded())
+    study = radloom.Study(**{view: read_image(tmp_path / "chest.png")})
+    whole = any_to_any_model.complete(study, [other, "report"], seed=1)
+    assert whole.report and findings == whole.report.findings
+    with Image.open(tmp_path / "made.png") as picture:
+        assert np.abs(np.asarray(picture) / 255 - whole.view(other)).max() < 0.01
+        assert picture.text["Comment"].startswith(f"Synthetic {other}")  # type: ignore[attr-defined]
+
+
+def test_completing_without_diffusion_needs_something_given(browse: Any) -> None:
+    with browse(width=360) as page:
+        page.click("#tab-complete")
+        assert not page.is_visible("#complete-guided") and not page.is_visible("#complete-text")
+        page.click("#complete-go")
+        page.wait_for_selector("#complete-trouble:has-text('Nothing is given; give')")
+        page.check("#parts [name=report][value=given]")
+        page.check("#parts [name=frontal][value=out]")
+        page.fill("#complete-text", "The lungs are clear.")
+        page.fill("#complete-samples", "1")
+        page.click("#complete-go:has-text('Make lateral')")
+        page.wait_for_selector("#completions .sample:has-text('from report')")
+        assert page.inner_text("#panes .badge") == "SYNTHETIC"
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
 def test_an_example_is_drawn_and_its_sentence_stays(browse: Any) -> None:

@@ -58,12 +58,19 @@ def test_a_deep_picture_and_an_inverted_one_come_for_display(serve: Any, model: 
     inverted = io.BytesIO()
     dataset.save_as(inverted)
     with serve(Stub(model)) as client:
+        whole, shallow = (
+            Image.open(io.BytesIO(client.post("/v1/view", files={"frontal": data}, data={"deep": True}).content))
+            for data in (stream.getvalue(), dicom())
+        )
         deep, plain, turned = (
             np.asarray(Image.open(io.BytesIO(client.post("/v1/view", files={"frontal": data}).content))).astype(int)
             for data in (stream.getvalue(), dicom(), inverted.getvalue())
         )
     assert deep.shape == (32, 64) and (deep[0, 0], deep[0, -1]) == (0, 255)
     assert np.abs(plain + turned - 255).max() <= 1
+    red, green, _ = np.moveaxis(np.asarray(whole).astype(int), 2, 0)
+    assert np.array_equal(256 * red + green, np.rint(ramp / 4095 * 65535))
+    assert shallow.mode == "L" and np.array_equal(np.asarray(shallow), plain)
 
 
 def test_a_view_says_that_a_synthetic_file_is(serve: Any) -> None:

@@ -30,7 +30,7 @@ from radloom.errors import RadloomError
 
 if TYPE_CHECKING:
     from radloom.models import Model
-    from radloom.study import Study
+    from radloom.study import Part, Study
 
 LateralImage = Annotated[Path | None, typer.Option("--lateral", metavar="IMAGE", help="The lateral view.")]
 
@@ -69,9 +69,9 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
-    wanted = [name.strip() for name in want.split(",") if name.strip()]
-    if not wanted:
-        raise RadloomError("Nothing is wanted; name parts with --want frontal,lateral,report.")
+    from radloom.completion import parse_want, parse_weights
+
+    wanted = parse_want(want)
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
@@ -84,7 +84,7 @@ def complete_command(
         raise RadloomError(f"{out} holds the manifest itself; name another folder with --out.")
     if manifest is None and replace:
         raise RadloomError("--replace is of a manifest; of one study, leave out the view that is to be made.")
-    weighed = _weights(weights)
+    weighed = parse_weights(weights or "")
     from radloom.filling import fill
     from radloom.models import load
 
@@ -104,20 +104,21 @@ def complete_command(
 
 def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str | None) -> Study:
     """The study of the given parts; an image that looks like the other view is warned of."""
+    from radloom.completion import remarks
     from radloom.imaging import as_image
     from radloom.models import as_report
     from radloom.study import Study
 
     views = {name: as_image(path) for name, path in (("frontal", frontal), ("lateral", lateral)) if path}
-    for name, image in views.items():
-        if (seen := model.view(image)) != name:
-            say(f"warning: The {name} image looks like a {seen} view.")
     text = as_report(_text(report)) if report is not None else None
-    return Study(frontal=views.get("frontal"), lateral=views.get("lateral"), report=text)
+    study = Study(frontal=views.get("frontal"), lateral=views.get("lateral"), report=text)
+    for remark in remarks(model, study):
+        say(f"warning: {remark}")
+    return study
 
 
 def _write(
-    model: Model, given: Study, made: Sequence[Study], want: list[str], seeds: range, out: Path, seconds: float
+    model: Model, given: Study, made: Sequence[Study], want: Sequence[Part], seeds: range, out: Path, seconds: float
 ) -> Answer:
     """Write the wanted parts of each completion, and `study.json` that says what they were made from."""
     from radloom import completion
@@ -157,19 +158,3 @@ def _text(report: str) -> str:
     if len(report) < 1000 and "\n" not in report and Path(report).suffix in (".txt", ".md") and Path(report).is_file():
         return Path(report).read_text(encoding="utf-8")
     return report
-
-
-def _weights(text: str | None) -> dict[str, float]:
-    """`frontal=1,report=0.5` -> weights by part."""
-    found = {}
-    for item in (text or "").split(","):
-        name, separator, value = item.partition("=")
-        if not item.strip():
-            continue
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            separator = ""
-        if not separator:
-            raise RadloomError(f"--weights {item.strip()!r}: write PART=WEIGHT, for example frontal=1,report=0.5.")
-    return found

@@ -1,10 +1,10 @@
 """Routes of the service.
 
-All work is asked for by multipart forms. `report`, `image`, `ask`, `check` and `saliency` give JSON; asked for
-`text/event-stream`, they give server-sent events: `progress` ({"done", "total"}: steps), `partial` (the words of the
-answer as far as they are written, whole each time) and at last `answer` (what is given without streaming) or `error`.
-There is no `partial` where a model writes several candidates of a report, since nobody knows yet which one is kept.
-`view` and `document` give files.
+All work is asked for by multipart forms. `report`, `image`, `ask`, `check`, `saliency` and `complete` give JSON; asked
+for `text/event-stream`, they give server-sent events: `progress` ({"done", "total"}: steps), `partial` (the words of
+the answer as far as they are written, whole each time) and at last `answer` (what is given without streaming) or
+`error`. There is no `partial` from `complete`, nor where a model writes several candidates of a report, since nobody
+knows yet which one is kept. `view` and `document` give files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -23,6 +23,8 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
+from radloom.completion import Engine, as_engine, choose, parse_want, parse_weights
+from radloom.completion import check as check_completion
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
@@ -40,8 +42,11 @@ from radloom.serving.tasks import (
     AskAnswer,
     Check,
     CheckAnswer,
+    Complete,
+    CompleteAnswer,
     Draw,
     How,
+    HowComplete,
     ImageAnswer,
     Locate,
     Read,
@@ -49,8 +54,8 @@ from radloom.serving.tasks import (
     SaliencyAnswer,
     Task,
 )
-from radloom.serving.uploads import InMemoryRoute, in_memory, to_model_size, to_png
-from radloom.study import OBSERVATIONS, Report
+from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
+from radloom.study import OBSERVATIONS, Report, Study
 
 NOTICE = (
     "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
@@ -101,6 +106,8 @@ Seed = Annotated[int, Form(ge=0, le=2**62, description="Seed of sampling.")]
 Temperature = Annotated[float | None, Form(ge=0, le=100, description="0 takes the likeliest token.")]
 TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probability that is drawn from.")]
 Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
+Number = Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")]
+AsDicom = Annotated[bool, Form(description="Give drawings as DICOM too.")]
 
 _ERROR = {
     "description": "A refusal, with one sentence on what is wrong.",
@@ -148,17 +155,16 @@ async def image(
     service: TheService,
     report: Annotated[str, Form(description="Findings, or a report with its headings.")],
     view: Annotated[str, Form(description="frontal or lateral.")] = "frontal",
-    n: Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")] = 1,
+    n: Number = 1,
     seed: Seed = 0,
     temperature: Temperature = None,
     top_p: TopP = None,
     guidance: Guidance = None,
-    dicom: Annotated[bool, Form(description="Give them as DICOM too.")] = False,
+    dicom: AsDicom = False,
 ) -> Response | Answer:
     """Draw X-rays from text."""
     _check_text("report", report, service)
-    if n > service.limits.images:
-        raise RadloomError(f"n is {n}; at most {service.limits.images} are drawn at a time.")
+    _check_number(n, service)
     how = How(temperature, top_p, guidance)
     return await _answer(request, service, Draw(as_report(report), as_view(view), n, seed, how, dicom))
 
@@ -204,15 +210,51 @@ async def saliency(
     return await _answer(request, service, Locate(picture, names))
 
 
+@work.post("/complete", response_model=CompleteAnswer, responses=_RESPONSES)
+async def complete(
+    request: Request,
+    service: TheService,
+    want: Annotated[str, Form(description="Of frontal, lateral and report, with commas between them: what is made.")],
+    frontal: Picture = None,
+    lateral: Picture = None,
+    report: Annotated[UploadFile | str | None, File(description="Text, or a text file.")] = None,
+    n: Number = 1,
+    seed: Seed = 0,
+    weights: Annotated[str, Form(description="Of the parts given: frontal=1,report=0.5; 1 where none is named.")] = "",
+    engine: Annotated[str | None, Form(description="diffusion or language; by default the better one.")] = None,
+    guidance: Guidance = None,
+    steps: Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")] = None,
+    sampler: Annotated[str | None, Form(description="dpm++ or ddim.")] = None,
+    dicom: AsDicom = False,
+) -> Response | Answer:
+    """Make the wanted parts of a study from those that are given; of nothing, a whole synthetic study."""
+    parts, weighed = parse_want(want), parse_weights(weights)
+    _check_number(n, service)
+    text = await in_memory_text(report, "report")
+    if text is not None:
+        _check_text("report", text, service)
+    pictures = await _pictures(service, frontal=frontal, lateral=lateral)
+    study = Study(**pictures, report=None if text is None else as_report(text))
+    chosen = choose(service.model, [study], parts, as_engine(engine))
+    check_completion([study], parts, chosen, weighed)
+    how = HowComplete(tuple(parts), chosen, tuple(sorted(weighed.items())), guidance, steps, sampler)
+    return await _answer(request, service, Complete(study, how, n, seed, dicom))
+
+
 @work.post("/view", response_class=Response, responses=_file_of("image/png"))
-async def view(service: TheService, frontal: Picture = None, lateral: Picture = None) -> Response:
+async def view(
+    service: TheService,
+    frontal: Picture = None,
+    lateral: Picture = None,
+    deep: Annotated[bool, Form(description="Keep 16 bit, if any: red is the high byte, green the low.")] = False,
+) -> Response:
     """Turn one X-ray, frontal or lateral, into what browsers show: an 8-bit PNG, bones bright, upright.
 
     The header `Synthetic` says whether the file says of itself that it is: yes or no.
     """
     file = await _file("A view", frontal=frontal, lateral=lateral)
-    reading = asyncio.get_running_loop().run_in_executor(service.readers, to_png, file, service.limits.pixels)
-    png, synthetic = await reading
+    loop = asyncio.get_running_loop()
+    png, synthetic = await loop.run_in_executor(service.readers, to_png, file, service.limits.pixels, deep)
     return Response(png, media_type="image/png", headers={"Synthetic": "yes" if synthetic else "no"})
 
 
@@ -255,6 +297,10 @@ async def models(service: TheService) -> dict[str, Any]:
                 "pixels": model.transform.size,
                 "fit": model.transform.fit,
                 "candidates": model.config.text.candidates if model.language.thresholds else 1,
+                "complete": {
+                    "engines": [engine for engine in Engine if model.has_diffusion or engine is Engine.LANGUAGE],
+                    **asdict(model.config.complete),
+                },
                 "devices": [str(worker.model.device) for worker in service.workers if worker.model],
             }
         ],
@@ -313,6 +359,11 @@ async def _file(what: str, **uploads: UploadFile | None) -> InMemory:
 def _check_one(what: str, sent: int) -> None:
     if sent != 1:
         raise ImageError(f"{what} is about one image, and {sent} were sent; send frontal or lateral.")
+
+
+def _check_number(n: int, service: Service) -> None:
+    if n > service.limits.images:
+        raise RadloomError(f"n is {n}; at most {service.limits.images} are made at a time.")
 
 
 def _check_text(name: str, text: str, service: Service) -> None:

@@ -28,7 +28,16 @@ OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
 PAGE = "/page/"
 """Files of the web page are below it."""
 
-WORK = ("/v1/report", "/v1/image", "/v1/ask", "/v1/check", "/v1/saliency", "/v1/view", "/v1/document")
+WORK = (
+    "/v1/report",
+    "/v1/image",
+    "/v1/ask",
+    "/v1/check",
+    "/v1/saliency",
+    "/v1/complete",
+    "/v1/view",
+    "/v1/document",
+)
 """Paths whose requests take a place."""
 
 ROUTES = (*OPEN, *WORK, "/v1/models", "/metrics")

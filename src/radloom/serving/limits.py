@@ -15,9 +15,9 @@ class Limits:
         body: bytes of a request, its pictures included.
         pixels: height x width of a picture; more are refused before they are decoded.
         text: characters of a report or a question.
-        images: drawings of one request.
+        images: drawings, or completions, of one request.
         queue: requests that are there at once, be they sent, waiting or worked on. Those above are told to come again.
-        batch: reports, drawings or answers that are made together.
+        batch: reports, drawings, answers or completions that are made together.
         wait: seconds that the first request of a batch waits for others to join it.
         seconds: from the start of a request to its answer.
     """

@@ -50,7 +50,7 @@ class Queue:
     """Jobs in the order in which they came, for any number of workers.
 
     Args:
-        batch: reports, drawings or answers that are made together, at most.
+        batch: reports, drawings, answers or completions that are made together, at most.
         wait: seconds that the oldest job waits for others.
     """
 

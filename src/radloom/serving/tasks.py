@@ -1,4 +1,4 @@
-"""What can be asked for: a report, drawings, an answer, what is found and where; and how several are done at once."""
+"""What can be asked for, a report, drawings, an answer and so on, and how several of a kind are done at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from radloom.completion import Engine, given, remarks
 from radloom.reports.labeller import label
-from radloom.study import OBSERVATIONS, Mention, Report, Study, View
+from radloom.study import OBSERVATIONS, Mention, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -28,6 +29,25 @@ class How:
     top_p: float | None = None
     guidance: float | None = None
     candidates: int | None = None
+
+
+@dataclass(frozen=True)
+class HowComplete:
+    """What is completed and how; None leaves the model's setting.
+
+    Attributes:
+        want: the parts that are made.
+        engine: that makes them.
+        weights: of parts that are given.
+        guidance, steps, sampler: see `completion.Denoising`.
+    """
+
+    want: tuple[Part, ...]
+    engine: Engine
+    weights: tuple[tuple[Part, float], ...] = ()
+    guidance: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,59 @@ class SaliencyAnswer:
     seconds: float = 0.0
 
 
-Answer = ReportAnswer | ImageAnswer | AskAnswer | CheckAnswer | SaliencyAnswer
+@dataclass(frozen=True)
+class MadeReport:
+    """A report that was made.
+
+    Attributes:
+        findings, impression: its sections.
+        mentions: observation -> what the report says of it, as the rule-based labeller reads it.
+    """
+
+    findings: str
+    impression: str
+    mentions: dict[str, Mention]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What was made of a study; None are the parts that were not wanted.
+
+    Attributes:
+        seed: of sampling.
+        frontal, lateral: drawings.
+        report: the text.
+    """
+
+    seed: int
+    frontal: Drawing | None = None
+    lateral: Drawing | None = None
+    report: MadeReport | None = None
+
+
+@dataclass(frozen=True)
+class CompleteAnswer:
+    """Completions of a study.
+
+    Attributes:
+        samples: one a seed.
+        given, made: parts of the study.
+        engine: that made them.
+        remarks: sentences on what is odd about the images.
+        model: fingerprint of the model.
+        seconds: from the request to the answer.
+    """
+
+    samples: list[Completion]
+    given: list[Part]
+    made: list[Part]
+    engine: Engine
+    remarks: list[str]
+    model: str
+    seconds: float = 0.0
+
+
+Answer = ReportAnswer | ImageAnswer | AskAnswer | CheckAnswer | SaliencyAnswer | CompleteAnswer
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +288,7 @@ class Draw:
         )
         drawn: dict[int, list[Drawing]] = {id(task): [] for task in tasks}
         for (task, seed), image in zip(wanted, images, strict=True):
-            drawn[id(task)].append(_drawing(model, task, image, seed))
+            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, task.dicom))
         return [ImageAnswer(drawn[id(task)], task.view, model.fingerprint) for task in tasks]
 
 
@@ -316,19 +388,93 @@ class Locate:
         return answers
 
 
-Task = Read | Draw | Ask | Check | Locate
+@dataclass(frozen=True, eq=False)
+class Complete:
+    """Make parts of a study from those that are there.
+
+    Attributes:
+        study: its views are arrays (H, W) in [0, 1].
+        how: the parts that are made, and settings.
+        n: how many times; they use seed, seed + 1, ...
+        seed: of the first.
+        dicom: drawings are wanted as DICOM too.
+    """
+
+    study: Study
+    how: HowComplete
+    n: int = 1
+    seed: int = 0
+    dicom: bool = False
+    kind: ClassVar[str] = "complete"
+
+    @property
+    def size(self) -> int:
+        """Completions."""
+        return self.n
+
+    @property
+    def group(self) -> tuple[str, HowComplete]:
+        """Tasks of the same group can be done together."""
+        return self.kind, self.how
+
+    @staticmethod
+    def run(
+        model: Model, tasks: Sequence[Complete], progress: Progress, written: Written | None
+    ) -> list[CompleteAnswer]:
+        """Completions of several studies."""
+        how = tasks[0].how
+        wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
+        studies = model.completions(
+            [task.study for task, _ in wanted],
+            how.want,
+            seeds=[seed for _, seed in wanted],
+            weights=dict(how.weights),
+            engine=how.engine,
+            progress=progress,
+            guidance=how.guidance,
+            steps=how.steps,
+            sampler=how.sampler,
+        )
+        made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
+        for (task, seed), study in zip(wanted, studies, strict=True):
+            made[id(task)].append(_completion(model, study, how.want, seed, task.dicom))
+        return [
+            CompleteAnswer(
+                samples=made[id(task)],
+                given=given(task.study),
+                made=list(how.want),
+                engine=how.engine,
+                remarks=remarks(model, task.study),
+                model=model.fingerprint,
+            )
+            for task in tasks
+        ]
 
 
-def _drawing(model: Model, task: Draw, image: np.ndarray, seed: int) -> Drawing:
+Task = Read | Draw | Ask | Check | Locate | Complete
+
+
+def _completion(model: Model, study: Study, made: Sequence[Part], seed: int, dicom: bool) -> Completion:
+    report = study.report or Report()
+    drawn = {
+        view.value: _drawing(model, image, report, view, seed, dicom)
+        for view in View
+        if view.value in made and isinstance(image := study.view(view), np.ndarray)
+    }
+    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in made else None
+    return Completion(seed, **drawn, report=written)
+
+
+def _drawing(model: Model, image: np.ndarray, report: Report, view: View, seed: int, dicom: bool) -> Drawing:
     from radloom.imaging import png_bytes
     from radloom.interop import Maker, drawing_bytes
     from radloom.reports.answers import format_answer
 
-    png = png_bytes(image, text=model.provenance(task.report, task.view, seed))
-    if not task.dicom:
+    png = png_bytes(image, text=model.provenance(report, view, seed))
+    if not dicom:
         return Drawing(_base64(png), seed)
-    dicom = drawing_bytes(image, view=task.view, text=format_answer(task.report), maker=Maker.of(model, seed))
-    return Drawing(_base64(png), seed, _base64(dicom))
+    file = drawing_bytes(image, view=view, text=format_answer(report), maker=Maker.of(model, seed))
+    return Drawing(_base64(png), seed, _base64(file))
 
 
 def _base64(data: bytes) -> str:

@@ -1,10 +1,11 @@
-"""Pictures of a request. They stay in memory: nothing of an upload touches the disk."""
+"""Files of a request. They stay in memory: nothing of an upload touches the disk."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 
@@ -16,12 +17,13 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from radloom.errors import ReportError
 from radloom.imaging import InMemory, Transform, png_bytes, read_image
 from radloom.interop import is_synthetic, read_source
 from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_FILES, _FIELDS = 2, 16  # parts of a form, at most
+_FILES, _FIELDS = 3, 16  # parts of a form, at most
 
 
 class _Parser(MultiPartParser):
@@ -82,21 +84,52 @@ async def in_memory(upload: UploadFile | None, name: str) -> InMemory | None:
     return InMemory(data, name, PurePath(upload.filename or "").suffix)
 
 
-def to_png(file: InMemory, max_pixels: int) -> tuple[bytes, bool]:
+async def in_memory_text(upload: UploadFile | str | None, name: str) -> str | None:
+    """A text that was sent as a field or as a file; see `in_memory`.
+
+    Raises:
+        ReportError: a file that is no text.
+    """
+    if upload is None or isinstance(upload, str):
+        return upload
+    file = await in_memory(upload, name)
+    try:
+        return None if file is None else file.data.decode()
+    except UnicodeDecodeError:
+        raise ReportError(f"The {name} is no text in UTF-8; send a text file, or the text itself.") from None
+
+
+def to_png(file: InMemory, max_pixels: int, deep: bool = False) -> tuple[bytes, bool]:
     """A picture as browsers show it.
 
     Args:
         file: PNG, JPEG, TIFF or DICOM.
         max_pixels: refuse an image of more pixels before decoding it.
+        deep: keep more than 8 bit, where the file has them.
 
     Returns:
-        An 8-bit grey PNG of the picture's own size, upright and with bones bright; whether the file says of itself
-        that it is synthetic.
+        An 8-bit grey PNG of the picture's own size, upright and with bones bright, or a deep one, see `_deep_png`;
+        whether the file says of itself that it is synthetic.
 
     Raises:
         ImageError: see `read_image`.
     """
-    return png_bytes(read_image(file, max_pixels=max_pixels)), _says_synthetic(file)
+    image = read_image(file, max_pixels=max_pixels)
+    return (_deep_png(image) if deep else png_bytes(image)), _says_synthetic(file)
+
+
+def _deep_png(image: np.ndarray) -> bytes:
+    """A PNG of 16-bit grey for browsers, whose canvas has 8 bit a colour: red is the high byte and green the low one.
+
+    In an 8-bit grey PNG these are the same; that is what an image of no more than 8 bit becomes.
+    """
+    grey = np.rint(image * 65535).astype(np.uint16)
+    high, low = (grey >> 8).astype(np.uint8), (grey & 255).astype(np.uint8)
+    if np.array_equal(high, low):
+        return png_bytes(image)
+    stream = BytesIO()
+    PILImage.fromarray(np.dstack([high, low, np.zeros_like(low)])).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
 
 
 def _says_synthetic(file: InMemory) -> bool:

@@ -6,12 +6,13 @@
  *     open.js           files and examples into the study; strip.js shows its parts
  *     read.js           the report; observations.js: what the classifier finds, and where
  *     asking.js         questions
- *     drawing.js        drawings
+ *     drawing.js        drawings; completing.js: what is missing of the study; cards.js: what was made
  *     api.js            requests; job.js: their progress, cancelling and trouble
  */
 
 import { describe, onTokenWanted } from "./api.js";
 import { setUpAsking } from "./asking.js";
+import { setUpCompleting, want } from "./completing.js";
 import { button, byId, complain, isTyping } from "./dom.js";
 import { EXAMPLES, setUpDrawing } from "./drawing.js";
 import { setUpObservations } from "./observations.js";
@@ -92,6 +93,12 @@ function showPictures() {
   else viewer.show(layout === "grid" ? side : shown ? [shown] : []);
 }
 
+/** Have a part of the study made that is missing. */
+function makePart(part) {
+  want(part);
+  openTab(byId("tab-complete"), true);
+}
+
 /** Ask for the token until one is given. */
 function askForToken() {
   const dialog = byId("token");
@@ -123,11 +130,12 @@ async function start() {
   viewer.fit = model.fit;
   study.addEventListener("change", showPictures);
   setUpOpening();
-  setUpStrip();
+  setUpStrip(makePart);
   setUpReading(model);
   setUpObservations(viewer);
   setUpAsking();
   setUpDrawing(about.limits, () => openTab(byId("tab-draw"), true));
+  setUpCompleting(model, about.limits, () => openTab(byId("tab-read"), true));
   byId("examples").append(
     ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => openExample(sentence, name))),
   );

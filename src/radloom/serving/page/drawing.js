@@ -1,9 +1,10 @@
 /** X-rays drawn from text: the form, and a card for each that was drawn. */
 
-import { button, byId, element } from "./dom.js";
+import { card } from "./cards.js";
+import { button, byId } from "./dom.js";
 import { Job } from "./job.js";
 import { adopt, check, drawings } from "./open.js";
-import { save } from "./save.js";
+import { asText } from "./read.js";
 import { study } from "./study.js";
 
 /** Sentences to begin with. */
@@ -16,7 +17,6 @@ export const EXAMPLES = {
 };
 
 let job;
-let batches = 0;
 
 /**
  * @param limits of the service.
@@ -43,8 +43,7 @@ export function setUpDrawing(limits, onDraw) {
 }
 
 function takeReport() {
-  const { findings, impression } = study.report;
-  byId("text").value = `FINDINGS: ${findings}\n\nIMPRESSION: ${impression}`;
+  byId("text").value = asText(study.report);
 }
 
 async function draw() {
@@ -63,41 +62,15 @@ async function draw() {
     drawn.push(...made);
   }
   if (!drawn.length) return;
-  batches += 1;
-  for (const picture of drawn) picture.batch = batches;
   study.draw(drawn);
   byId("draw-seed").value = Number(fields.seed) + Number(fields.n);
 }
 
 function show() {
   byId("use-report").disabled = !study.report;
-  byId("drawings").replaceChildren(...study.drawings.map(card));
-}
-
-function card(picture) {
-  const name = `synthetic-${picture.view}-${picture.seed}`;
-  const thumbnail = picture.thumbnail(128);
-  const show = element("button.thumb", { type: "button", title: picture.text, "aria-label": `Show ${name}` }, thumbnail);
-  show.append(element("span.badge", { textContent: "SYNTHETIC" }));
-  show.addEventListener("click", () => study.show(picture));
-  const compare = () => {
-    study.show(picture);
-    study.arrange("compare");
-  };
-  const actions = [
-    button("Compare", compare, { disabled: !study.pictures.length, title: "with the original, by a slider" }),
-    button("Read it", () => use(picture), { title: "Take it as the X-ray of the study" }),
-    button("PNG", () => save(picture.file, `${name}.png`)),
-    button("DICOM", () => save(picture.dicom, `${name}.dcm`), { title: "DICOM Secondary Capture" }),
-  ];
-  const made = element(
-    "figure.card",
-    {},
-    show,
-    element("figcaption", {}, `${picture.view} · seed ${picture.seed}`, element("div.row.tight", {}, ...actions)),
-  );
-  made.classList.toggle("current", study.shown === picture);
-  return made;
+  const read = (picture) => button("Read it", () => use(picture), { title: "Take it as the X-ray of the study" });
+  const own = study.drawings.filter(({ completed }) => !completed);
+  byId("drawings").replaceChildren(...own.map((picture) => card(picture, read(picture))));
 }
 
 async function use(picture) {
@@ -105,5 +78,5 @@ async function use(picture) {
     await check(picture, how);
     return true;
   });
-  if (checked) await adopt(picture);
+  if (checked) await adopt([picture]);
 }

@@ -64,7 +64,7 @@ async function open(files, view) {
 /** A picture of a file, with what the classifier finds in it. */
 async function read(file, view, how) {
   try {
-    const png = await fetchFile("v1/view", { frontal: file }, how);
+    const png = await fetchFile("v1/view", { frontal: file, deep: true }, how);
     const synthetic = png.headers.get("Synthetic") === "yes";
     const picture = await Picture.of(await png.blob(), { name: file.name, file, synthetic, view });
     await check(picture, how);
@@ -84,37 +84,47 @@ export async function check(picture, how) {
 /** Draw one X-ray from a sentence and take it as the study's. */
 export async function openExample(sentence, name) {
   const picture = await job.run(`Drawing “${sentence}”`, async (how) => {
-    const [drawn] = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
-    await check(drawn, how);
-    return drawn;
+    const [made] = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
+    await check(made, how);
+    return Object.assign(made, { name });
   });
-  if (picture) adopt(picture, name);
+  if (picture) adopt([picture]);
 }
 
-/** Draw X-rays: pictures that know text, seed and DICOM file. */
+/** Draw X-rays. */
 export async function drawings(fields, how) {
-  const answer = await follow("v1/image", { ...fields, dicom: true }, how);
-  return Promise.all(
-    answer.images.map(({ png, seed, dicom }) =>
-      Picture.of(blob(png, "image/png"), {
-        name: `drawn, seed ${seed}`,
-        view: answer.view,
-        synthetic: true,
-        text: fields.report,
-        dicom: blob(dicom, "application/dicom"),
-        seed,
-      }),
-    ),
-  );
+  const { images, view } = await follow("v1/image", { ...fields, dicom: true }, how);
+  return Promise.all(images.map((image) => drawn(image, { view, text: fields.report })));
 }
 
-/** Take a drawing as the X-ray of the study, of which nothing but that is known. */
-export async function adopt(drawing, name = drawing.name) {
-  const { file, view, found, dicom, text, seed } = drawing;
-  const picture = await Picture.of(file, { name, view, synthetic: true, dicom, text, seed });
-  picture.found = found;
+/**
+ * The picture of a drawing as the service gives it.
+ * @param about its `view`, and the `text` that says what it was made of.
+ */
+export function drawn({ png, seed, dicom }, about) {
+  return Picture.of(blob(png, "image/png"), {
+    name: `drawn, seed ${seed}`,
+    synthetic: true,
+    dicom: blob(dicom, "application/dicom"),
+    seed,
+    ...about,
+  });
+}
+
+/**
+ * Take pictures as a study of their own, of which nothing else is known; drawings stay beside it.
+ * @param report of it, if there is one.
+ */
+export async function adopt(pictures, report = null) {
+  const views = await Promise.all(pictures.map((picture) => (picture.batch ? copy(picture) : picture)));
   study.clear();
-  study.place(picture);
+  for (const picture of views) study.place(picture);
+  study.report = report;
+  study.tell();
+}
+
+async function copy({ file, name, view, found, dicom, text, seed }) {
+  return Object.assign(await Picture.of(file, { name, view, synthetic: true, dicom, text, seed }), { found });
 }
 
 function blob(base64, type) {

@@ -1,9 +1,10 @@
 /** A picture that the viewer shows: its grey values, and what is known of it. */
 
 const MOST = 16e6; // pixels; some browsers show no larger canvas
+const GREYS = 65536;
 let made = 0;
 
-/** Level and width of the window that leaves grey values as they are. */
+/** Level and width of the window that leaves grey values as they are; 255 is white, also of deeper pictures. */
 export const WHOLE = { level: 127.5, width: 255 };
 
 export class Picture {
@@ -13,7 +14,7 @@ export class Picture {
   #key = "";
 
   /**
-   * @param bitmap its pixels.
+   * @param bitmap its pixels, 16-bit grey: red is the high byte, green the low one, which is the same where it has 8.
    * @param about `view`, `name`, `file` (what is sent to the service), `synthetic`, and of a drawing `seed`, `text`,
    *   `dicom`.
    */
@@ -28,9 +29,11 @@ export class Picture {
     this.size = `${bitmap.width} × ${bitmap.height}`;
     this.#canvas = Object.assign(document.createElement("canvas"), { width: this.width, height: this.height });
     const context = this.#canvas.getContext("2d", { willReadFrequently: true });
+    context.imageSmoothingEnabled = false; // bytes of a grey value cannot be mixed one by one
     context.drawImage(bitmap, 0, 0, this.width, this.height);
     this.#image = context.getImageData(0, 0, this.width, this.height);
-    this.#grey = Uint8Array.from({ length: this.width * this.height }, (_, i) => this.#image.data[4 * i]);
+    const { data } = this.#image;
+    this.#grey = Uint16Array.from({ length: this.width * this.height }, (_, i) => (data[4 * i] << 8) | data[4 * i + 1]);
   }
 
   /** From a PNG. */
@@ -75,10 +78,10 @@ export class Picture {
   }
 }
 
-/** Grey value -> opaque pixel, as 32 bits of a little-endian machine. */
+/** 16-bit grey value -> opaque pixel, as 32 bits of a little-endian machine. */
 function lookup(level, width, inverted) {
-  return Uint32Array.from({ length: 256 }, (_, grey) => {
-    const share = Math.min(1, Math.max(0, (grey - level) / Math.max(width, 1) + 0.5));
+  return Uint32Array.from({ length: GREYS }, (_, grey) => {
+    const share = Math.min(1, Math.max(0, ((grey * 255) / (GREYS - 1) - level) / width + 0.5));
     const shown = Math.round(255 * (inverted ? 1 - share : share));
     return (0xff000000 | (shown << 16) | (shown << 8) | shown) >>> 0;
   });

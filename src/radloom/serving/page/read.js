@@ -24,6 +24,11 @@ export function setUpReading(model) {
   study.addEventListener("change", show);
 }
 
+/** A report as one text, with the headings of what it has. */
+export function asText({ findings, impression }) {
+  return [findings && `FINDINGS: ${findings}`, impression && `IMPRESSION: ${impression}`].filter(Boolean).join("\n\n");
+}
+
 /** Write the report of the study that is there. */
 export async function readStudy() {
   if (!study.pictures.length) return;

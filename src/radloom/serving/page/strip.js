@@ -1,10 +1,14 @@
 /** The parts of the study below the viewer, each there or missing, and what was drawn. */
 
-import { byId, element } from "./dom.js";
+import { button, byId, element } from "./dom.js";
 import { choose } from "./open.js";
 import { study } from "./study.js";
 
-export function setUpStrip() {
+let make;
+
+/** @param onMake called with a view that is to be made. */
+export function setUpStrip(onMake) {
+  make = onMake;
   study.addEventListener("change", show);
   show();
 }
@@ -35,5 +39,6 @@ function missing(view) {
   open.append(element("span", { textContent: "+" }), element("span.caption", { textContent: view }));
   open.setAttribute("aria-label", `Open ${view} view`);
   open.addEventListener("click", () => choose(view));
-  return element("div.part", { "data-view": view }, open);
+  const made = button("Make", () => make(view), { className: "make", title: `Make the ${view} view from what is there` });
+  return element("div.part", { "data-view": view }, open, made);
 }

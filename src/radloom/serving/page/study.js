@@ -5,7 +5,9 @@
  */
 
 class Study extends EventTarget {
-  /** The parts of the study. A part that is missing is where completing it would start. */
+  #batches = 0;
+
+  /** The parts of the study. */
   views = { frontal: null, lateral: null };
   report = null; // as the service gave it
 
@@ -65,6 +67,8 @@ class Study extends EventTarget {
 
   /** Add pictures that were drawn together. */
   draw(pictures) {
+    this.#batches += 1;
+    for (const picture of pictures) picture.batch = this.#batches;
     this.drawings = [...pictures.toReversed(), ...this.drawings];
     this.shown = pictures[0];
     this.arrange(pictures.length > 1 ? "grid" : "single");

@@ -56,12 +56,16 @@ export class Viewer extends EventTarget {
     this.redraw();
   }
 
-  /** Change how it is looked at: `{zoom: 1.2}` multiplies, `{level, width, x, y}` add, `{inverted: true}` toggles. */
+  /**
+   * Change how it is looked at: `{zoom: 1.2}` multiplies, `{level, width, x, y}` add, the first two less in a narrow
+   * window, and `{inverted: true}` toggles.
+   */
   change({ zoom = 1, level = 0, width = 0, x = 0, y = 0, inverted = false }) {
     const look = this.look;
     look.zoom = clamp(look.zoom * zoom, ZOOM.least, ZOOM.most);
-    look.level = clamp(look.level + level, 0, 255);
-    look.width = clamp(look.width + width, 2, 510);
+    const step = Math.min(1, look.width / 64);
+    look.level = clamp(look.level + step * level, 0, 255);
+    look.width = clamp(look.width + step * width, 2, 510);
     look.x = clamp(look.x + x, 0, 1);
     look.y = clamp(look.y + y, 0, 1);
     look.inverted = look.inverted !== inverted;
