@@ -303,6 +303,17 @@ model: {codec: codec}
 """
 
 
+def test_sizes_are_counted_without_data(cli, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(RECIPE)
+    said = json.loads(cli("train", recipe, "--set", "codec.network.detail=8", "--sizes", "--json").out)
+    parts = said["parameters"]["codec"]
+    assert said["all"] == parts["codec.encoder"] + parts["codec.decoder"]
+    lines = cli("train", recipe, "--set", "codec.network.detail=64", "--sizes").out.splitlines()
+    assert lines[-1].split()[0] == "all" and int(lines[-1].split()[1].replace(",", "")) > said["all"]
+    assert not (tmp_path / "runs").exists()
+
+
 def test_train_runs_a_recipe_of_ones_own_and_names_what_it_made(cli, tmp_path: Path) -> None:
     tiny.make_folder_corpus(tmp_path / "raw")
     (tmp_path / "mine.yaml").write_text(RECIPE)
