@@ -79,15 +79,17 @@ class Backoff:
     def __init__(self) -> None:
         self._failures: dict[str, tuple[int, float]] = {}  # how many, and when to try again
 
+    now = staticmethod(time.monotonic)
+
     def ready(self, name: str) -> bool:
         """Whether it may be tried now."""
-        return time.monotonic() >= self._failures.get(name, (0, 0.0))[1]
+        return self.now() >= self._failures.get(name, (0, 0.0))[1]
 
     def fail(self, name: str) -> float:
         """Note a failure: seconds until the next try."""
         failures = self._failures.get(name, (0, 0.0))[0]
         delay = min(2.0**failures, LONGEST_DELAY)
-        self._failures[name] = (failures + 1, time.monotonic() + delay)
+        self._failures[name] = (failures + 1, self.now() + delay)
         return delay
 
     def succeed(self, name: str) -> None:
