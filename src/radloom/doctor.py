@@ -6,7 +6,7 @@ import importlib.util
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +37,9 @@ SERVING = {
 }
 """Distribution -> the module it carries, of those that `radloom serve` needs."""
 
+LISTENING = {"pynetdicom": "pynetdicom"}
+"""The same of `radloom listen`."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -44,7 +47,8 @@ class Check:
 
     Attributes:
         name: what was looked at; what only training needs begins with `"training: "`, what only serving needs with
-            `"serving: "`, measures that `radloom evaluate` takes from other packages with `"measure: "`.
+            `"serving: "`, only listening with `"listening: "`, measures that `radloom evaluate` takes from other
+            packages with `"measure: "`.
         ok: whether it is as it should be.
         detail: what was found.
         remedy: what to do about it; `""` when it is ok.
@@ -76,6 +80,7 @@ def diagnose(model: str | Path = "nano") -> list[Check]:
         check_weights(model),
         *(check_training(name) for name in _TRAINING),
         *check_serving().values(),
+        *check_listening().values(),
         *check_decoders(),
         *check_measures(),
     ]
@@ -179,12 +184,21 @@ def check_training(distribution: str) -> Check:
 
 def check_serving() -> dict[str, Check]:
     """By distribution: the packages that `radloom serve` needs and nothing else does."""
+    return _check_extra("serve", "serving", SERVING)
+
+
+def check_listening() -> dict[str, Check]:
+    """By distribution: the packages that `radloom listen` needs and nothing else does."""
+    return _check_extra("listen", "listening", LISTENING)
+
+
+def _check_extra(extra: str, activity: str, modules: Mapping[str, str]) -> dict[str, Check]:
     checks = {}
-    for distribution, module in SERVING.items():
+    for distribution, module in modules.items():
         there = importlib.util.find_spec(module) is not None
         detail = metadata.version(distribution) if there else "not installed"
-        remedy = "" if there else "To serve, run: pip install 'radloom[serve]'"
-        checks[distribution] = Check(f"serving: {distribution}", there, detail, remedy)
+        remedy = "" if there else f"To {extra}, run: pip install 'radloom[{extra}]'"
+        checks[distribution] = Check(f"{activity}: {distribution}", there, detail, remedy)
     return checks
 
 

@@ -30,6 +30,7 @@ ORDER: tuple[str, ...] = (
     "check",
     "saliency",
     "serve",
+    "listen",
     "demo",
     "doctor",
     "prepare",

@@ -1,12 +1,13 @@
-"""The command that serves."""
+"""The commands that serve: over HTTP, and as a DICOM node."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from radloom.cli.base import Answer, Json, ModelName, command, say
+from radloom.cli.base import Answer, Device, Json, ModelName, command, say
 from radloom.errors import MissingPackageError, RadloomError
 
 
@@ -61,3 +62,49 @@ def serve_command(
         say(f"serving {service.name} on {url}, described at {url}/docs")
         serve(service, listener)
     return Answer({"url": url, "model": service.name}, f"No longer serving {service.name} on {url}.")
+
+
+@command("listen")
+def listen_command(
+    spool: Annotated[Path, typer.Argument(help="Folder of its own, for what was received, reported and sent.")],
+    model: ModelName = "nano",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any that is free.")] = 11112,
+    ae_title: Annotated[str, typer.Option(metavar="TITLE", help="Its own AE title.")] = "RADLOOM",
+    allow: Annotated[str, typer.Option(metavar="TITLE,...", help="AE titles that may send; all by default.")] = "",
+    send_to: Annotated[
+        str | None, typer.Option(metavar="TITLE@HOST:PORT", help="Send the reports there, until it takes them.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds without a new image that end a study.")] = 60.0,
+    device: Device = "cpu",
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines reach it.")] = False,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest image, as it is sent.")] = 256,
+    keep_megabytes: Annotated[int, typer.Option(min=0, help="Free room on the disk that images may not take.")] = 1024,
+    as_json: Json = False,
+) -> Answer:
+    """Take studies as a DICOM node and report them. Ctrl-C stops it; what is worked on then is finished."""
+    from radloom.doctor import check_listening
+
+    if missing := [name for name, check in check_listening().items() if not check.ok]:
+        raise MissingPackageError(f"Listening needs {', '.join(missing)}; run `pip install '.[listen]'`.")
+    from radloom.listening.receiving import Limits, Receiver
+    from radloom.listening.reporting import Reporter
+    from radloom.listening.sending import Peer, Sender, check_title
+    from radloom.listening.service import check_exposure, listen, stopped_by_signals
+    from radloom.listening.spool import Spool, State
+    from radloom.models import load, model_name
+
+    check_exposure(host, insecure)
+    title, allowed = check_title(ae_title), [check_title(name) for name in allow.split(",") if name.strip()]
+    peer = Peer.parse(send_to) if send_to else None
+    limits = Limits(max_megabytes * 2**20, keep_megabytes * 2**20)
+    loaded = load(model, device=device)
+    with Spool(spool) as held, stopped_by_signals() as stop:
+        receiver = Receiver(held, (host, port), title, allowed, limits)
+        address = f"{title}@{host}:{receiver.port}"
+        say(f"taking studies as {address} for {model_name(model)}, into {spool}")
+        listen(receiver, Reporter(loaded, held, wait), Sender(peer, title, held, stop) if peer else None, stop)
+    done = {"images": held.counts["images"], **{state.value: held.counts[state] for state in State}}
+    data = {"address": address, "model": model_name(model), "spool": str(spool), **done}
+    told = f"{done['images']} images, {done['reported']} studies reported, {done['failed']} set aside"
+    return Answer(data, f"No longer taking studies as {address}: {told}, {done['sent']} reports sent.")

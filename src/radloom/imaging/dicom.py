@@ -22,7 +22,7 @@ from PIL import Image as PILImage
 
 from radloom.errors import ImageError
 from radloom.imaging.array import ImageWarning, full_scale, luminance
-from radloom.imaging.files import File, check_size, is_dicom, read_head, undecodable
+from radloom.imaging.files import MAX_PIXELS, File, check_size, is_dicom, read_head, undecodable
 from radloom.study import View
 
 if TYPE_CHECKING:
@@ -82,7 +82,13 @@ def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
     """
     try:
         header = _parse(file, stop_before_pixels=True)
-        _check_header(file, header, max_pixels)
+        check_header(file, header, max_pixels)
+        if header.get("PresentationIntentType") == "FOR PROCESSING":
+            warnings.warn(
+                f"{file} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.",
+                ImageWarning,
+                stacklevel=2,
+            )
         dataset = _parse(file)
         if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
             raise ImageError(f"{file} is a DICOM file without pixels; give the image object of the study.")
@@ -120,6 +126,22 @@ def dicom_view(path: Path | str) -> View | None:
     return _VIEWS.get(position) or next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
 
 
+def transfer_syntaxes() -> list[str]:
+    """UIDs of the transfer syntaxes whose pixels this installation decodes, those without compression first."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import AllTransferSyntaxes
+
+    readable = []
+    for syntax in AllTransferSyntaxes:
+        try:
+            decoder = get_decoder(syntax)
+        except NotImplementedError:  # videos and streams
+            continue
+        if decoder.available_plugins or not syntax.is_compressed:
+            readable.append(syntax)
+    return readable
+
+
 def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:
     import pydicom
 
@@ -133,27 +155,31 @@ def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:
     return dataset
 
 
-def _check_header(file: File, header: Dataset, max_pixels: int) -> None:
+def check_header(name: object, header: Dataset, max_pixels: int = MAX_PIXELS) -> None:
+    """Pass if a DICOM object can be a radiograph, as far as it says without its pixels.
+
+    Args:
+        name: what errors call it.
+        header: all of its attributes but the pixels.
+        max_pixels: the largest image.
+
+    Raises:
+        ImageError: of another modality, several frames, no image, or one that is too small or too large.
+    """
     modality = str(header.get("Modality") or "").strip().upper()
     if modality in _NOT_RADIOGRAPHY:
         raise ImageError(
-            f"{file} is {_NOT_RADIOGRAPHY[modality]} (modality {modality}), not a chest radiograph; "
+            f"{name} is {_NOT_RADIOGRAPHY[modality]} (modality {modality}), not a chest radiograph; "
             "give a CR or DX image."
         )
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise ImageError(
-            f"{file} (modality {modality or 'not stated'}) holds {header.NumberOfFrames} frames; "
+            f"{name} (modality {modality or 'not stated'}) holds {header.NumberOfFrames} frames; "
             "give a single radiograph."
         )
     if "Rows" not in header or "Columns" not in header:
-        raise ImageError(f"{file} is a DICOM file without an image; give the image object of the study.")
-    check_size(file, (int(header.Rows), int(header.Columns)), max_pixels)
-    if header.get("PresentationIntentType") == "FOR PROCESSING":
-        warnings.warn(
-            f"{file} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.",
-            ImageWarning,
-            stacklevel=2,
-        )
+        raise ImageError(f"{name} is a DICOM file without an image; give the image object of the study.")
+    check_size(name, (int(header.Rows), int(header.Columns)), max_pixels)
 
 
 def _display(file: File, dataset: Dataset) -> np.ndarray:

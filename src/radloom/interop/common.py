@@ -89,8 +89,8 @@ class Maker:
 
     @property
     def uid(self) -> str:
-        """UUID-derived UID (PS3.5 section B.2) of this version with these weights, whatever the seed."""
-        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'radloom {self.version} {self.recipe} {self.fingerprint}').int}"
+        """UID of this version with these weights, whatever the seed."""
+        return derived_uid(f"radloom {self.version} {self.recipe} {self.fingerprint}")
 
     def __str__(self) -> str:
         return f"radloom {self.version}, model {self.recipe} {self.fingerprint}, seed {self.seed}"
@@ -191,6 +191,11 @@ def new_instance(sop_class: str, maker: Maker, purpose: Code) -> Dataset:
 def new_uid() -> str:
     """A UID made of a random UUID (PS3.5 section B.2)."""
     return f"2.25.{uuid.uuid4().int}"
+
+
+def derived_uid(name: str) -> str:
+    """A UID made of a UUID of a name (PS3.5 section B.2): always the same."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
 
 
 def dicom_bytes(dataset: Dataset) -> bytes:

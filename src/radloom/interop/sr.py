@@ -27,6 +27,7 @@ from radloom.interop.common import (
     PATIENT_AND_STUDY,
     Maker,
     coded,
+    derived_uid,
     dicom_bytes,
     is_synthetic,
     new_instance,
@@ -74,9 +75,19 @@ def write_sr(
 
 
 def sr_bytes(
-    report: Report, *, maker: Maker, labels: Mapping[str, Mention] | None = None, sources: Sequence[Dataset] = ()
+    report: Report,
+    *,
+    maker: Maker,
+    labels: Mapping[str, Mention] | None = None,
+    sources: Sequence[Dataset] = (),
+    name: str = "",
 ) -> bytes:
     """What `write_sr` writes.
+
+    Args:
+        report, maker, labels, sources: see there.
+        name: of the document. Its UIDs, instance and series, are always the same for one name and one maker; without
+            a name they are new ones.
 
     Raises:
         ReportError: an empty report.
@@ -91,6 +102,9 @@ def sr_bytes(
         dataset.SyntheticData = "YES"
     _join_study(dataset, sources)
     dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesNumber = "SR", new_uid(), 1
+    if name:
+        dataset.SOPInstanceUID = derived_uid(f"instance of {name} by {maker.uid}")
+        dataset.SeriesInstanceUID = derived_uid(f"series of {name} by {maker.uid}")
     dataset.SeriesDescription = "Report by software, unverified, for research only"
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.InstanceNumber = 1

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from radloom.errors import ImageError, RadloomError, ReportError
+from radloom.services import place
 from radloom.serving.queue import ClosedError
 
 log = logging.getLogger("radloom.serving")
@@ -64,7 +63,7 @@ def refusal(error: BaseException) -> Refusal:
     if isinstance(error, HTTPException):
         code, message = _KNOWN.get(error.status_code, ("bad_request", error.detail))
         return Refusal(error.status_code, code, message, error.headers)
-    log.error("%s in %s", type(error).__name__, _place(error))
+    log.error(place(error))
     return Refusal(500, "internal", "Something went wrong inside the service; its log says where.")
 
 
@@ -74,9 +73,3 @@ def _complaint(error: Mapping[str, Any]) -> str:
     if "UploadFile" in error["msg"]:
         return f"{field} is text and no file; send the file itself, with curl as {field}=@FILE."
     return f"{field}: {error['msg']}."
-
-
-def _place(error: BaseException) -> str:
-    """Where in the code it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvicorn
 
 from radloom.errors import RadloomError
+from radloom.services import is_loopback, logging_to_stderr
 from radloom.serving.app import create_app
 from radloom.serving.service import Service
 
@@ -47,32 +44,10 @@ def serve(service: Service, listener: socket.socket) -> None:
     Raises:
         Exception: why the model could not be loaded.
     """
-    with _logging():
+    with logging_to_stderr("radloom.serving", ["pydicom", "PIL"]):
         Server(service).run(sockets=[listener])
     if service.error:
         raise service.error
-
-
-@contextmanager
-def _logging() -> Iterator[None]:
-    """Within, the service logs to stderr, and readers of files nowhere: their warnings quote the headers of files."""
-    log, readers = logging.getLogger("radloom.serving"), [logging.getLogger(name) for name in ("pydicom", "PIL")]
-    level, propagated = log.level, [reader.propagate for reader in readers]
-    nowhere, handler = logging.NullHandler(), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    for reader in readers:
-        reader.propagate = False
-        reader.addHandler(nowhere)  # without any, Python writes warnings to stderr itself
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.removeHandler(handler)
-        for reader, propagate in zip(readers, propagated, strict=True):
-            reader.propagate = propagate
-            reader.removeHandler(nowhere)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -95,11 +70,7 @@ def check_exposure(host: str, token: str, insecure: bool) -> None:
     Raises:
         RadloomError: anybody could use it.
     """
-    try:
-        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not (inside or token or insecure):
+    if not (is_loopback(host) or token or insecure):
         raise RadloomError(
             f"On {host} others can reach the service. Set RADLOOM_TOKEN to a secret that they must send, or give "
             "--insecure to let anybody use it."

@@ -1,0 +1,52 @@
+"""What the services, `radloom serve` and `radloom listen`, have in common: who can reach them, and what they log."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on that address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def place(error: BaseException) -> str:
+    """Type of an exception and where it was raised, without its text, which may quote what a file says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(error).__name__} in {where}"
+
+
+@contextmanager
+def logging_to_stderr(service: str, libraries: Sequence[str]) -> Iterator[None]:
+    """Within, a service logs to stderr, and libraries nowhere: what they log quotes the headers of files.
+
+    Args:
+        service: name of its logger.
+        libraries: names of theirs.
+    """
+    log, others = logging.getLogger(service), [logging.getLogger(name) for name in libraries]
+    level, propagated = log.level, [other.propagate for other in others]
+    nowhere, handler = logging.NullHandler(), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    for other in others:
+        other.propagate = False
+        other.addHandler(nowhere)  # without any, Python writes warnings to stderr itself
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        for other, propagate in zip(others, propagated, strict=True):
+            other.propagate = propagate
+            other.removeHandler(nowhere)
