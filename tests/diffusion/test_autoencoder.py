@@ -56,9 +56,10 @@ def test_evaluation_says_what_the_labeller_reads_after_writing_again() -> None:
     def stage() -> AutoencoderStage:
         return AutoencoderStage(model.autoencoder, model.tokenizer, REPORTS, REPORTS, lambda report: [report], 0)
 
-    bare = stage().evaluate()
-    model.tokenizer.decode = lambda ids, left=list(REPORTS): left.pop(0)  # type: ignore[method-assign]
-    whole = stage().evaluate()
+    with torch.no_grad():
+        bare = stage().evaluate()
+        model.tokenizer.decode = lambda ids, left=list(REPORTS): left.pop(0)  # type: ignore[method-assign]
+        whole = stage().evaluate()
     micro, agreement = (f"{m}[14 observations, rule-labeller]" for m in ("f1_micro", "verdict_agreement"))
     assert whole[micro] == whole[agreement] == 1 > bare[agreement] > bare[micro]
     assert whole["token_f1"] == bare["token_f1"] < 1
