@@ -113,7 +113,7 @@ def test_what_is_no_synthetic_corpus(studies: Manifest, drawn: Manifest) -> None
     moved = replace(drawn, rows=[replace(row, patient=studies.split("val").rows[0].patient) for row in drawn])
     with pytest.raises(ManifestError, match="is in the splits"):
         Corpora.of(studies, moved, "val")
-    with pytest.raises(RadloomError, match="no image made of the view lateral"):
+    with pytest.raises(RadloomError, match="no synthetic image of the view lateral"):
         Corpora.of(studies, drawn, "val").images(Transform(32), [View.LATERAL])
 
 
