@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from typer.testing import CliRunner
 import tiny
 from radloom.cli import app
 from radloom.corpora import prepare
+from radloom.evaluation.utility import REAL, TRAININGS, Scenario
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "synthetic.md").read_text(encoding="utf-8")
 QUICK = {
     "complete": "--steps 1 --model MODEL",
-    "utility": "--steps 1 --batch 2 --size 32",
+    "utility": "--steps 1 --batch 2 --size 32 --scenarios scarcity",
     "privacy": "--judge MODEL",
 }
 
@@ -32,7 +34,12 @@ def test_the_commands_run(tmp_path: Path, any_to_any_folder: Path, monkeypatch: 
         result = CliRunner().invoke(app, [name, *rest, *more, "--json"])
         assert result.exit_code == 0, f"{command}\n{result.output}"
         assert json.loads(result.stdout)["out"] == rest[-1]
-    trained = {path.name.replace("-", " ") for path in (tmp_path / "utility" / "trainings").iterdir()}
-    table = re.findall(r"^\| \w* ?\| ((?:few |rare )?(?:real|synthetic|repeated)[a-z ]*) \|", DOCUMENT, re.MULTILINE)
-    assert trained == set(table)
+    trained = {path.name for path in (tmp_path / "utility" / "trainings").iterdir()}
+    assert trained == {"real", "few-real", "few-real-and-synthetic"}
     assert (tmp_path / "privacy" / "closest-pairs-frontal.png").is_file()
+
+
+def test_the_table_has_every_training() -> None:
+    rows = re.findall(r"^\| (\w*) ?\| ([\w ]+) \| [^|]+ \|$", DOCUMENT, re.MULTILINE)
+    assert [name for _, name in rows if name != "trained on"] == [REAL, *chain(*TRAININGS.values())]
+    assert [scenario for scenario, _ in rows if scenario in tuple(Scenario)] == list(Scenario)

@@ -69,9 +69,9 @@ class Corpora:
             RadloomError: one of the sets has none.
         """
         sets = ImageSets(*(XrayImages([m], transform, views) for m in (self.train, self.held_out, self.made)))
-        for name, images in sets._asdict().items():
+        for which, images in zip(("real training", "real held-out", "synthetic"), sets, strict=True):
             if not images:
-                raise RadloomError(f"There is no image {name} of the view {' or '.join(views)}; choose another view.")
+                raise RadloomError(f"There is no {which} image of the view {' or '.join(views)}; choose another view.")
         return sets
 
 
