@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
 
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs with the text of each page."""
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: MAKERS[found[1]](), markdown, flags=re.MULTILINE)
@@ -117,14 +118,12 @@ def _named(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(schema: dict[str, Any], *, asked: bool) -> str:
-    """A table of an object's fields."""
-    rows = []
+    """A table of an object's fields: of one that is asked for, with what is sent by default and what it means."""
+    rows = [["field", "kind", "default", ""], ["---"] * 4]
     for name, field in schema["properties"].items():
         default = "required" if name in schema.get("required", ()) else f"`{field.get('default', 'none')}`"
-        cells = [f"`{name}`", _kind(field), default, field.get("description", "")] if asked else [f"`{name}`", _kind(field)]
-        rows.append("| " + " | ".join(cells) + " |")
-    head = ["| field | kind | default | |", "|---|---|---|---|"] if asked else ["| field | kind |", "|---|---|"]
-    return "\n".join([*head, *rows])
+        rows.append([f"`{name}`", _kind(field), default, field.get("description", "")])
+    return "\n".join("| " + " | ".join(row if asked else row[:2]) + " |" for row in rows)
 
 
 def _kind(field: dict[str, Any]) -> str:
