@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -107,8 +108,10 @@ def _answers(content: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
         yield f"Answer: `{media_type}`, an object."
         yield _fields(schemas[name], asked=False)
         for inner in sorted(set(re.findall(r"schemas/(\w+)", str(schemas[name]["properties"])))):
-            if "properties" in schemas[inner]:
-                yield f"Each {inner}:"
+            if "enum" in schemas[inner]:
+                yield f"{inner} is one of {', '.join(f'`{value}`' for value in schemas[inner]['enum'])}."
+            else:
+                yield f"{inner}:"
                 yield _fields(schemas[inner], asked=False)
 
 
@@ -137,9 +140,9 @@ def _kind(field: dict[str, Any]) -> str:
     if kind["type"] == "array":
         return f"list of {_kind(kind['items'])}"
     if kind["type"] == "object":
-        return f"object, to {_kind(kind['additionalProperties'])}" if kind.get("additionalProperties") else "object"
+        return f"object of {_kind(kind['additionalProperties'])}" if kind.get("additionalProperties") else "object"
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
-    told = [f"{word} {kind[key]:g}" for key, word in bounds.items() if key in kind]
+    told = [f"{word} {kind[key]:g}" for key, word in bounds.items() if abs(kind.get(key, 1e9)) < 1e9]
     return ", ".join([kind["type"], *told])
 
 
@@ -178,23 +181,29 @@ def _signature(function: Callable[..., Any]) -> str:
     """The signature without `self`, over several lines where it is long."""
     signature = inspect.signature(function)
     given = [p for p in signature.parameters.values() if p.name != "self"]
-    whole = str(signature.replace(parameters=given)).replace("'", "")
+    whole = _bare(signature.replace(parameters=given))
     if len(whole) < 90:
         return whole
     lines, keyword = [], False
     for parameter in given:
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
             lines, keyword = [*lines, "*"], True
-        lines.append(str(parameter).replace("'", ""))
+        lines.append(_bare(parameter))
     tail = whole[whole.rindex(")") :]
     return "(\n" + "".join(f"    {line},\n" for line in lines) + tail
+
+
+def _bare(signature: inspect.Signature | inspect.Parameter) -> str:
+    """Without the quotes around annotations, which are strings in every module; members of enumerations as strings."""
+    bare = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(signature))
+    return re.sub(r"<\w+\.\w+: ([\w-]+)>", r"'\1'", bare).removesuffix(" -> None")
 
 
 def _text(thing: Any) -> str:
     """A docstring as Markdown: the sections of arguments, attributes and errors become lists."""
     lines: list[str] = []
     for line in inspect.cleandoc(thing.__doc__ or "").splitlines():
-        if re.fullmatch(r"(Args|Attributes|Returns|Raises):", line):
+        if re.fullmatch(r"(Args|Attributes|Returns|Raises|Warns):", line):
             lines += ["", f"**{line.rstrip(':')}**", ""]
         elif found := re.match(r" {4}([\w, ]+): (.*)", line):
             lines.append(f"- `{found[1]}`: {found[2]}")
@@ -208,7 +217,7 @@ def _settings(config: type) -> str:
     lines = []
     for field in dataclasses.fields(config):
         if field.default is not dataclasses.MISSING:
-            lines.append(f"{field.name}: {'null' if field.default is None else field.default}")
+            lines.append(f"{field.name}: {json.dumps(field.default)}")
     return "Defaults: " + ", ".join(f"`{line}`" for line in lines) + "." if lines else ""
 
 
