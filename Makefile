@@ -7,13 +7,14 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.13 python3.12; do \
 PIP = .venv/bin/python -m pip --disable-pip-version-check -qq
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: help venv demo test fast lint clean
+.PHONY: help venv demo test fast lint docs clean
 
 help:
 	@echo "make demo    draw an X-ray, read it, answer questions about it; writes demo/"
 	@echo "make test    lint, types and all tests"
 	@echo "make fast    the tests that take seconds"
 	@echo "make lint    lint and types"
+	@echo "make docs    the site of the documents; writes build/site/"
 	@echo "make venv    only the environment, in .venv"
 	@echo "make clean   remove .venv and everything else made here"
 
@@ -32,6 +33,9 @@ lint: .venv/.installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+docs: .venv/.installed
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 clean:
 	rm -rf .venv demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

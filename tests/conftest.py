@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import documents
 import radloom
 import tiny
 from radloom.corpora.images import XrayImages
@@ -58,6 +59,14 @@ def any_to_any_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def any_to_any_model(any_to_any_folder: Path) -> radloom.Model:
     """The same, loaded."""
     return radloom.load(any_to_any_folder)
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, any_to_any_folder: Path) -> documents.Reader:
+    """Who types what the documents say, all of it in one folder."""
+    folder = tmp_path_factory.mktemp("reader")
+    documents.write_inputs(folder)
+    return documents.Reader(folder, tiny_model, any_to_any_folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ image for a frontal view.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -269,6 +270,22 @@ def make_vqa_rad(folder: Path, images: int = 20) -> Path:
         kind = {"answer_type": "CLOSED", "question_type": "PRES"}
         lines.append(json.dumps({"qid": i, "image": f"images/{path.name}", **question, **kind}))
     (folder / "qa.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def make_mimic(folder: Path, studies: int = 4) -> Path:
+    """MIMIC-CXR-JPG's layout with the reports of MIMIC-CXR: a frontal view a study, a patient each; the last in val."""
+    metadata, splits = ["dicom_id,subject_id,study_id,ViewPosition"], ["dicom_id,study_id,subject_id,split"]
+    for i in range(studies):
+        patient, study, image = 10000000 + i, 50000000 + i, f"image-{i}"
+        place = folder / "files" / "p10" / f"p{patient}"
+        write_chest(place / f"s{study}" / f"{image}.jpg", 300 + i)
+        (place / f"s{study}.txt").write_text(" FINDINGS:\n The lungs are clear.\n\n IMPRESSION:\n Normal.\n", "utf-8")
+        metadata.append(f"{image},{patient},{study},{('PA', 'AP')[i % 2]}")
+        splits.append(f"{image},{study},{patient},{'validate' if i == studies - 1 else 'train'}")
+    for name, table in (("metadata", metadata), ("split", splits)):
+        with gzip.open(folder / f"mimic-cxr-2.0.0-{name}.csv.gz", "wt") as file:
+            file.write("\n".join(table) + "\n")
     return folder
 
 
