@@ -42,7 +42,7 @@ from radloom.language.model import LanguageModel
 from radloom.language.prompts import Sections, format_answer, parse_answer
 from radloom.language.statements import consistency
 from radloom.reports.sections import parse_report
-from radloom.study import OBSERVATIONS, Image, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
@@ -364,7 +364,7 @@ class Model:
         want: Sequence[str],
         *,
         seed: int = 0,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[Part, float] | Mapping[str, float] | None = None,
         engine: Engine | str | None = None,
         **denoising: Any,
     ) -> Study:
@@ -472,7 +472,7 @@ class Model:
         want: Sequence[str],
         *,
         seeds: Sequence[int],
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[Part, float] | Mapping[str, float] | None = None,
         engine: Engine | str | None = None,
         progress: Progress | None = None,
         **denoising: Any,
