@@ -43,7 +43,7 @@ from radloom.language.statements import consistency, stated_positive
 from radloom.reports.answers import Sections, format_answer, parse_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
-from radloom.study import OBSERVATIONS, Image, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
@@ -367,7 +367,7 @@ class Model:
         want: Sequence[str],
         *,
         seed: int = 0,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[Part, float] | Mapping[str, float] | None = None,
         engine: Engine | str | None = None,
         **denoising: Any,
     ) -> Study:
@@ -480,7 +480,7 @@ class Model:
         want: Sequence[str],
         *,
         seeds: Sequence[int],
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[Part, float] | Mapping[str, float] | None = None,
         engine: Engine | str | None = None,
         progress: Progress | None = None,
         **denoising: Any,

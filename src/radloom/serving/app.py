@@ -234,7 +234,8 @@ async def complete(
     if text is not None:
         _check_text("report", text, service)
     pictures = await _pictures(service, frontal=frontal, lateral=lateral)
-    study = Study(**pictures, report=None if text is None else as_report(text))
+    given = None if text is None else as_report(text)
+    study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
     chosen = choose(service.model, [study], parts, as_engine(engine))
     check_completion([study], parts, chosen, weighed)
     how = HowComplete(tuple(parts), chosen, tuple(sorted(weighed.items())), guidance, steps, sampler)
