@@ -107,12 +107,23 @@ def _answers(content: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
             continue
         yield f"Answer: `{media_type}`, an object."
         yield _fields(schemas[name], asked=False)
-        for inner in sorted(set(re.findall(r"schemas/(\w+)", str(schemas[name]["properties"])))):
+        for inner in _within(name, schemas):
             if "enum" in schemas[inner]:
                 yield f"{inner} is one of {', '.join(f'`{value}`' for value in schemas[inner]['enum'])}."
             else:
                 yield f"{inner}:"
                 yield _fields(schemas[inner], asked=False)
+
+
+def _within(name: str, schemas: dict[str, Any]) -> list[str]:
+    """Names of all schemas that one is made of, however deep."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        inner = set(re.findall(r"schemas/(\w+)", str(schemas[waiting.pop()].get("properties", "")))) - found
+        found |= inner
+        waiting += inner
+    return sorted(found)
 
 
 def _named(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +143,8 @@ def _fields(schema: dict[str, Any], *, asked: bool) -> str:
 def _kind(field: dict[str, Any]) -> str:
     """The type of a field in words, with its bounds."""
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+    if len(kinds) > 1:
+        return " or ".join(map(_kind, kinds))
     [kind] = kinds
     if "$ref" in kind:
         return str(kind["$ref"]).rpartition("/")[2]
