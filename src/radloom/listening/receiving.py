@@ -110,11 +110,11 @@ class Receiver:
         ]
         host, port = address
         try:
-            self._server: Any = self.entity.start_server(address, block=False, evt_handlers=handlers)
+            server: Any = self.entity.start_server(address, block=False, evt_handlers=handlers)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise RadloomError(f"Cannot listen on {host}, port {port} ({reason}); choose others.") from None
-        self.port = int(self._server.server_address[1])
+        self._server, self.port = server, int(server.server_address[1])
 
     def stop(self) -> None:
         """Take no more associations, wait a little for those that there are, and abort what is left then."""
@@ -153,7 +153,7 @@ class Receiver:
 
     def _bound_instance(self, event: Event) -> None:
         """Called with each PDU: end an association that sends too large an instance, before memory does."""
-        coming = event.assoc.dimse.message
+        coming: Any = event.assoc.dimse.message
         if coming and coming.data_set.tell() + coming.encoded_command_set.tell() > self.limits.instance:
             limit = self.limits.instance // 2**20
             log.warning("association with %s ended: an instance is larger than %d MB", _sender(event), limit)
@@ -168,7 +168,8 @@ class Receiver:
 
 def _check(event: Event) -> Dataset:
     """The instance, once it is known to be one that can be reported."""
-    request, header = event.request, event.dataset
+    request: Any = event.request
+    header = event.dataset
     for keyword in IDENTIFIERS:
         if not 0 < len(str(header.get(keyword) or "")) <= _LONGEST_UID:
             raise _RefusedError(NOT_UNDERSTOOD, f"It has no usable {keyword}.")
@@ -187,19 +188,21 @@ def _check(event: Event) -> Dataset:
 
 def _bound_pdus(event: Event) -> None:
     """Called with each connection: pynetdicom would read a PDU of any length that it states, up to 4 GB."""
-    socket = event.assoc.dul.socket
+    socket: Any = event.assoc.dul.socket
     receive = socket.recv
 
     def bounded(length: int) -> bytearray:
         if length > _LONGEST_PDU:
             raise OSError(f"a PDU of {length} bytes")  # pynetdicom ends the connection
-        return receive(length)
+        found: bytearray = receive(length)
+        return found
 
     socket.recv = bounded
 
 
 def _tell_what_is_not_taken(event: Event) -> None:
-    names = dict.fromkeys(plain(str(context.abstract_syntax.name)) for context in event.assoc.rejected_contexts)
+    offered: list[Any] = event.assoc.rejected_contexts
+    names = dict.fromkeys(plain(str(context.abstract_syntax.name)) for context in offered)
     if names:
         log.warning("%s also offers what is not taken: %s", _sender(event), shorten(", ".join(names), 200))
 
