@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from served import encoded, wait_until
+from process import process
+from served import encoded
 from typer.testing import CliRunner, Result
 
 import radloom
@@ -88,32 +85,17 @@ def test_what_readers_of_files_warn_of_is_not_logged(tiny_model: Path, monkeypat
 
 @pytest.fixture
 def url(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
-    """Where a process of its own serves; it is stopped at the end, and has said nothing that it should not."""
-    command = [sys.executable, "-m", "radloom", "serve", "--port", "0", "--model", str(tiny_model)]
-    environment = os.environ | {"RADLOOM_TOKEN": "open-sesame"}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-
-    def said() -> str:
-        return (tmp_path / "log").read_text(encoding="utf-8")
-
-    try:
-        wait_until(lambda: "/docs" in said() or process.poll() is not None, 120)
-        yield re.findall(r"radloom: serving tiny on (http://127\.0\.0\.1:\d+), described at", said())[0]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == -signal.SIGTERM
-    finally:
-        process.kill()
-        process.wait()
-    assert re.search(r"POST /v1/report 200 \d+\.\d+ s", said())
-    assert not re.search("Jane|sesame|Traceback|Error", said()), said()
+    """Where a process of its own serves; it has said nothing that it should not."""
+    with process(tiny_model, tmp_path, RADLOOM_TOKEN="open-sesame") as service:
+        yield service.url
+    assert re.search(r"POST /v1/report 200 \d+\.\d+ s", service.said())
+    assert not re.search("Jane|sesame|Traceback|Error", service.said()), service.said()
 
 
 def test_a_process_of_its_own_answers(url: str, model: radloom.Model) -> None:
     headers = {"authorization": "Bearer open-sesame"}
     with httpx2.Client(base_url=url, headers=headers, timeout=120) as client:
         assert client.get("/health").status_code == 200
-        wait_until(lambda: client.get("/ready").status_code == 200, 120)
         files = {"frontal": ("Jane.png", encoded())}
         answer = client.post("/v1/report", files=files).json()
         streamed = client.post("/v1/report?name=Jane", files=files, headers={"accept": "text/event-stream"}).text

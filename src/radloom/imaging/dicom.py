@@ -2,7 +2,7 @@
 
 Section numbers are those of DICOM PS3.3. Grey values go through the standard's pipeline: stored values -> modality
 LUT or rescale (C.11.1) -> VOI LUT or window (C.11.2) -> inversion of MONOCHROME1 (C.7.6.3.1.2). Compressed transfer
-syntaxes are decoded by pydicom's plug-ins.
+syntaxes are decoded by pydicom's plug-ins (GDCM's in a process of its own, see `radloom.imaging.apart`).
 
 Orientation: Patient Orientation (C.7.6.1.1.1) names the anatomical directions of the stored rows and columns; where
 it is present the picture is turned so that the head is up, and a frontal picture so that the patient's left is on
@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image as PILImage
 
 from radloom.errors import ImageError
+from radloom.imaging.apart import decode_apart
 from radloom.imaging.array import ImageWarning, full_scale, luminance
 from radloom.imaging.files import MAX_PIXELS, File, check_size, is_dicom, read_head, undecodable
 from radloom.study import View
@@ -186,7 +187,8 @@ def _display(file: File, dataset: Dataset) -> np.ndarray:
     """Stored pixels to display values: (rows, columns) float32 in [0, 1], bones bright."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
-    stored = pixel_array(dataset, decoding_plugin=_decoder(file, dataset))
+    plugin = _decoder(file, dataset)
+    stored = decode_apart(file) if plugin == "gdcm" else pixel_array(dataset, decoding_plugin=plugin)
     photometric = str(dataset.PhotometricInterpretation).strip()
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
@@ -212,8 +214,8 @@ def _decoder(file: File, dataset: Dataset) -> str:
     """The pydicom plug-in that decodes a compressed image; `""` for one that is not compressed.
 
     GDCM comes last, though pydicom would take it first: on some damaged streams it aborts the whole process, where
-    the others raise. It alone decodes lossless JPEG and JPEG-LS. Lossy JPEG of 12 bits only libjpeg's plug-in decodes,
-    which is under the GPL and so the user's own to install.
+    the others raise. It alone decodes lossless JPEG and JPEG-LS, and does so in a process of its own. Lossy JPEG of 12
+    bits only libjpeg's plug-in decodes, which is under the GPL and so the user's own to install.
 
     Raises:
         ImageError: lossy JPEG of 12 bits where that plug-in is missing.
