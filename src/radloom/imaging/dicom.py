@@ -221,7 +221,7 @@ def _decoder(file: File, dataset: Dataset) -> str:
         ImageError: lossy JPEG of 12 bits where that plug-in is missing.
     """
     from pydicom.pixels import get_decoder
-    from pydicom.uid import JPEGExtended12Bit
+    from pydicom.uid import JPEGExtended12Bit, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_compressed:
@@ -234,7 +234,9 @@ def _decoder(file: File, dataset: Dataset) -> str:
                 "pip install pylibjpeg-libjpeg"
             )
         return "pylibjpeg"
-    return next((plugin for plugin in ("pydicom", "pylibjpeg", "pillow") if plugin in available), "gdcm")
+    jpeg = syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)  # the same, whether libjpeg's is there or not
+    plugins = ("pillow",) if jpeg else ("pydicom", "pylibjpeg", "pillow")
+    return next((plugin for plugin in plugins if plugin in available), "gdcm")
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
