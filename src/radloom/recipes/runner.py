@@ -21,6 +21,7 @@ from radloom.imaging import Transform
 from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe
 from radloom.recipes.stages import StageConfig, Workshop
+from radloom.training import first_process_first
 
 MODEL = "model.json"
 FORMAT = 1
@@ -48,8 +49,9 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     ahead = recipe.stages if until is None else recipe.stages[: stages.index(until) + 1]
     for name in dict.fromkeys(name for stage in ahead for name in getattr(stage, "corpora", ())):
         _source(recipe.corpora[name], data, folder / "corpora" / name)
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(recipe.transform, folder / "transform.yaml")
+    with first_process_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        _claim(recipe.transform, folder / "transform.yaml")
 
     @cache
     def manifest(name: str) -> Manifest:
@@ -61,16 +63,18 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         return folder / name / "model"
 
     for stage in ahead:
-        leak_check([manifest(name) for name in getattr(stage, "corpora", ())])
         place = folder / stage.name
-        place.mkdir(exist_ok=True)
-        _claim(stage, place / "stage.yaml", {key: fingerprint(output(name)) for key, name in stage.uses().items()})
+        with first_process_first():
+            leak_check([manifest(name) for name in getattr(stage, "corpora", ())])
+            place.mkdir(exist_ok=True)
+            _claim(stage, place / "stage.yaml", {key: fingerprint(output(name)) for key, name in stage.uses().items()})
         if not (place / "done.json").is_file():
             print(f"{recipe.name}: {stage.name}", file=sys.stderr)
             stage.run(Workshop(manifest, recipe.transform, output, place))
     if until is not None:
         return output(until)
-    return assemble(recipe, folder)
+    with first_process_first() as first:
+        return assemble(recipe, folder) if first else folder / "model"
 
 
 def assemble(recipe: Recipe, folder: Path) -> Path:

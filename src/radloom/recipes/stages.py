@@ -39,7 +39,7 @@ from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
 from radloom.reports.answers import format_answer
 from radloom.reports.cleaning import clean_sections
-from radloom.training import LoopConfig, fit
+from radloom.training import LoopConfig, first_process_first, fit
 from radloom.training.determinism import seeded
 
 
@@ -378,7 +378,8 @@ def tabulated(
         if done == total:
             print(f"{folder.name}: {', '.join(makers)} of {total} images", file=sys.stderr)
 
-    return build(manifest, makers, pixels, folder, made_by, variants=1 + variants, progress=progress)
+    with first_process_first():
+        return build(manifest, makers, pixels, folder, made_by, variants=1 + variants, progress=progress)
 
 
 def _named(**uses: str | None) -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -202,12 +203,17 @@ class _Run:
                 scores = self._evaluate()
                 if log:
                     log.write({"step": self.step} | {f"val/{k}": v for k, v in scores.items()})
-            if last or time.monotonic() - saved > 60 * config.save_minutes:
+            if last or self._agreed(time.monotonic() - saved > 60 * config.save_minutes):
                 self._save()
                 saved = time.monotonic()
         progress.close()
         if log:
             log.close()
+
+    def _agreed(self, decision: bool) -> bool:
+        """What the first process decides, for all: clocks differ, and those that save wait for each other."""
+        [agreed] = broadcast_object_list([decision])
+        return bool(agreed)
 
     def _batches(self) -> Iterator[tuple[int, list[int], dict[str, Any]]]:
         """Batches without end from where training stands."""
