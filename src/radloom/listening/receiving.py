@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -28,9 +28,12 @@ from radloom.listening.spool import Spool, short_hash
 from radloom.services import place
 
 if TYPE_CHECKING:
-    from pynetdicom.events import Event
+    from pynetdicom.transport import ThreadedAssociationServer
 
 log = logging.getLogger("radloom.listening")
+
+Event = Any
+"""An event of pynetdicom, whose own type leaves open what each kind of them always has."""
 
 STORED = 0x0000
 OUT_OF_RESOURCES = 0xA700
@@ -110,10 +113,11 @@ class Receiver:
         ]
         host, port = address
         try:
-            self._server: Any = self.entity.start_server(address, block=False, evt_handlers=handlers)
+            server = self.entity.start_server(address, block=False, evt_handlers=handlers)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise RadloomError(f"Cannot listen on {host}, port {port} ({reason}); choose others.") from None
+        self._server = cast("ThreadedAssociationServer", server)  # None only where it blocks
         self.port = int(self._server.server_address[1])
 
     def stop(self) -> None:
