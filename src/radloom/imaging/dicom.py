@@ -131,7 +131,7 @@ def transfer_syntaxes() -> list[str]:
     from pydicom.pixels import get_decoder
     from pydicom.uid import AllTransferSyntaxes
 
-    readable = []
+    readable: list[str] = []
     for syntax in AllTransferSyntaxes:
         try:
             decoder = get_decoder(syntax)
