@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -28,9 +28,12 @@ from radloom.listening.spool import Spool, short_hash
 from radloom.services import place
 
 if TYPE_CHECKING:
-    from pynetdicom.events import Event
+    from pynetdicom.transport import ThreadedAssociationServer
 
 log = logging.getLogger("radloom.listening")
+
+Event = Any
+"""An event of pynetdicom, whose own type leaves open what each kind of them always has."""
 
 STORED = 0x0000
 OUT_OF_RESOURCES = 0xA700
@@ -110,11 +113,12 @@ class Receiver:
         ]
         host, port = address
         try:
-            server: Any = self.entity.start_server(address, block=False, evt_handlers=handlers)
+            server = self.entity.start_server(address, block=False, evt_handlers=handlers)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise RadloomError(f"Cannot listen on {host}, port {port} ({reason}); choose others.") from None
-        self._server, self.port = server, int(server.server_address[1])
+        self._server = cast("ThreadedAssociationServer", server)  # None only where it blocks
+        self.port = int(self._server.server_address[1])
 
     def stop(self) -> None:
         """Take no more associations, wait a little for those that there are, and abort what is left then."""
@@ -153,7 +157,7 @@ class Receiver:
 
     def _bound_instance(self, event: Event) -> None:
         """Called with each PDU: end an association that sends too large an instance, before memory does."""
-        coming: Any = event.assoc.dimse.message
+        coming = event.assoc.dimse.message
         if coming and coming.data_set.tell() + coming.encoded_command_set.tell() > self.limits.instance:
             limit = self.limits.instance // 2**20
             log.warning("association with %s ended: an instance is larger than %d MB", _sender(event), limit)
@@ -168,8 +172,7 @@ class Receiver:
 
 def _check(event: Event) -> Dataset:
     """The instance, once it is known to be one that can be reported."""
-    request: Any = event.request
-    header = event.dataset
+    request, header = event.request, event.dataset
     for keyword in IDENTIFIERS:
         if not 0 < len(str(header.get(keyword) or "")) <= _LONGEST_UID:
             raise _RefusedError(NOT_UNDERSTOOD, f"It has no usable {keyword}.")
@@ -188,21 +191,19 @@ def _check(event: Event) -> Dataset:
 
 def _bound_pdus(event: Event) -> None:
     """Called with each connection: pynetdicom would read a PDU of any length that it states, up to 4 GB."""
-    socket: Any = event.assoc.dul.socket
+    socket = event.assoc.dul.socket
     receive = socket.recv
 
     def bounded(length: int) -> bytearray:
         if length > _LONGEST_PDU:
             raise OSError(f"a PDU of {length} bytes")  # pynetdicom ends the connection
-        found: bytearray = receive(length)
-        return found
+        return receive(length)
 
     socket.recv = bounded
 
 
 def _tell_what_is_not_taken(event: Event) -> None:
-    offered: list[Any] = event.assoc.rejected_contexts
-    names = dict.fromkeys(plain(str(context.abstract_syntax.name)) for context in offered)
+    names = dict.fromkeys(plain(str(context.abstract_syntax.name)) for context in event.assoc.rejected_contexts)
     if names:
         log.warning("%s also offers what is not taken: %s", _sender(event), shorten(", ".join(names), 200))
 
