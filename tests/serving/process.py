@@ -16,7 +16,7 @@ import httpx2
 import psutil
 from served import wait_until
 
-START = 120.0
+START = 300.0
 """Seconds in which it listens and has loaded its model, on a busy machine."""
 
 
