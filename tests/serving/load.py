@@ -139,8 +139,8 @@ def load(service: Process, asked: Sequence[Asked], clients: int) -> tuple[Came, 
         What came of it, and the answers; None for one that is missing.
     """
     came = Came(megabytes=[service.megabytes()])
-    with ThreadPoolExecutor(clients) as threads:
-        coming = [threads.submit(send, service.url, one, came) for one in asked]
+    with httpx2.Client(base_url=service.url, timeout=None) as client, ThreadPoolExecutor(clients) as threads:
+        coming = [threads.submit(send, client, one, came) for one in asked]
         answers = []
         for number, answer in enumerate(coming):
             answers.append(answer.result())
@@ -150,16 +150,15 @@ def load(service: Process, asked: Sequence[Asked], clients: int) -> tuple[Came, 
     return came, answers
 
 
-def send(url: str, asked: Asked, came: Came) -> Given | None:
+def send(client: httpx2.Client, asked: Asked, came: Came) -> Given | None:
     """Send a request until there is room for it, and note what came."""
     start = time.perf_counter()
     while True:
         try:
-            answer = httpx2.post(
-                f"{url}/v1/{asked.kind}",
+            answer = client.post(
+                f"/v1/{asked.kind}",
                 files={"frontal": asked.picture} if asked.picture else None,
                 data=asked.fields | {"seed": str(asked.seed)},
-                timeout=None,
             )
         except httpx2.TransportError as error:
             came.wrong.append(f"{asked.seed}: {asked.kind} got no answer, {type(error).__name__}")

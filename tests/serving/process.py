@@ -16,7 +16,7 @@ import httpx2
 import psutil
 from served import wait_until
 
-START = 120.0
+START = 300.0
 """Seconds in which it listens and has loaded its model, on a busy machine."""
 
 
@@ -60,7 +60,8 @@ def process(model: str | Path, folder: Path, *options: str, **environment: str) 
     try:
         wait_until(lambda: b"/docs" in log.read_bytes() or running.poll() is not None, START)
         [url] = re.findall(r"radloom: serving \S+ on (http://127\.0\.0\.1:\d+), described at", log.read_text())
-        wait_until(lambda: httpx2.get(f"{url}/ready").status_code == 200, START)
+        with httpx2.Client(base_url=url, timeout=START) as client:
+            wait_until(lambda: client.get("/ready").status_code == 200, START)
         yield Process(url, log, running)
         if running.poll() is None:
             running.send_signal(signal.SIGTERM)

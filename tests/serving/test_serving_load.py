@@ -25,26 +25,18 @@ def service(any_to_any_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.slow
 def test_many_clients_get_what_the_model_gives_alone(service: Process, any_to_any_model: radloom.Model) -> None:
-    asked = requests(30)
-    came, answers = load(service, asked, clients=PLACES)
+    asked = requests(20)
+    came, answers = load(service, asked, clients=2 * PLACES)
     compare(any_to_any_model, asked, answers, came)
-    assert came.wrong == [] and not came.differences
-    assert sum(came.statuses.values()) == len(asked)
-
-
-@pytest.mark.slow
-def test_more_clients_than_places_come_again(service: Process) -> None:
-    came, answers = load(service, requests(2 * PLACES), clients=2 * PLACES)
-    assert came.wrong == [] and None not in answers
+    assert came.wrong == [] and came.differences == {} and None not in answers
     assert {status for _, status in came.statuses} == {200, 429}
 
 
 @pytest.mark.slow
 def test_damaged_files_are_refused_and_the_service_goes_on(service: Process, tmp_path: Path) -> None:
-    found = fuzz(service, valid_files(tmp_path), range(80))
+    found = fuzz(service, valid_files(tmp_path), range(51))
     assert found.wrong == []
-    statuses = {status for _, status in found.statuses}
-    assert statuses == {200, 422}
+    assert {status for _, status in found.statuses} == {200, 422}
     start, _, end = found.megabytes
     assert end < start + 100
 
