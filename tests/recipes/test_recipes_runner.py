@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,12 +225,17 @@ def test_no_image_in_a_split(tiny: Callable[..., Recipe], folder: Path) -> None:
         run(recipe, folder.parent, folder)
 
 
-def test_corpora_are_prepared_on_the_way(tiny: Callable[..., Recipe], tmp_path: Path, corpus: Manifest) -> None:
+def write_table(corpus: Manifest) -> None:
+    """Make the corpus' folder one that `prepare folder` reads."""
     table = ["uid,split,frontal,lateral,findings"]
     for row in corpus:
         views = [ref.path for view in View if (ref := row.image(view))]
         table.append(",".join([row.uid, row.split, *views, f'"{row.report.findings}"']))
     (corpus.root / "table.csv").write_text("\n".join(table) + "\n")
+
+
+def test_corpora_are_prepared_on_the_way(tiny: Callable[..., Recipe], tmp_path: Path, corpus: Manifest) -> None:
+    write_table(corpus)
     run(tiny("classifier.train.steps=1"), tmp_path, tmp_path / "run", until="classifier")
     prepared = Manifest.read(tmp_path / "run" / "corpora" / "made-up")
     assert len(prepared) == 10
@@ -242,3 +249,17 @@ def test_an_image_that_was_changed_to_the_worse_is_named(
         Image.new("L", (1, 1), i).save(path)
     with pytest.raises(ImageError, match=r"-(frontal|lateral)\.png"):
         run(tiny(), folder.parent, folder)
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_recipe_whose_corpus_one_prepares(tmp_path: Path, corpus: Manifest) -> None:
+    write_table(corpus)
+    recipe = yaml.safe_load(RECIPE)
+    recipe |= {"stages": [recipe["stages"][1] | {"corpora": ["made-up"]}], "model": {"codec": "codec-warm"}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "radloom"]
+    command = ["train", "tiny.yaml", "--data", str(corpus.root.parent), "-o", "run"]
+    done = subprocess.run([*launch, *command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert load_codec(tmp_path / "run" / "model" / "codec")
+    assert len((tmp_path / "run" / "codec-warm" / "log.jsonl").read_text().splitlines()) == 3
