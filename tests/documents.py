@@ -69,13 +69,19 @@ class Document:
         return [command for command in self.commands if command.startswith("curl ")]
 
     @property
+    def listening(self) -> list[str]:
+        """These have a test of their own, with a DICOM node's."""
+        return [command for command in self.commands if command.startswith("radloom listen ")]
+
+    @property
     def ours(self) -> list[str]:
-        ours = ("radloom ", "python -m radloom", "accelerate launch ")
-        return [command for command in self.commands if command.startswith(ours) and command not in self.serving]
+        ours, services = ("radloom ", "python -m radloom", "accelerate launch "), (*self.serving, *self.listening)
+        return [command for command in self.commands if command.startswith(ours) and command not in services]
 
     @property
     def others(self) -> list[str]:
-        return [command for command in self.commands if command not in (*self.ours, *self.serving, *self.curl)]
+        ours = (*self.ours, *self.serving, *self.listening, *self.curl)
+        return [command for command in self.commands if command not in ours]
 
 
 def trains(command: str) -> bool:
