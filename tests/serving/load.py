@@ -139,7 +139,11 @@ def load(service: Process, asked: Sequence[Asked], clients: int) -> tuple[Came, 
         What came of it, and the answers; None for one that is missing.
     """
     came = Came(megabytes=[service.megabytes()])
-    with httpx2.Client(base_url=service.url, timeout=None) as client, ThreadPoolExecutor(clients) as threads:
+    afresh = httpx2.Limits(max_keepalive_connections=0)  # the service may close an idle one as it is used again
+    with (
+        httpx2.Client(base_url=service.url, timeout=None, limits=afresh) as client,
+        ThreadPoolExecutor(clients) as threads,
+    ):
         coming = [threads.submit(send, client, one, came) for one in asked]
         answers = []
         for number, answer in enumerate(coming):
