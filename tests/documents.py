@@ -206,12 +206,16 @@ def ask_like_curl(client: Any, command: str) -> Any:
 
 
 def check_other(command: str) -> None:
-    """Make sure that what a line of make or pip names exists."""
+    """Make sure that what a line of make or pip names exists, and programs of the tests, which have tests of their own."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     program, *arguments = shlex.split(command)
     if program == "make":
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in arguments), command
+        return
+    if program == "python":
+        text = (ROOT / arguments[0]).read_text(encoding="utf-8")
+        assert all(f'"{option}"' in text for option in arguments if option.startswith("--")), command
         return
     assert (program, arguments[0]) == ("pip", "install"), command
     for extra in re.findall(r"\.\[(\w+)\]", command):
