@@ -206,7 +206,7 @@ def ask_like_curl(client: Any, command: str) -> Any:
 
 
 def check_other(command: str) -> None:
-    """Make sure that what a line of make or pip names exists, and programs of the tests, which have tests of their own."""
+    """Make sure that what a line of make or pip names exists; programs among the tests have tests of their own."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     program, *arguments = shlex.split(command)
