@@ -214,18 +214,21 @@ def _decoder(file: File, dataset: Dataset) -> str:
     """The pydicom plug-in that decodes a compressed image; `""` for one that is not compressed.
 
     GDCM comes last, though pydicom would take it first: on some damaged streams it aborts the whole process, where
-    the others raise. It alone decodes lossless JPEG and JPEG-LS, and does so in a process of its own. Lossy JPEG of 12
-    bits only libjpeg's plug-in decodes, which is under the GPL and so the user's own to install.
+    the others raise. It decodes lossless JPEG and JPEG-LS, and does so in a process of its own; libjpeg's plug-in would
+    too, but took over 20 s on some damaged streams. Lossy JPEG of 12 bits only that one decodes, which is under the
+    GPL and so the user's own to install.
 
     Raises:
         ImageError: lossy JPEG of 12 bits where that plug-in is missing.
     """
     from pydicom.pixels import get_decoder
-    from pydicom.uid import JPEGExtended12Bit
+    from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSTransferSyntaxes
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_compressed:
         return ""
+    if syntax in (JPEGLossless, JPEGLosslessSV1, *JPEGLSTransferSyntaxes):
+        return "gdcm"
     available = get_decoder(syntax).available_plugins
     if syntax == JPEGExtended12Bit and dataset.BitsStored > 8:
         if "pylibjpeg" not in available:
