@@ -150,7 +150,7 @@ def make_any_to_any(
     tokenizer = ReportTokenizer.train([Report(findings=text) for text in SENTENCES], 320)
     words = len(tokenizer)
     config = AnyToAnyConfig(
-        AlignmentConfig(words, width=32, text_width=32, text_layers=1, heads=2, longest=48),
+        AlignmentConfig(words, width=32, image_width=32, text_width=32, text_layers=1, heads=2, longest=48),
         AutoencoderConfig(words, 48, slots=4, dim=8, width=32, encoder_layers=1, decoder_layers=1, heads=2),
         DenoiserConfig(
             channels=channels,

@@ -32,7 +32,7 @@ def test_every_observation_but_no_finding_has_them() -> None:
 def test_what_was_stated_is_said_where_it_was_denied() -> None:
     assert agree(Report(NORMAL), {"Pleural Effusion"}).findings == (
         "Heart size is normal. The lungs are clear. There is no pneumothorax. There is a pleural effusion. "
-        "Intact bones."
+        "The bones are intact."
     )
 
 
