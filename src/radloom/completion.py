@@ -17,15 +17,12 @@ import torch
 from torch import Tensor
 
 from radloom.diffusion.alignment import mixed, regions
-from radloom.errors import RadloomError, did_you_mean
+from radloom.errors import RadloomError, member
 from radloom.study import Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
     from radloom.models import Model
-
-
-_NOTHING = "Nothing is wanted; name frontal, lateral or report."
 
 
 class Engine(StrEnum):
@@ -53,30 +50,20 @@ class Denoising:
 
 
 def as_parts(names: Sequence[str]) -> list[Part]:
-    """Parts by their names, each once, in the order of `Part`.
-
-    Raises:
-        RadloomError: an unknown name.
-    """
-    known = [part.value for part in Part]
-    for name in names:
-        if name not in known:
-            raise RadloomError(
-                f"Unknown part {str(name)!r}{did_you_mean(str(name), known)}; parts: {', '.join(known)}."
-            )
-    return [part for part in Part if part in names]
-
-
-def parse_want(text: str) -> list[Part]:
-    """`lateral,report` -> those parts; see `as_parts`.
+    """The parts that are wanted, by their names, each once, in the order of `Part`.
 
     Raises:
         RadloomError: an unknown name, or none.
     """
-    want = as_parts([name.strip() for name in text.split(",") if name.strip()])
-    if not want:
-        raise RadloomError(_NOTHING)
-    return want
+    if not names:
+        raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
+    named = {member(Part, name) for name in names}
+    return [part for part in Part if part in named]
+
+
+def parse_want(text: str) -> list[Part]:
+    """`lateral,report` -> those parts; see `as_parts`."""
+    return as_parts([name.strip() for name in text.split(",") if name.strip()])
 
 
 def parse_weights(text: str) -> dict[Part, float]:
@@ -92,7 +79,7 @@ def parse_weights(text: str) -> dict[Part, float]:
             weight = float(value)
         except ValueError:
             raise RadloomError(f"weights {item!r}: write PART=WEIGHT, for example frontal=1,report=0.5.") from None
-        weights[as_parts([name.strip()])[0]] = weight
+        weights[member(Part, name.strip())] = weight
     return weights
 
 
@@ -102,11 +89,7 @@ def as_engine(name: Engine | str | None) -> Engine | None:
     Raises:
         RadloomError: an unknown name.
     """
-    known = [engine.value for engine in Engine]
-    if name is not None and name not in known:
-        near = did_you_mean(str(name), known)
-        raise RadloomError(f"Unknown engine {str(name)!r}{near}; engines: {', '.join(known)}.")
-    return None if name is None else Engine(name)
+    return None if name is None else member(Engine, name)
 
 
 def given(study: Study) -> list[Part]:
@@ -118,11 +101,9 @@ def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weight
     """Refuse what no engine can do.
 
     Raises:
-        RadloomError: nothing wanted, a part both given and wanted, nothing given to the language model, or weights
+        RadloomError: a part both given and wanted, nothing given to the language model, or weights
             that weigh nothing; the text says which.
     """
-    if not want:
-        raise RadloomError(_NOTHING)
     for study in studies:
         parts = given(study)
         if both := [part for part in want if part in parts]:

@@ -206,7 +206,7 @@ $bars
 </section>
 </div>
 </div>
-<footer>Model $model. The text, the drawings and the answers are the model's own, unedited.</footer>
+<footer>Model $model. Drawings, report and answers are what the model gives, not picked by hand.</footer>
 </body>
 </html>
 """

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class RadloomError(Exception):
@@ -41,6 +45,21 @@ class MissingPackageError(RadloomError):
 
 class TrainingError(RadloomError):
     """Training that cannot go on, for example because a loss is not finite."""
+
+
+def member(kind: type[E], name: str) -> E:
+    """The member of an enumeration that has that value.
+
+    Raises:
+        RadloomError: there is none; the text names the nearest one and all of them.
+    """
+    known = [str(one.value) for one in kind]
+    if name not in known:
+        what = kind.__name__.lower()
+        raise RadloomError(
+            f"Unknown {what} {str(name)!r}{did_you_mean(str(name), known)}; {what}s: {', '.join(known)}."
+        )
+    return kind(name)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -65,8 +65,6 @@ def fill(
     """
     out = Path(out)
     parts = as_parts(want)
-    if not parts:
-        raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
     if redraw and Part.REPORT in parts:
         raise RadloomError("Only views are drawn anew, from the reports; leave the report out of what is wanted.")
     request = Request(tuple(parts), (Part.REPORT,) if redraw else None, as_engine(engine))

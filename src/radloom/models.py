@@ -35,7 +35,7 @@ from radloom.codec.network import Codec, codes_fingerprint, load_codec
 from radloom.completion import Denoising, Engine, as_engine, as_parts, by_diffusion, by_language, check, choose
 from radloom.config import from_dict
 from radloom.devices import usable
-from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
+from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
@@ -487,7 +487,7 @@ class Model:
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`."""
         how = _changed(self.config.complete, denoising)
-        parts, weighed = as_parts(want), {as_parts([k])[0]: v for k, v in (weights or {}).items()}
+        parts, weighed = as_parts(want), {member(Part, k): v for k, v in (weights or {}).items()}
         chosen = choose(self, studies, parts, as_engine(engine))
         check(studies, parts, chosen, weighed)
         if chosen is Engine.LANGUAGE:

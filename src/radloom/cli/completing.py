@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from radloom.models import Model
     from radloom.study import Part, Study
 
-LateralImage = Annotated[Path | None, typer.Option("--lateral", metavar="IMAGE", help="The lateral view.")]
-
 
 @command("complete")
 def complete_command(
@@ -43,7 +41,7 @@ def complete_command(
     want: Annotated[str, typer.Option(metavar="PART,...", help="Of frontal, lateral and report: what is made.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")] = None,
     frontal: Annotated[Path | None, typer.Option(metavar="IMAGE", help="The frontal view.")] = None,
-    lateral: LateralImage = None,
+    lateral: Annotated[Path | None, typer.Option(metavar="IMAGE", help="The lateral view.")] = None,
     report: Annotated[str | None, typer.Option(metavar="TEXT", help="The report, or a text file with it.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many completions of the study.")] = 1,
     replace: Annotated[

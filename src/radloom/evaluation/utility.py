@@ -24,7 +24,7 @@ from radloom.classifier.stage import ClassifierStage, predict
 from radloom.config import to_dict
 from radloom.corpora.images import Entry, XrayImages
 from radloom.corpora.manifest import Manifest
-from radloom.errors import RadloomError, did_you_mean
+from radloom.errors import RadloomError, member
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.exhibits import dots
 from radloom.evaluation.run import new_bench, publish
@@ -123,7 +123,7 @@ def score_utility(
         RadloomError: see `Corpora`; an unknown scenario; or `out` holds trainings with other settings or images.
         MissingPackageError: the ImageNet weights are not installed.
     """
-    chosen = [_as_scenario(name) for name in scenarios]
+    chosen = [member(Scenario, name) for name in scenarios]
     config = config or UtilityConfig()
     corpora = Corpora.of(real, synthetic, split)
     sets = corpora.images(Transform(config.network.size), config.views)
@@ -138,13 +138,6 @@ def score_utility(
     for exhibit in bench.exhibits:
         exhibit.write(out)
     return publish(bench, out, {"utility": to_dict(config), "synthetic": corpora.made.fingerprint()}, split)
-
-
-def _as_scenario(name: str) -> Scenario:
-    known = [scenario.value for scenario in Scenario]
-    if name not in known:
-        raise RadloomError(f"Unknown scenario {name!r}{did_you_mean(name, known)}; scenarios: {', '.join(known)}.")
-    return Scenario(name)
 
 
 def training_images(sets: ImageSets, config: UtilityConfig) -> dict[str, XrayImages]:
