@@ -107,10 +107,11 @@ def test_parts_made_together_are_equally_noisy(tables) -> None:
 
 def test_latents_are_scaled_to_unit_variance_and_back(tables) -> None:
     stage = denoisers(tables(), environment=False)
-    items = [stage.item(i, 0) for i in range(6)]
-    latents = torch.stack([item["frontal/latent"] for item in items])
+    found = torch.stack([stage.item(i, 0)["frontal/latent"] for i in range(6)])
+    latents = stage.model.denoisers.scaled(Part.FRONTAL, found)
     assert latents.mean((0, 2, 3)).abs().max() < 0.1
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(8), atol=0.1)
+    assert torch.allclose(stage.model.denoisers.unscaled(Part.FRONTAL, latents), found, atol=1e-5)
 
 
 def losses(folder: Path) -> list[dict]:

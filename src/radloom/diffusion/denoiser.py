@@ -40,6 +40,7 @@ class DenoiserConfig:
         blocks: widths of the image U-Net at each resolution.
         attention: whether each of them has attention.
         layers: residual blocks at each.
+        dropout: of the image U-Net.
         separate_views: whether frontal and lateral views have a U-Net each.
         heads: of all attention.
         report_width, report_layers: of the report network.
@@ -55,6 +56,7 @@ class DenoiserConfig:
     blocks: tuple[int, ...] = (96, 192)
     attention: tuple[bool, ...] = (False, True)
     layers: int = 1
+    dropout: float = 0.0
     separate_views: bool = False
     heads: int = 4
     report_width: int = 192
@@ -292,6 +294,10 @@ class Denoisers(nn.Module):
             )
         return made, {part: e for part, e in environments.items() if e is not None}
 
+    @property
+    def device(self) -> torch.device:
+        return self.image_mean.device
+
     def image_denoiser(self, part: Part) -> ImageDenoiser:
         """The network of that view."""
         return self.laterals if self.laterals is not None and part is Part.LATERAL else self.images
@@ -364,6 +370,7 @@ def _unet(config: DenoiserConfig) -> Any:
         out_channels=config.channels,
         block_out_channels=config.blocks,
         layers_per_block=config.layers,
+        dropout=config.dropout,
         down_block_types=tuple(down),
         up_block_types=tuple(up),
         cross_attention_dim=config.prompt,

@@ -129,11 +129,12 @@ class AnyToAny(nn.Module):
             For each part (b, ...) latents as the codec and the report autoencoder have them.
         """
         own = self.denoisers
-        noise = {p: x.to(self.device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
-        prompts, told = prompts.to(self.device), told.to(self.device)
+        device = own.device  # in training they alone may be on an accelerator
+        noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
+        prompts, told = prompts.to(device), told.to(device)
 
         def velocity(latents: Mapping[Part, Tensor], step: int, told: Tensor) -> dict[Part, Tensor]:
-            at = torch.full((len(told),), step, device=self.device)
+            at = torch.full((len(told),), step, device=device)
             made, _ = own(latents, dict.fromkeys(want, at), dict.fromkeys(want, prompts), dict.fromkeys(want, told))
             return made
 

@@ -286,7 +286,7 @@ class DenoiserStage(Stage):
         return self._item(self.train, index, self.train.random(index, epoch))
 
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
-        own, prompts = self.model.denoisers, self.prompts[id(table)]
+        prompts = self.prompts[id(table)]
         picked = {part: table.path(index, part, random) for part in IMAGES}
         there = {part: path is not None for part, path in picked.items()} | {Part.REPORT: prompts.has_report(index)}
         vectors = {part: prompts.image(path) for part, path in picked.items() if path}
@@ -301,10 +301,10 @@ class DenoiserStage(Stage):
             elif part is Part.REPORT and there[part]:
                 latent = prompts.latents[prompts.place(index)]
             else:
-                latent = torch.zeros(own.shape(part))
+                latent = torch.zeros(self.model.denoisers.shape(part))
             others = [v for other, v in vectors.items() if other is not part]
             told = bool(others) and random.random() >= self.null
-            item[f"{part}/latent"] = own.scaled(part, latent)
+            item[f"{part}/latent"] = latent
             item[f"{part}/prompt"] = _drawn_mixture(others, random) if told else torch.zeros(prompts.width)
             item[f"{part}/told"] = torch.tensor(told)
             item[f"{part}/there"] = torch.tensor(there[part])
@@ -329,7 +329,9 @@ class DenoiserStage(Stage):
         }
         noise, noisy = {}, {}
         for part, p in parts.items():
-            drawn = torch.randn(p["latent"].shape, generator=generator).to(p["latent"].device)
+            p["latent"] = self.model.denoisers.scaled(part, p["latent"])
+            there = generator.device if generator else p["latent"].device
+            drawn = torch.randn(p["latent"].shape, generator=generator, device=there).to(p["latent"].device)
             noise[part], noisy[part] = drawn, self.noise.add_noise(p["latent"], drawn, p["step"])
         predict = self._together if self.joint else self._apart
         made, environments = predict(parts, noisy)
@@ -371,7 +373,7 @@ class DenoiserStage(Stage):
     def evaluate(self) -> dict[str, float]:
         """The loss on val, with the same noise every time."""
         sums: dict[str, list[float]] = {}
-        device = self.model.device
+        device = self.model.denoisers.device
         for start in range(0, len(self.val), 32):
             picks = range(start, min(start + 32, len(self.val)))
             batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])

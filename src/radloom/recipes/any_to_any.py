@@ -239,7 +239,8 @@ def begun_with(network: nn.Module, earlier: nn.Module, name: str) -> None:
 @torch.no_grad()
 def decode_latents(codec: Codec, latents: Tensor) -> Tensor:
     """Pixels (b, 1, R, R) of image latents (b, c, h, w): each vector becomes its nearest code."""
-    return codec.decode(codec.quantiser(latents).codes)
+    codes = codec.quantiser(latents.to(codec.quantiser.codebook.device)).codes
+    return codec.decode(codes)
 
 
 ANY_TO_ANY: dict[str, type[StageConfig]] = {c.kind: c for c in (TrainReports, TrainAlignment, TrainDenoisers)}

@@ -71,20 +71,21 @@ def _mixed_precision(config: LoopConfig) -> str:
     return "bf16" if bf16 else "no"
 
 
-class _Items(Dataset[tuple[int, Any]]):
-    """A stage's items of one epoch, with their indices."""
+class _Items(Dataset[tuple[int, int, Any]]):
+    """A stage's items of every epoch, with epoch and index."""
 
-    def __init__(self, stage: Stage, epoch: int) -> None:
-        self.stage, self.epoch = stage, epoch
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
 
     def __len__(self) -> int:
         return self.stage.items()
 
-    def __getitem__(self, index: int) -> tuple[int, Any]:
-        return index, self.stage.item(index, self.epoch)
+    def __getitem__(self, place: tuple[int, int]) -> tuple[int, int, Any]:
+        epoch, index = place
+        return epoch, index, self.stage.item(index, epoch)
 
-    def collate(self, pairs: list[tuple[int, Any]]) -> tuple[list[int], dict[str, Any]]:
-        return [i for i, _ in pairs], self.stage.collate([item for _, item in pairs])
+    def collate(self, found: list[tuple[int, int, Any]]) -> tuple[int, list[int], dict[str, Any]]:
+        return found[0][0], [i for _, i, _ in found], self.stage.collate([item for _, _, item in found])
 
 
 class _Average:
@@ -105,11 +106,11 @@ class _Average:
     def update(self) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for key, value in self.live.items():
-            if key in self.averaged:
-                self.shadow[key].lerp_(value, 1 - decay)
-            else:
-                self.shadow[key].copy_(value)
+        averaged = [k for k in self.live if k in self.averaged]
+        # all at once: on a GPU a kernel each costs as long as the step itself
+        torch._foreach_lerp_([self.shadow[k] for k in averaged], [self.live[k] for k in averaged], 1 - decay)
+        for key in self.live.keys() - self.averaged:
+            self.shadow[key].copy_(self.live[key])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -176,7 +177,7 @@ class _Run:
         started, items = time.monotonic(), 0
         while self.step < until:
             rate = learning_rate(self.step, config)
-            terms: dict[str, float] = {}
+            terms: dict[str, Tensor] = {}
             used: list[int] = []
             for _ in range(config.accumulate):
                 epoch, indices, batch = next(batches)
@@ -191,7 +192,7 @@ class _Run:
             if log and (self.step % config.log_every == 0 or last):
                 seconds = time.monotonic() - started
                 line = {"step": self.step, "epoch": epoch, "lr": rate, "items_per_s": round(items / seconds, 2)}
-                line |= {k: v / config.accumulate for k, v in terms.items()} | norms
+                line |= {k: float(v) / config.accumulate for k, v in terms.items()} | norms
                 log.write(line)
                 progress.update(self.step, line)
                 started, items = time.monotonic(), 0
@@ -216,11 +217,25 @@ class _Run:
 
     def _batches(self) -> Iterator[tuple[int, list[int], dict[str, Any]]]:
         """Batches without end from where training stands."""
+        device, items = self.accelerator.device, _Items(self.stage)
+        loader = DataLoader(
+            items,
+            batch_sampler=self._plan(),  # of all epochs, so that workers live as long as the run
+            collate_fn=items.collate,
+            num_workers=self.config.workers,
+            pin_memory=device.type == "cuda",
+            # its own generator: reading data must not advance the generator that training draws from
+            generator=torch.Generator().manual_seed(self.config.seed),
+        )
+        for epoch, indices, batch in loader:
+            yield epoch, indices, _to(batch, device)
+
+    def _plan(self) -> Iterator[list[tuple[int, int]]]:
+        """The batches still to come, each as the epoch and index of its items."""
         config, stage = self.config, self.stage
-        micro = self.step * config.accumulate
-        epoch = 0
+        micro, epoch = self.step * config.accumulate, 0
         while True:
-            plan = epoch_batches(
+            batches = epoch_batches(
                 stage.items(),
                 config.batch_size,
                 seed=config.seed,
@@ -229,22 +244,11 @@ class _Run:
                 world=self.accelerator.num_processes,
                 lengths=stage.lengths(),
             )
-            if micro < len(plan):
-                items = _Items(stage, epoch)
-                loader = DataLoader(
-                    items,
-                    batch_sampler=plan[micro:],
-                    collate_fn=items.collate,
-                    num_workers=config.workers,
-                    # its own generator: reading data must not advance the generator that training draws from
-                    generator=torch.Generator().manual_seed(config.seed),
-                )
-                for indices, batch in loader:
-                    yield epoch, indices, _to(batch, self.accelerator.device)
-            micro = max(0, micro - len(plan))
-            epoch += 1
+            for batch in batches[micro:]:
+                yield [(epoch, index) for index in batch]
+            micro, epoch = max(0, micro - len(batches)), epoch + 1
 
-    def _backward(self, batch: dict[str, Any], indices: list[int], epoch: int, terms: dict[str, float]) -> None:
+    def _backward(self, batch: dict[str, Any], indices: list[int], epoch: int, terms: dict[str, Tensor]) -> None:
         losses = self.stage.losses(batch, Clock(self.step, self.config.steps, epoch))
         while True:
             with self.accelerator.autocast():
@@ -256,7 +260,7 @@ class _Run:
                 raise TrainingError(self._not_finite("loss", indices) + f" Terms: {bad}.")
             self.accelerator.backward(loss.total / self.config.accumulate)
             for key, value in loss.terms.items():
-                terms[key] = terms.get(key, 0.0) + float(value.detach())
+                terms[key] = terms.get(key, 0.0) + value.detach()
 
     def _optimise(self, rate: float, indices: list[int]) -> dict[str, float]:
         norms = {}
