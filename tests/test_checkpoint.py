@@ -42,6 +42,47 @@ def test_round_trip(tmp_path: Path, dtype: str) -> None:
         assert torch.equal(value, expected), key
 
 
+def test_int8_takes_half_the_space_and_keeps_each_row_to_its_own_step(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = nn.ModuleDict({"conv": nn.Conv2d(16, 32, 3), "linear": nn.Linear(128, 64), "small": nn.Linear(4, 4)})
+    module["linear"].weight.data *= torch.logspace(-4, 2, 64)[:, None]
+    module["linear"].weight.data[5] = 0
+    state = {k: v.clone() for k, v in module.state_dict().items()}
+    folders = [checkpoint.save(tmp_path / d, "toy", {}, state, dtype=d) for d in ("int8", "bfloat16")]
+    size, half = (folder.joinpath("model.safetensors").stat().st_size for folder in folders)
+    assert size < 0.57 * half
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    checkpoint.load_state(module, folders[0])
+    for key, value in module.state_dict().items():
+        assert value.dtype == torch.float32
+        if key in ("conv.weight", "linear.weight"):
+            step = state[key].flatten(1).abs().amax(1) / 127
+            wrong = (value - state[key]).flatten(1).abs().amax(1)
+            assert (wrong <= 0.501 * step).all(), key
+        else:
+            assert torch.equal(value, state[key].bfloat16().float()), key
+
+
+def test_int8_again_changes_nothing(tmp_path: Path) -> None:
+    module = nn.Linear(128, 64)
+    checkpoint.save(tmp_path / "a", "toy", {}, module.state_dict(), dtype="int8")
+    checkpoint.load_state(module, tmp_path / "a")
+    checkpoint.save(tmp_path / "b", "toy", {}, module.state_dict(), dtype="int8")
+    first, second = (safetensors.torch.load_file(tmp_path / n / "model.safetensors") for n in "ab")
+    assert torch.equal(first["weight"], second["weight"])
+
+
+def test_a_matrix_without_its_scales_is_missing(tmp_path: Path) -> None:
+    module = nn.Linear(128, 64)
+    folder = checkpoint.save(tmp_path / "a", "toy", {}, module.state_dict(), dtype="int8")
+    stored = safetensors.torch.load_file(folder / "model.safetensors")
+    del stored["weight" + checkpoint.SCALE]
+    safetensors.torch.save_file(stored, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="weight"):
+        checkpoint.load_state(module, folder)
+
+
 def test_folder_holds_no_pickle_and_nothing_beside_it(tmp_path: Path) -> None:
     folder = write(tmp_path / "model")
     assert [p.name for p in tmp_path.iterdir()] == ["model"]

@@ -1,7 +1,8 @@
 """Checkpoints: a folder with `config.json`, `model.safetensors`, `transform.json` where images go in, and a card.
 
 No pickle anywhere. Loading is strict: missing and unexpected keys are named. Writing is atomic: the folder appears
-whole or not at all. Weights may be stored in half the bits (`bfloat16`); they are read back as float32.
+whole or not at all. Weights may be stored in half the bits (`bfloat16`) or a quarter (`int8`: matrices and kernels as
+whole numbers, each row of outputs with a scale of its own beside it); they are read back as float32.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the checkpoint layout, written to every `config.json`."""
 
+SCALE = ".int8-scale"
+"""What follows the name of a matrix in the name of its scales."""
+
+LARGE = 4096
+"""Weights that a matrix needs to be stored as int8; smaller ones cost nothing."""
+
 
 def save(
     folder: Path | str,
@@ -38,12 +45,12 @@ def save(
         folder: where; its parent is made.
         kind: the class that reads it back, e.g. `"codec"`.
         config: plain data that builds the network.
-        state: parameters and buffers by name; floating tensors are stored as `dtype`, others as they are.
+        state: parameters and buffers by name; floating tensors are stored as `dtype`, others as they are. With int8,
+            those that are no large matrix are stored as bfloat16.
         transform: the image transform, if the model sees images.
-        dtype: `"float32"`, `"bfloat16"` or `"float16"`.
+        dtype: `"float32"`, `"bfloat16"`, `"float16"` or `"int8"`.
         card: text of the model card `README.md`.
     """
-    import torch
     from safetensors.torch import save_file
 
     folder = Path(folder)
@@ -52,11 +59,9 @@ def save(
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)
     new.mkdir()
-    stored = getattr(torch, dtype)
-    tensors = {
-        name: (t.detach().to("cpu", stored) if t.is_floating_point() else t.detach().cpu()).contiguous().clone()
-        for name, t in state.items()
-    }
+    tensors: dict[str, torch.Tensor] = {}
+    for name, tensor in state.items():
+        tensors |= _stored(name, tensor.detach().cpu(), dtype)
     save_file(tensors, str(new / "model.safetensors"), metadata={"format": "pt"})
     _write_json(new / "config.json", {"kind": kind, "format": FORMAT, "config": dict(config)})
     if transform is not None:
@@ -113,7 +118,7 @@ def load_state(module: torch.nn.Module, folder: Path | str) -> None:
         state = load_file(str(path))
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); copy or download it again.") from None
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    state = _read_back(state)
     own = module.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
@@ -129,6 +134,36 @@ def load_state(module: torch.nn.Module, folder: Path | str) -> None:
                 f"{path}: {name} has shape {tuple(tensor.shape)}, the configuration asks for {tuple(own[name].shape)}."
             )
     module.load_state_dict(state, strict=True)
+
+
+def _stored(name: str, tensor: torch.Tensor, dtype: str) -> dict[str, torch.Tensor]:
+    """What is written of a tensor, by its names in the file."""
+    import torch
+
+    if not tensor.is_floating_point():
+        return {name: tensor.contiguous().clone()}
+    if dtype != "int8" or tensor.ndim < 2 or tensor.numel() < LARGE:
+        stored = torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)
+        return {name: tensor.to(stored).contiguous().clone()}
+    rows = tensor.float().flatten(1)
+    scale = rows.abs().amax(1).clamp(min=1e-12) / 127
+    whole = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape)
+    return {name: whole.contiguous(), name + SCALE: scale}
+
+
+def _read_back(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The inverse of `_stored` for all tensors of a file, floating ones as float32; int8 without scales is left out."""
+    import torch
+
+    found = {}
+    for name, tensor in state.items():
+        if name.endswith(SCALE):
+            continue
+        if tensor.dtype != torch.int8:
+            found[name] = tensor.float() if tensor.is_floating_point() else tensor
+        elif name + SCALE in state:
+            found[name] = tensor.float() * state[name + SCALE].view(-1, *[1] * (tensor.ndim - 1))
+    return found
 
 
 def fingerprint(folder: Path | str) -> str:

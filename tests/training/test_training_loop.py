@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from toy_stage import ToyStage, read_log, toy_config
 
-from radloom.errors import TrainingError
+from radloom.errors import RecipeError, TrainingError
 from radloom.training import Clock, LoopConfig, Loss, decay_groups, fit
 from radloom.training.loop import learning_rate
 from radloom.training.sampling import epoch_batches
@@ -192,6 +194,58 @@ def test_finished_run_says_what_it_was(tmp_path: Path) -> None:
     sizes = [float(v.float().abs().sum()) for v in stage.exported.values()]
     assert done["scores"]["size"] == pytest.approx(sum(sizes))  # of the averaged weights, which are exported
     assert [line["lr"] for line in read_log(tmp_path)] == pytest.approx([1e-2 / 3, 2e-2 / 3, 1e-2])
+
+
+@pytest.mark.parametrize(("scores", "step"), [((3.0, 1.0, 2.0, 4.0), 4), ((3.0, 2.0, 1.0, 0.5), 7)])
+def test_the_weights_with_the_lowest_score_are_exported(tmp_path: Path, scores: tuple[float, ...], step: int) -> None:
+    class Scored(ToyStage):
+        def evaluate(self) -> dict[str, float]:
+            size = super().evaluate()
+            return {"loss": scores[len(self.modes) - 1], **size}
+
+        def export(self, folder: Path, scores: dict[str, float]) -> None:
+            super().export(folder, scores)
+            (folder / "scores.json").write_text(json.dumps(scores))
+
+    assert fit(Scored(), toy_config(7, evaluate_every=2, best="loss"), tmp_path)
+    done = json.loads((tmp_path / "done.json").read_text())
+    assert (done["step"], done["scores"]["loss"]) == (step, min(scores))
+    assert json.loads((tmp_path / "model" / "scores.json").read_text()) == done["scores"]
+    found = load_file(tmp_path / "model" / "model.safetensors")
+    assert sum(float(v.float().abs().sum()) for v in found.values()) == pytest.approx(done["scores"]["size"])
+
+
+def test_the_best_weights_outlive_a_kill(tmp_path: Path) -> None:
+    class Growing(ToyStage):
+        def evaluate(self) -> dict[str, float]:
+            return {"loss": super().evaluate()["size"]}
+
+    config = toy_config(7, evaluate_every=2, best="loss")
+    fit(Growing(), config, tmp_path / "whole")
+    assert not fit(Growing(), config, tmp_path / "cut", stop_at=5)
+    assert fit(Growing(), config, tmp_path / "cut")
+    assert (tmp_path / "cut" / "done.json").read_text() == (tmp_path / "whole" / "done.json").read_text()
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def test_best_names_a_score_that_there_is(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"train.best is 'los'; scores here: size"):
+        fit(ToyStage(), toy_config(4, evaluate_every=2, best="los"), tmp_path)
+    with pytest.raises(RecipeError, match="set evaluate_every"):
+        toy_config(4, best="size")
+
+
+def test_workers_that_read_data_live_as_long_as_the_run(tmp_path: Path) -> None:
+    class Telling(ToyStage):
+        def item(self, index: int, epoch: int) -> Tensor:
+            (tmp_path / f"{epoch}-{index}-{os.getpid()}").touch()
+            return super().item(index, epoch)
+
+    fit(Telling(), toy_config(8, workers=1), tmp_path / "run")
+    told = [path.name.split("-") for path in tmp_path.glob("*-*-*")]
+    assert len({epoch for epoch, _, _ in told}) > 2
+    assert len({process for _, _, process in told} - {str(os.getpid())}) == 1
 
 
 def test_small_numbers_keep_their_digits_in_the_log(tmp_path: Path) -> None:

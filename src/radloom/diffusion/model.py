@@ -57,9 +57,9 @@ class AnyToAny(nn.Module):
     def device(self) -> torch.device:
         return self.alignment.logit_scale.device
 
-    def save(self, folder: Path | str, card: str | None = None) -> Path:
-        """Write the checkpoint folder, replacing one that is there."""
-        path = checkpoint.save(folder, KIND, to_dict(self.config), self.state_dict(), card=card)
+    def save(self, folder: Path | str, card: str | None = None, dtype: str = "bfloat16") -> Path:
+        """Write the checkpoint folder, replacing one that is there; see `checkpoint.save` for `dtype`."""
+        path = checkpoint.save(folder, KIND, to_dict(self.config), self.state_dict(), dtype=dtype, card=card)
         self.tokenizer.save(path)
         return path
 

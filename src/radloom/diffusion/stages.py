@@ -231,6 +231,7 @@ class DenoiserStage(Stage):
         null: share of prompts that are left out.
         contrast: weight of InfoNCE between the environments of a study's parts.
         fresh: whether the statistics of latents are still to be taken.
+        stored: how the weights are written.
     """
 
     def __init__(
@@ -244,7 +245,9 @@ class DenoiserStage(Stage):
         null: float = 0.1,
         contrast: float = 0.1,
         fresh: bool = True,
+        stored: str = "bfloat16",
     ) -> None:
+        self.stored = stored
         self.model, self.lookup, self.decode = model.eval(), lookup, decode
         self.train, self.val, self.null, self.contrast = train, val, null, contrast
         self.noise = schedule()
@@ -396,7 +399,7 @@ class DenoiserStage(Stage):
         return sheet([(p[0].float().cpu().clamp(-1, 1).numpy() + 1) / 2 for x in pixels for p in x], columns=len(picks))
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
-        self.model.save(folder)
+        self.model.save(folder, dtype=self.stored)
 
 
 class _Prompts:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +159,7 @@ class TrainDenoisers(StageConfig):
         start: an earlier stage of denoisers to go on from.
         null: share of prompts that are left out.
         contrast: weight of InfoNCE between environments.
+        stored: how the weights are written; int8 takes half the space of bfloat16.
     """
 
     kind: ClassVar[str] = "denoisers"
@@ -173,6 +174,7 @@ class TrainDenoisers(StageConfig):
     start: str | None = None
     null: float = 0.1
     contrast: float = 0.1
+    stored: Literal["bfloat16", "int8"] = "bfloat16"
 
     def uses(self) -> dict[str, str]:
         named = {k: getattr(self, k) for k in ("codec", "classifier", "alignment", "reports")}
@@ -189,7 +191,14 @@ class TrainDenoisers(StageConfig):
         fresh = not self.start
         decode = partial(decode_latents, codec)
         stage = DenoiserStage(
-            model, codec.quantiser.lookup, decode, *tables, null=self.null, contrast=self.contrast, fresh=fresh
+            model,
+            codec.quantiser.lookup,
+            decode,
+            *tables,
+            null=self.null,
+            contrast=self.contrast,
+            fresh=fresh,
+            stored=self.stored,
         )
         fit(stage, self.train, workshop.folder, name=self.name)
 

@@ -1,8 +1,9 @@
 """One training loop over Accelerate for every stage.
 
 A run is a folder: `state/` (weights, optimizers, averages, random state; read with `weights_only=True`), `log.jsonl`
-(one line a log step), `events/` (TensorBoard), `samples/`, and at the end `model/`. Killed at any moment and started
-again, it goes on from the last saved state, and on CPU the losses are those of an uninterrupted run.
+(one line a log step), `events/` (TensorBoard), `samples/`, `best/` where the best weights are kept, and at the end
+`model/`. Killed at any moment and started again, it goes on from the last saved state, and on CPU the losses are those
+of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -203,6 +204,7 @@ class _Run:
                 scores = self._evaluate()
                 if log:
                     log.write({"step": self.step} | {f"val/{k}": v for k, v in scores.items()})
+                    self._keep(scores)
             if last or self._agreed(time.monotonic() - saved > 60 * config.save_minutes):
                 self._save()
                 saved = time.monotonic()
@@ -321,11 +323,38 @@ class _Run:
         scores = self._evaluate()
         if self.accelerator.is_main_process:
             self._sample()
-            with self._resting():
-                self.stage.export(self.folder / "model", scores)
-            done = {"step": self.step, "scores": scores, "train": asdict(self.config)}
+            done: dict[str, Any] = {"step": self.step, "scores": scores}
+            model = self.folder / "model"
+            if self.config.best:
+                self._keep(scores)
+                shutil.rmtree(model, ignore_errors=True)
+                shutil.copytree(self.folder / "best", model)
+                done |= self._kept()
+            else:
+                with self._resting():
+                    self.stage.export(model, scores)
+            done["train"] = asdict(self.config)
             _write_whole(self.folder / "done.json", json.dumps(done, indent=2) + "\n")
         self.accelerator.wait_for_everyone()
+
+    def _keep(self, scores: dict[str, float]) -> None:
+        """Export the weights as they stand to `best`, if they are the best so far by the score that counts."""
+        name = self.config.best
+        if name is None:
+            return
+        if name not in scores:
+            raise TrainingError(f"{self.name or 'training'}: train.best is {name!r}; scores here: {', '.join(scores)}.")
+        kept = self._kept()
+        if not kept or not scores[name] >= kept["scores"][name] or kept["step"] > self.step:
+            with self._resting():
+                self.stage.export(self.folder / "best", scores)
+            _write_whole(self.folder / "best.json", json.dumps({"step": self.step, "scores": scores}) + "\n")
+
+    def _kept(self) -> dict[str, Any]:
+        """Step and scores of what `_keep` exported last, if it has."""
+        note = self.folder / "best.json"
+        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        return found
 
     # -- state ---------------------------------------------------------------------------------------------------
 

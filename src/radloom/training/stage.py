@@ -52,6 +52,7 @@ class LoopConfig:
         seed: of the data order and everything else random.
         log_every, save_minutes: how often a log line and a checkpoint are written.
         evaluate_every, sample_every: steps between evaluations and sample pictures; 0 is only at the end.
+        best: a score of the stage's evaluations; the weights that had the lowest are exported, not the last.
         workers: processes that load data; 0 is in the training process.
     """
 
@@ -71,6 +72,7 @@ class LoopConfig:
     save_minutes: float = 2.0
     evaluate_every: int = 0
     sample_every: int = 0
+    best: str | None = None
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -79,6 +81,10 @@ class LoopConfig:
                 raise RecipeError(f"train.{name} is {getattr(self, name)}; give 1 or more.")
         if not self.learning_rate > 0:
             raise RecipeError(f"train.learning_rate is {self.learning_rate}; give more than 0.")
+        if self.best and not self.evaluate_every:
+            raise RecipeError(
+                f"train.best is {self.best!r}, but nothing is evaluated before the end; set evaluate_every."
+            )
 
 
 class Stage(ABC):
