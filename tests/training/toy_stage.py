@@ -100,7 +100,7 @@ class ToyStage(Stage):
         yield Loss(loss, {"mse": loss})
 
     def _holds(self, x: Tensor, index: int) -> bool:
-        return bool((x == self.item(index, 0)).all(1).any())
+        return bool((x == self.item(index, 0).to(x.device)).all(1).any())
 
     def weights(self) -> dict[str, Tensor]:
         return {k: v.detach().clone() for k, v in self.modules["net"].state_dict().items()}
