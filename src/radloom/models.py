@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from importlib.resources import files
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,6 +42,7 @@ from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
 from radloom.reports.answers import Sections, format_answer, parse_answer
+from radloom.reports.closed import closed_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
@@ -71,7 +73,8 @@ class Sampling:
         max_tokens: longest text.
         candidates: reports that a model with statements writes of the same statements. The one is kept that says of
             most observations what was stated of them, as the rule-based labeller reads it.
-        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`.
+        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`, and whether
+            questions about the same are answered by it, see `reports.closed`.
     """
 
     temperature: float = 1.0
@@ -324,7 +327,7 @@ class Model:
         return self.images([report] * n, [as_view(view)] * n, seeds=range(seed, seed + n), **sampling)
 
     def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> str:
-        """The answer to a question about an X-ray."""
+        """The answer to a question about an X-ray; see `answers`."""
         return self.answers([image], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
@@ -461,7 +464,19 @@ class Model:
         written: Callable[[list[str]], None] | None = None,
         **sampling: Any,
     ) -> list[str]:
-        """Answers to questions, one an image; `written` is told of them while they grow."""
+        """Answers to questions, one an image.
+
+        What the evidence decides of a report it decides here, too, where `agree` is on: plain questions about presence
+        or normality. The language model answers the others.
+
+        Args:
+            images: one a question.
+            questions: about them.
+            seeds: of sampling, one a question.
+            progress: told of each step.
+            written: told of the answers while they grow.
+            sampling: fields of `Sampling` to change, all but `guidance`.
+        """
         how = _changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
@@ -469,10 +484,24 @@ class Model:
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")
         pixels = self.pixels(images)
-        tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
+        tokens, values = self._tokens(pixels, self.classifier.views(pixels))
+        given = self._seen(questions, values, how)
+        left = [answer is None for answer in given]
         prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
-        told = (lambda given: written(self._words(given))) if written else None
-        return self._words(self._write(prompts, None, how, seeds, progress, told))
+
+        def whole(made: list[list[int]]) -> list[str]:
+            words = iter(self._words(made))
+            return [next(words) if answer is None else answer for answer in given]
+
+        told = (lambda made: written(whole(made))) if written else None
+        if any(left):
+            own = list(compress(seeds or range(len(left)), left))
+            return whole(self._write(list(compress(prompts, left)), None, how, own, progress, told))
+        if progress:
+            progress(1, 1)
+        if told:
+            told([])
+        return whole([])
 
     def completions(
         self,
@@ -564,6 +593,14 @@ class Model:
             levels = self.language.sight.scale.levels(values).tolist()
         each = zip(self.encode(pixels), views, levels, strict=True)
         return [self.language.ids.image(codes, view, seen) for codes, view, seen in each], values
+
+    def _seen(self, questions: Sequence[str], values: np.ndarray, how: Sampling) -> list[str | None]:
+        """The answers that evidence (n, channels) gives; None of questions that it does not answer."""
+        called = self.language.sight.called(values) if self.language.sight and how.agree else None
+        if called is None:
+            return [None] * len(questions)
+        positive = [set(compress(OBSERVATIONS, row)) for row in called]
+        return [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
 
     def _drawing(self, report: Report, view: View) -> list[int]:
         if not report:
