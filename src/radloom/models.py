@@ -480,23 +480,25 @@ class Model:
         how = _changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
-        for question in questions:
+        for _, question in zip(images, questions, strict=True):
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")
         pixels = self.pixels(images)
-        tokens, values = self._tokens(pixels, self.classifier.views(pixels))
-        given = self._seen(questions, values, how)
-        left = [answer is None for answer in given]
-        prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
+        values = self._evidence(pixels)
+        given = self._seen(questions, values) if how.agree else [None] * len(questions)
+        left = [i for i, answer in enumerate(given) if answer is None]
 
         def whole(made: list[list[int]]) -> list[str]:
             words = iter(self._words(made))
             return [next(words) if answer is None else answer for answer in given]
 
         told = (lambda made: written(whole(made))) if written else None
-        if any(left):
-            own = list(compress(seeds or range(len(left)), left))
-            return whole(self._write(list(compress(prompts, left)), None, how, own, progress, told))
+        if left:
+            rest = pixels[left]
+            tokens = self._tokens(rest, self.classifier.views(rest), values[left])
+            prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
+            own = [seeds[i] if seeds else i for i in left]
+            return whole(self._write(prompts, None, how, own, progress, told))
         if progress:
             progress(1, 1)
         if told:
@@ -577,26 +579,31 @@ class Model:
         missing = set(range(len(studies))) - {i for i, _, _ in shown}
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
-        made, values = self._tokens(self.pixels([image for _, _, image in shown]), [view for _, view, _ in shown])
+        pixels = self.pixels([image for _, _, image in shown])
+        values = self._evidence(pixels)
+        made = self._tokens(pixels, [view for _, view, _ in shown], values)
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
             tokens[i].append(image_tokens)
         of = np.array([i for i, _, _ in shown])
         return tokens, np.stack([values[of == i].mean(0) for i in range(len(studies))])
 
-    def _tokens(self, pixels: Tensor, views: Sequence[View]) -> tuple[list[list[int]], np.ndarray]:
-        """The token sequence of each image, with its evidence where the language model reads it; (n, channels) that."""
-        levels: list[list[int]] | list[None] = [None] * len(views)
-        values = np.zeros((len(views), 0), np.float32)
-        if self.language.sight:
-            values = evidence(self.classifier, pixels).cpu().numpy()
-            levels = self.language.sight.scale.levels(values).tolist()
-        each = zip(self.encode(pixels), views, levels, strict=True)
-        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each], values
+    def _evidence(self, pixels: Tensor) -> np.ndarray:
+        """(n, channels) evidence of images; no channels where the language model reads none."""
+        if not self.language.sight:
+            return np.zeros((len(pixels), 0), np.float32)
+        return evidence(self.classifier, pixels).cpu().numpy()
 
-    def _seen(self, questions: Sequence[str], values: np.ndarray, how: Sampling) -> list[str | None]:
+    def _tokens(self, pixels: Tensor, views: Sequence[View], values: np.ndarray) -> list[list[int]]:
+        """The token sequence of each image, with its evidence (n, channels) where the language model reads it."""
+        sight = self.language.sight
+        levels = sight.scale.levels(values).tolist() if sight else [None] * len(views)
+        each = zip(self.encode(pixels), views, levels, strict=True)
+        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
+
+    def _seen(self, questions: Sequence[str], values: np.ndarray) -> list[str | None]:
         """The answers that evidence (n, channels) gives; None of questions that it does not answer."""
-        called = self.language.sight.called(values) if self.language.sight and how.agree else None
+        called = self.language.sight.called(values) if self.language.sight else None
         if called is None:
             return [None] * len(questions)
         positive = [set(compress(OBSERVATIONS, row)) for row in called]

@@ -8,7 +8,7 @@ left alone: side, place, size, degree, change and technique all need such words.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
 from radloom.reports.repair import LUNGS
@@ -22,7 +22,7 @@ _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:a
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
-_WHOLE = (
+_WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
     (rf"{_LOOKS}normal(?: {_XRAY})?", True, {NO_FINDING}),
     (rf"{_LOOKS}abnormal(?: {_XRAY})?", False, {NO_FINDING}),
     (rf"{_ASKED}{_ABNORMALITY}{_SEEN}", False, {NO_FINDING}),
@@ -86,7 +86,7 @@ def closed_answer(question: str, positive: Collection[str]) -> str | None:
     return "yes" if bool(there & observations) is present else "no"
 
 
-def _asked(text: str) -> tuple[bool, Collection[str]] | None:
+def _asked(text: str) -> tuple[bool, Set[str]] | None:
     """Whether `yes` says that one of some observations is there or that none is, and of which."""
     for pattern, words in _WORDINGS:
         text = re.sub(pattern, words, text)
