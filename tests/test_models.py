@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning
 from radloom.models import as_report, load_vision, shipped
 from radloom.reports.answers import Sections
+from radloom.reports.labeller import label
+from radloom.reports.questions import NAMES
 from radloom.reports.repair import agree
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
@@ -229,6 +232,52 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
     assert positive == sight.called(values[:1])[0]
     raw, agreed = (model.reports([study], agree=on, sections=Sections.FINDINGS)[0] for on in (False, True))
     assert agreed == agree(raw, {o for o, on in zip(OBSERVATIONS, positive, strict=True) if on}) != raw
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> radloom.Model:
+    """A model whose evidence of `draw_chest()` calls every second observation."""
+    model = radloom.load(tiny.make_model(tmp_path_factory.mktemp("models") / "seeing", seeing=True))
+    _, [values] = model._image_tokens([Study(frontal=tiny.draw_chest().astype(np.float32) / 255)])
+    assert model.language.sight is not None
+    cuts = tuple(float(value) + (0.1 if i % 2 else -0.1) for i, value in enumerate(values[: len(OBSERVATIONS)]))
+    model.language.sight = replace(model.language.sight, calls=cuts)
+    return model
+
+
+def test_answers_agree_with_what_the_report_of_the_image_states(seeing: radloom.Model, chest: np.ndarray) -> None:
+    said = label(seeing.report(chest))
+    questions = [f"Is there {a}?" for a, _, _ in NAMES.values()]
+    answers = dict(zip(NAMES, seeing.answers([chest] * len(questions), questions), strict=True))
+    assert answers == {o: "yes" if said.get(o) is Mention.POSITIVE else "no" for o in NAMES}
+    assert list(answers.values()) == ["no", "yes"] * 6 + ["no"]
+    assert seeing.ask(chest, "Is this X-ray normal?") == "no"
+
+
+def test_a_batch_holds_what_is_seen_and_what_the_language_model_answers(
+    seeing: radloom.Model, chest: np.ndarray
+) -> None:
+    questions = ["Where is it?", "Is the heart enlarged?", "How is it?", "Is the chest free of cardiomegaly?"]
+    told: list[list[str]] = []
+    steps: list[int] = []
+    hear: dict[str, Any] = {"written": told.append, "progress": lambda done, total: steps.append(total - done)}
+    mixed = seeing.answers([chest] * 4, questions, seeds=[7, 8, 9, 10], temperature=1.0, **hear)
+    assert mixed == [seeing.ask(chest, q, seed=seed, temperature=1.0) for seed, q in enumerate(questions, 7)]
+    assert mixed == told[-1] and len(told) == len(steps) > 1
+    assert {(answers[1], answers[3]) for answers in told} == {("yes", "no")} and mixed[0] not in ("yes", "no")
+    told.clear()
+    steps.clear()
+    assert seeing.answers([chest], [questions[1]], **hear) == ["yes"]
+    assert told == [["yes"]] and steps == [0]
+
+
+def test_the_language_model_answers_all_where_it_need_not_agree(seeing: radloom.Model, chest: np.ndarray) -> None:
+    question, dark = "Is the heart enlarged?", 1 - chest
+    assert seeing.ask(chest, question) == "yes"
+    assert seeing.ask(chest, question, agree=False) not in ("yes", "no")
+    assert seeing.answers([chest, dark], [question] * 2) == [seeing.ask(x, question) for x in (chest, dark)]
+    with pytest.raises(ReportError, match="question is empty"):
+        seeing.answers([chest] * 2, [question, " "])
 
 
 def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:

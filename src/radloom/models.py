@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from importlib.resources import files
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,6 +42,7 @@ from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
 from radloom.reports.answers import Sections, format_answer, parse_answer
+from radloom.reports.closed import closed_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
@@ -71,7 +73,8 @@ class Sampling:
         max_tokens: longest text.
         candidates: reports that a model with statements writes of the same statements. The one is kept that says of
             most observations what was stated of them, as the rule-based labeller reads it.
-        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`.
+        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`, and whether
+            questions about the same are answered by it, see `reports.closed`.
     """
 
     temperature: float = 1.0
@@ -324,7 +327,7 @@ class Model:
         return self.images([report] * n, [as_view(view)] * n, seeds=range(seed, seed + n), **sampling)
 
     def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> str:
-        """The answer to a question about an X-ray."""
+        """The answer to a question about an X-ray; see `answers`."""
         return self.answers([image], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
@@ -461,18 +464,46 @@ class Model:
         written: Callable[[list[str]], None] | None = None,
         **sampling: Any,
     ) -> list[str]:
-        """Answers to questions, one an image; `written` is told of them while they grow."""
+        """Answers to questions, one an image.
+
+        What the evidence decides of a report it decides here, too, where `agree` is on: plain questions about presence
+        or normality. The language model answers the others.
+
+        Args:
+            images: one a question.
+            questions: about them.
+            seeds: of sampling, one a question.
+            progress: told of each step.
+            written: told of the answers while they grow.
+            sampling: fields of `Sampling` to change, all but `guidance`.
+        """
         how = _changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
-        for question in questions:
+        for _, question in zip(images, questions, strict=True):
             if not question.strip():
                 raise ReportError("The question is empty; ask something about the X-ray.")
         pixels = self.pixels(images)
-        tokens, _ = self._tokens(pixels, self.classifier.views(pixels))
-        prompts = [self.prompter.question(q, [t]) for q, t in zip(questions, tokens, strict=True)]
-        told = (lambda given: written(self._words(given))) if written else None
-        return self._words(self._write(prompts, None, how, seeds, progress, told))
+        values = self._evidence(pixels)
+        given = self._seen(questions, values) if how.agree else [None] * len(questions)
+        left = [i for i, answer in enumerate(given) if answer is None]
+
+        def whole(made: list[list[int]]) -> list[str]:
+            words = iter(self._words(made))
+            return [next(words) if answer is None else answer for answer in given]
+
+        told = (lambda made: written(whole(made))) if written else None
+        if left:
+            rest = pixels[left]
+            tokens = self._tokens(rest, self.classifier.views(rest), values[left])
+            prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
+            own = [seeds[i] if seeds else i for i in left]
+            return whole(self._write(prompts, None, how, own, progress, told))
+        if progress:
+            progress(1, 1)
+        if told:
+            told([])
+        return whole([])
 
     def completions(
         self,
@@ -548,22 +579,35 @@ class Model:
         missing = set(range(len(studies))) - {i for i, _, _ in shown}
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
-        made, values = self._tokens(self.pixels([image for _, _, image in shown]), [view for _, view, _ in shown])
+        pixels = self.pixels([image for _, _, image in shown])
+        values = self._evidence(pixels)
+        made = self._tokens(pixels, [view for _, view, _ in shown], values)
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
             tokens[i].append(image_tokens)
         of = np.array([i for i, _, _ in shown])
         return tokens, np.stack([values[of == i].mean(0) for i in range(len(studies))])
 
-    def _tokens(self, pixels: Tensor, views: Sequence[View]) -> tuple[list[list[int]], np.ndarray]:
-        """The token sequence of each image, with its evidence where the language model reads it; (n, channels) that."""
-        levels: list[list[int]] | list[None] = [None] * len(views)
-        values = np.zeros((len(views), 0), np.float32)
-        if self.language.sight:
-            values = evidence(self.classifier, pixels).cpu().numpy()
-            levels = self.language.sight.scale.levels(values).tolist()
+    def _evidence(self, pixels: Tensor) -> np.ndarray:
+        """(n, channels) evidence of images; no channels where the language model reads none."""
+        if not self.language.sight:
+            return np.zeros((len(pixels), 0), np.float32)
+        return evidence(self.classifier, pixels).cpu().numpy()
+
+    def _tokens(self, pixels: Tensor, views: Sequence[View], values: np.ndarray) -> list[list[int]]:
+        """The token sequence of each image, with its evidence (n, channels) where the language model reads it."""
+        sight = self.language.sight
+        levels = sight.scale.levels(values).tolist() if sight else [None] * len(views)
         each = zip(self.encode(pixels), views, levels, strict=True)
-        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each], values
+        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
+
+    def _seen(self, questions: Sequence[str], values: np.ndarray) -> list[str | None]:
+        """The answers that evidence (n, channels) gives; None of questions that it does not answer."""
+        called = self.language.sight.called(values) if self.language.sight else None
+        if called is None:
+            return [None] * len(questions)
+        positive = [set(compress(OBSERVATIONS, row)) for row in called]
+        return [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
 
     def _drawing(self, report: Report, view: View) -> list[int]:
         if not report:

@@ -32,7 +32,9 @@ PLAIN = {
 }
 """Observation -> a sentence that says it is there, and one that says it is not."""
 
-_LUNGS = {"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"}
+LUNGS = frozenset({"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"})
+"""Observations with which the lungs are not clear."""
+
 _CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
 
 
@@ -54,7 +56,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     for sentence in sentences(text):
         mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
         agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
-        if agrees and not (_CLEAR.search(sentence) and _LUNGS.intersection(positive)):
+        if agrees and not (_CLEAR.search(sentence) and LUNGS.intersection(positive)):
             kept.append(sentence)
             said |= mentions.keys()
         else:

@@ -1,0 +1,115 @@
+"""Closed questions that are answered by which observations are there.
+
+`closed_answer` takes plain questions about the presence of one of the 14 observations, and about whether an X-ray is
+normal. The rule-based labeller reads what is asked about. A question with any word that is not expected beside it is
+left alone: side, place, size, degree, change and technique all need such words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Set
+
+from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
+from radloom.reports.repair import LUNGS
+from radloom.study import Mention
+
+LONGEST = 200
+"""Characters of the longest question that is looked at."""
+
+_XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|film|picture|cxr|study|chest)"
+_LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
+_ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
+_SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
+_ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
+_WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
+    (rf"{_LOOKS}normal(?: {_XRAY})?", True, {NO_FINDING}),
+    (rf"{_LOOKS}abnormal(?: {_XRAY})?", False, {NO_FINDING}),
+    (rf"{_ASKED}{_ABNORMALITY}{_SEEN}", False, {NO_FINDING}),
+    (rf"(?:is|are) (?:there no|{_XRAY} (?:free of|without)) (?:any )?{_ABNORMALITY}{_SEEN}", True, {NO_FINDING}),
+    (r"(?:is|are) (?:(?:both|the|patient's) )*lungs? clear", False, LUNGS),
+)
+"""(a whole question, whether `yes` says that one of them is there or that none is, of which observations)."""
+
+_DEVICE = "implanted device"
+"""Words that the labeller takes for support devices of any kind."""
+
+_WORDINGS = (
+    (r"[\s?.!,(-]*(?:\byes ?(?:/|or) ?no)?[\s?.!)]*$", ""),
+    (r"\bis/are\b", "is"),
+    (r"\bx[- ]?ray\b", "xray"),
+    (r"\bpneumon?th(?:or|ro)[ao]x\b", "pneumothorax"),
+    (r"\bmediastium\b", "mediastinum"),
+    (r"\bsize abnormal$", "enlarged"),
+    (r"(?<! is) absent$", " is absent"),
+    (r"\b(?:support|medical) device|\blines? (?:or|and) tube|\btubes? (?:or|and) line", _DEVICE),
+)
+"""(what may be asked, as the patterns and the labeller read it)."""
+
+_PLAIN = (
+    r"an?|any|some|the|this|that|there|here|it|you|is|are|be|do|does|can|have|in|on|of|at|above|"
+    r"see|seen|show(?:s|n|ing)?|presen(?:t|ce)|visible|visuali[sz]ed|(?:depict|display|reveal|detect)(?:s|ed)?|"
+    r"demonstrated?|identif(?:y|ied)|appreciated?|evident|apparent|noted|observed|found|evidence|signs?|"
+    r"xray|radiograph|image|film|picture|cxr|scan|study|patient(?:'?s)?|chest|thorax|lungs?|fields?|pulmonary|pleural|"
+    r"focal|bones?|bony|osseous|ribs?"
+)
+"""Words that may stand beside what is asked about."""
+
+_SIZES = (
+    r"normal|enlarged|dilated|wide(?:ned)?|large|big|increased|sized?|width|abnormally|too|look|appear|silhouette|"
+    r"shadow"
+)
+"""Words that may stand beside heart and mediastinum, which assert nothing by themselves."""
+
+_STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow))?")
+_DENIAL = re.compile(r"\b(?:no|without|(?:free|clear|absence|lack) of|free from|absent)\b")
+_KIND = re.compile(r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora")
+"""Of phrases that the labeller takes for an observation but that name one kind or cause of it."""
+
+
+def closed_answer(question: str, positive: Collection[str]) -> str | None:
+    """`yes` or `no`; None for a question about anything but plain presence or normality.
+
+    An X-ray is normal where `No Finding` is there and nothing else but support devices.
+
+    Args:
+        question: any text.
+        positive: the observations that are there.
+    """
+    asked = _asked(" ".join(question.lower().split())) if len(question) <= LONGEST else None
+    if asked is None:
+        return None
+    present, observations = asked
+    there = set(positive)
+    if there - {NO_FINDING, SUPPORT_DEVICES}:
+        there.discard(NO_FINDING)
+    return "yes" if bool(there & observations) is present else "no"
+
+
+def _asked(text: str) -> tuple[bool, Set[str]] | None:
+    """Whether `yes` says that one of some observations is there or that none is, and of which."""
+    for pattern, words in _WORDINGS:
+        text = re.sub(pattern, words, text)
+    for pattern, present, observations in _WHOLE:
+        if re.fullmatch(pattern, text):
+            return present, observations
+    mentions = evidence(text)
+    said = {(m.mention, m.observation) for m in mentions}
+    if len(said) != 1 or len(_DENIAL.findall(text)) > 1:
+        return None
+    [(mention, observation)] = said
+    if mention is Mention.UNCERTAIN or not _plain(text, observation, [m.phrase for m in mentions]):
+        return None
+    return mention is Mention.POSITIVE, {observation}
+
+
+def _plain(text: str, observation: str, phrases: list[str]) -> bool:
+    """Whether no word beside those phrases, and none in them, narrows the question down."""
+    if any(_KIND.search(phrase) or (observation == SUPPORT_DEVICES and _DEVICE not in phrase) for phrase in phrases):
+        return False
+    expected = [*sorted(map(re.escape, phrases), key=len, reverse=True), _PLAIN]
+    if any(_STRUCTURE.fullmatch(phrase) for phrase in phrases):
+        expected.append(_SIZES)
+    if len(phrases) > 1:
+        expected.append("and|or")
+    return not re.search(r"\w", re.sub(rf"\b(?:{'|'.join(expected)})\b", "", _DENIAL.sub("", text)))

@@ -1,0 +1,189 @@
+"""Questions that the called observations answer, and those that they must not."""
+
+from __future__ import annotations
+
+import pytest
+
+from radloom.reports.closed import LONGEST, closed_answer
+from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
+from radloom.reports.questions import NAMES, WORDINGS
+from radloom.reports.repair import LUNGS, PLAIN
+from radloom.study import Mention
+
+PRESENCE = {
+    "Enlarged Cardiomediastinum": ["Is the mediastinum widened?", "Is/Are there a widened mediastium?"],
+    "Cardiomegaly": [
+        "Is the heart enlarged?",
+        "Is/Are the the heart enlarged ? -yes/no",
+        "is the patient's heart dilated",
+        "Is the heart too big?",
+        "Is the heart size abnormal?",
+        "Is the heart shadow abnormally large?",
+        "Does the heart look enlarged?",
+        "Is the cardiac silhouette enlarged?",
+        "Do you see cardiomegaly?",
+        "Is there cardiac enlargement (yes or no)?",
+    ],
+    "Lung Opacity": ["Are there increased interstitial markings?", "Are infiltrates seen?", "Any airspace disease?"],
+    "Lung Lesion": ["Is there a mass in the lung?", "Can a pulmonary nodule be appreciated?"],
+    "Edema": ["Does this X-ray show pulmonary edema?"],
+    "Consolidation": ["Are there any pulmonary consolidations?", "Is there a focal consolidation?"],
+    "Pneumonia": ["Does the patient have pneumonia?", "Is this pneumonia?"],
+    "Atelectasis": ["Is there evidence of atelectasis?"],
+    "Pneumothorax": [
+        "Is there a pneumonthorax?",
+        "Is/Are there a pneumothroax?",
+        "Is there a pneumothorax seen in the above image?",
+        "Pneumothorax?",
+    ],
+    "Pleural Effusion": [
+        "Can you see a pleural effusion?",
+        "Is there presence of pleural effusions in this patient?",
+        "Is pleural fluid identified?",
+        "Any pleural effusion present?",
+    ],
+    "Pleural Other": ["Is there pleural thickening?"],
+    "Fracture": ["Are any of the patient's ribs fractured?", "Are there bone fractures?"],
+    "Support Devices": ["Are there any lines or tubes?", "Is a medical device visible?", "Are there support devices?"],
+}
+
+ABSENCE = {
+    "Cardiomegaly": ["Is the heart size normal?", "Is/Are the heart normal size?", "Is the heart normal?"],
+    "Enlarged Cardiomediastinum": ["Is the mediastinum normal?"],
+    "Lung Opacity": ["Are the lungs free of infiltrates?"],
+    "Consolidation": ["Are there lungs free of consolidation?", "Is there an absence of consolidation?"],
+    "Pneumothorax": ["Is pneumothorax absent?", "Is there no evidence of a pneumothorax?"],
+    "Pleural Effusion": ["Is this film without pleural effusion?", "Are pleural effusions absent?"],
+    "Support Devices": ["Is the chest free of support devices?"],
+}
+
+NORMAL = [
+    "Is this normal?",
+    "Is this image normal?",
+    "Is this a normal film?",
+    "Does this X-ray look normal?",
+    "Is there no abnormality?",
+    "Is the chest free of abnormalities?",
+]
+
+ABNORMAL = [
+    "Is this X-ray abnormal?",
+    "Is this an abnormal film?",
+    "Is anything wrong?",
+    "Is anything wrong in this image?",
+    "Anything abnormal in this image?",
+    "Are there any abnormalities?",
+    "Does this X-ray show any abnormalities?",
+    "Do you see anything wrong with this X-ray?",
+]
+
+OTHERS = [
+    "Is there a left pleural effusion?",
+    "Is there a right-sided pneumothorax?",
+    "Are there bilateral effusions?",
+    "Is there a pneumothorax at the apex?",
+    "Is there an opacity in the lower lobe?",
+    "Are the clavicles fractured?",
+    "Is there a mass in the right hilum?",
+    "Is there a small effusion?",
+    "Is the pneumothorax larger?",
+    "Is there severe cardiomegaly?",
+    "Is the heart larger than normal?",
+    "Has the effusion increased?",
+    "Has the heart enlarged?",
+    "Is the edema worse?",
+    "Is there a new consolidation?",
+    "Is the fracture acute?",
+    "Is the effusion clear?",
+    "Is the effusion on the left or right?",
+    "Is the heart large or normal?",
+    "Is the effusion present or absent?",
+    "Is there an effusion or consolidation?",
+    "Is there cardiomegaly and edema?",
+    "Is this pneumonia vs. effusion?",
+    "Is the cardiomediastinal silhouette normal?",
+    "Is there a tension pneumothorax?",
+    "Is there a hydropneumothorax?",
+    "Is there a calcified nodule?",
+    "Is there a malignancy?",
+    "Does this image show heart failure?",
+    "Is there possible pneumonia?",
+    "Is the chest not without effusion?",
+    "Isn't there an effusion?",
+    "Is there a chest tube?",
+    "Does the patient have a pacemaker?",
+    "Is the ET tube properly placed?",
+    "Is this a PA film?",
+    "Is this a chest X-ray?",
+    "Is this film underexposed?",
+    "Can this image highlight bone fractures?",
+    "Is there tracheal deviation?",
+    "Is there hyperinflation?",
+    "Is there hilar adenopathy?",
+    "Is there free air under the diaphragm?",
+    "Is there pericardial effusion?",
+    "Is the aortic contour normal?",
+    "Is the heart displaced?",
+    "Are the lungs normal?",
+    "Are there abnormalities in the lower lung?",
+    "Is the image normal or abnormal?",
+    "Is this patient healthy?",
+    "Which side is the effusion on?",
+    "Where is the pneumothorax?",
+    "How large is the heart?",
+    "What is a pleural effusion?",
+    "How many fractures are there?",
+    "Is it?",
+    "yes or no",
+    "?",
+    "",
+]
+
+TRUTHS = [(o, q, True) for o, asked in PRESENCE.items() for q in asked] + [
+    (o, q, False) for o, asked in ABSENCE.items() for q in asked
+]
+
+
+@pytest.mark.parametrize(("observation", "question", "present"), TRUTHS)
+def test_presence_is_answered_both_ways(observation: str, question: str, present: bool) -> None:
+    others = set(NAMES) - {observation}
+    for positive, there in (({observation}, True), (set(), False), (others, False)):
+        assert closed_answer(question, positive) == ("yes" if there is present else "no")
+
+
+@pytest.mark.parametrize(("question", "normal"), [(q, True) for q in NORMAL] + [(q, False) for q in ABNORMAL])
+def test_normality_needs_no_finding_and_nothing_else_but_devices(question: str, normal: bool) -> None:
+    devices = {NO_FINDING, SUPPORT_DEVICES}
+    for positive, is_normal in (({NO_FINDING}, True), (devices, True), (set(), False), ({NO_FINDING, "Edema"}, False)):
+        assert closed_answer(question, positive) == ("yes" if is_normal is normal else "no")
+
+
+@pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no"])
+def test_lungs_are_clear_without_any_finding_in_them(question: str) -> None:
+    assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "yes"
+    assert {closed_answer(question, {observation}) for observation in LUNGS} == {"no"}
+
+
+@pytest.mark.parametrize("question", OTHERS)
+def test_other_questions_are_left_alone(question: str) -> None:
+    assert closed_answer(question, set(NAMES)) is None
+
+
+def test_a_long_question_is_left_alone() -> None:
+    assert closed_answer("the " * LONGEST + "effusion?", ()) is None
+
+
+def test_questions_written_by_rule_are_answered_where_they_are_closed() -> None:
+    for observation, (a, of, the) in NAMES.items():
+        for kind, wordings in WORDINGS.items():
+            for wording in wordings:
+                answer = closed_answer(wording.format(a=a, of=of, the=the), {observation})
+                assert answer == {"presence": "yes", "absence": "no", "normality": "no"}.get(kind), wording
+
+
+def test_plain_sentences_of_a_report_agree_with_the_answer() -> None:
+    for observation, (there, not_there) in PLAIN.items():
+        question = f"Is there {NAMES[observation][0]}?"
+        assert closed_answer(question, {observation}) == "yes" and closed_answer(question, ()) == "no"
+        assert label(there).get(observation) is Mention.POSITIVE
+        assert label(not_there).get(observation) is Mention.NEGATIVE
