@@ -6,6 +6,7 @@ are its image latents, and to one classifier, whose features its image tower rea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from radloom.diffusion.autoencoder import AutoencoderConfig
 from radloom.diffusion.denoiser import DenoiserConfig
 from radloom.diffusion.sampling import denoise, guided, start
 from radloom.diffusion.text import ReportTokenizer
-from radloom.errors import CheckpointError
+from radloom.errors import CheckpointError, RadloomError
 from radloom.study import Part, Report
 
 KIND = "any-to-any"
@@ -93,6 +94,11 @@ class AnyToAny(nn.Module):
         """Vectors (b, width) of images, from their features (b, 4, 1280) and view numbers (b,)."""
         return self.alignment.images(features.to(self.device), view.to(self.device))
 
+    @property
+    def room(self) -> int:
+        """Tokens of a report that become its vector; those after them are not read."""
+        return self.config.alignment.longest - 2
+
     @torch.no_grad()
     def report_vectors(self, reports: Sequence[Report]) -> Tensor:
         """Vectors (b, width) of reports."""
@@ -127,7 +133,12 @@ class AnyToAny(nn.Module):
 
         Returns:
             For each part (b, ...) latents as the codec and the report autoencoder have them.
+
+        Raises:
+            RadloomError: a guidance that is no finite number, an unknown sampler, or too few or too many steps.
         """
+        if not math.isfinite(guidance):
+            raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
         own = self.denoisers
         device = own.device  # in training they alone may be on an accelerator
         noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
