@@ -119,7 +119,7 @@ def test_text_that_diffusion_cannot_read(any_to_any_model: radloom.Model) -> Non
         any_to_any_model.images([Report()], [View.FRONTAL], seeds=[0])
     with pytest.warns(ReportWarning, match=r"tokens long; diffusion reads the first 46\. Shorten it") as told:
         any_to_any_model.image("effusion " * 100, n=2, steps=2)
-    assert len(told) == 1
+    assert sum(warning.category is ReportWarning for warning in told) == 1
 
 
 def test_without_the_engine_the_language_model_completes(model: radloom.Model, there: dict) -> None:

@@ -216,7 +216,7 @@ def by_diffusion(
     """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
     any_to_any = model.any_to_any
     for remark in {remark for study in studies for remark in unread(model, study.report)}:
-        warnings.warn(remark, ReportWarning, stacklevel=2)
+        warnings.warn(remark, ReportWarning, stacklevel=1)
     prompts, told = _prompts(model, studies, weights)
     latents = any_to_any.make(
         prompts,
