@@ -166,7 +166,7 @@ def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
         )
 
 
-def unread(model: Model, report: Report | None) -> list[str]:
+def too_long(model: Model, report: Report | None) -> list[str]:
     """A sentence on a report that is longer than what diffusion reads of one; none on any other."""
     room, tokens = model.any_to_any.room, len(model.any_to_any.tokenizer.encode(report or Report()))
     return [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
@@ -215,8 +215,8 @@ def by_diffusion(
 ) -> list[Study]:
     """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
     any_to_any = model.any_to_any
-    for remark in {remark for study in studies for remark in unread(model, study.report)}:
-        warnings.warn(remark, ReportWarning, stacklevel=1)
+    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
+        warnings.warn(remark, ReportWarning, stacklevel=2)
     prompts, told = _prompts(model, studies, weights)
     latents = any_to_any.make(
         prompts,

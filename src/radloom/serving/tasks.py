@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from radloom.completion import Engine, given, remarks, unread
+from radloom.completion import Engine, given, remarks, too_long
 from radloom.reports.labeller import label
 from radloom.serving.answers import (
     AskAnswer,
@@ -179,7 +179,7 @@ class Draw:
                 images=drawn[id(task)],
                 view=task.view,
                 engine=how.engine,
-                remarks=_unread(model, task.report, how.engine),
+                remarks=_too_long(model, task.report, how.engine),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -338,7 +338,7 @@ class Complete:
                 given=given(task.study),
                 made=list(how.want),
                 engine=how.engine,
-                remarks=remarks(model, task.study) + _unread(model, task.study.report, how.engine),
+                remarks=remarks(model, task.study) + _too_long(model, task.study.report, how.engine),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -359,8 +359,8 @@ def _completion(model: Model, study: Study, how: HowComplete, seed: int, dicom: 
     return Completion(seed, **drawn, report=written)
 
 
-def _unread(model: Model, report: Report | None, engine: Engine) -> list[str]:
-    return unread(model, report) if engine is Engine.DIFFUSION else []
+def _too_long(model: Model, report: Report | None, engine: Engine) -> list[str]:
+    return too_long(model, report) if engine is Engine.DIFFUSION else []
 
 
 def _drawing(
