@@ -106,7 +106,7 @@ class Reader:
     Args:
         folder: where it is typed.
         model: the folder of the model that stands for every other.
-        completing: that of one with both engines, for `complete`.
+        completing: that of one with both engines, for `complete` and `image`.
     """
 
     def __init__(self, folder: Path, model: Path, completing: Path) -> None:
@@ -134,7 +134,7 @@ def run(command: str, model: Path, completing: Path | None = None) -> None:
     if program == "accelerate":
         arguments = arguments[arguments.index("radloom") + 1 :]
     if arguments[0] in MODEL_COMMANDS and "--model" not in arguments:
-        arguments += ["--model", str(completing if arguments[0] == "complete" else model)]
+        arguments += ["--model", str(completing if arguments[0] in ("complete", "image") else model)]
     if arguments[0] == "evaluate":
         arguments[1] = str(model)
     if trains(command):

@@ -8,9 +8,9 @@ import pytest
 
 import radloom
 import tiny
-from radloom.completion import Engine, as_parts
-from radloom.errors import CheckpointError, RadloomError
-from radloom.study import Part, Report, Study
+from radloom.completion import Engine, ReportWarning, as_parts
+from radloom.errors import CheckpointError, RadloomError, ReportError
+from radloom.study import Part, Report, Study, View
 
 PARTS = tuple(part.value for part in Part)
 SUBSETS = [s for n in range(3) for s in itertools.combinations(PARTS, n)]
@@ -68,7 +68,58 @@ def test_report_of_views_is_the_language_models_unless_named(any_to_any_model: r
     assert read == any_to_any_model.reports([study], seeds=[0])[0]
     assert any_to_any_model.complete(study, ["report"], engine="language").report == read
     drawn = any_to_any_model.complete(Study(report=there["report"]), ["frontal"], engine=Engine.LANGUAGE).frontal
-    assert np.array_equal(drawn, any_to_any_model.image(there["report"])[0])
+    assert np.array_equal(drawn, any_to_any_model.image(there["report"], engine="language")[0])
+
+
+def test_drawings_are_diffused_where_the_model_can_unless_told_otherwise(any_to_any_model: radloom.Model) -> None:
+    text, how = "The lungs are clear.", {"seed": 3, "steps": 2, "sampler": "ddim", "guidance": 2.0}
+    [drawn] = any_to_any_model.image(text, view="lateral", **how)
+    study = Study(report=Report(findings=text))
+    assert np.array_equal(drawn, any_to_any_model.complete(study, ["lateral"], engine="diffusion", **how).lateral)
+    [other] = any_to_any_model.image(text, view="lateral", seed=3, engine=Engine.LANGUAGE, temperature=1.0)
+    assert not np.array_equal(drawn, other)
+
+
+def test_drawings_of_both_views_come_in_the_order_asked_for(any_to_any_model: radloom.Model) -> None:
+    reports, views = [Report(f"{word}.") for word in ("Clear", "Large", "Small")], [View("lateral"), *View]
+    told: list[tuple[int, int]] = []
+    drawn = any_to_any_model.images(
+        reports, views, seeds=[1, 2, 3], steps=2, progress=lambda done, total: told.append((done, total))
+    )
+    for report, view, seed, image in zip(reports, views, [1, 2, 3], drawn, strict=True):
+        assert np.allclose(image, any_to_any_model.image(report, view=view, seed=seed, steps=2)[0], atol=2e-3)
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (
+            {"temperature": 1.0},
+            "^temperature is a setting of the language engine; leave it out, or name engine language.$",
+        ),
+        (
+            {"engine": "language", "steps": 2},
+            "^steps is a setting of the diffusion engine; leave it out, or name engine",
+        ),
+        ({"beams": 2}, "Unknown setting of drawings 'beams'"),
+        ({"guidence": 2.0}, "did you mean 'guidance'"),
+        ({"guidance": float("nan")}, "^guidance nan is out of range"),
+        ({"steps": 0}, "^steps is 0"),
+        ({"engine": "difusion"}, "did you mean 'diffusion'"),
+    ],
+)
+def test_settings_of_drawings_that_are_refused(any_to_any_model: radloom.Model, how: dict, says: str) -> None:
+    with pytest.raises(RadloomError, match=says):
+        any_to_any_model.image("Clear lungs.", **how)
+
+
+def test_text_that_diffusion_cannot_read(any_to_any_model: radloom.Model) -> None:
+    with pytest.raises(ReportError, match="to draw from is empty"):
+        any_to_any_model.images([Report()], [View.FRONTAL], seeds=[0])
+    with pytest.warns(ReportWarning, match=r"tokens long; diffusion reads the first 46\. Shorten it") as told:
+        any_to_any_model.image("effusion " * 100, n=2, steps=2)
+    assert sum(warning.category is ReportWarning for warning in told) == 1
 
 
 def test_without_the_engine_the_language_model_completes(model: radloom.Model, there: dict) -> None:
@@ -77,6 +128,8 @@ def test_without_the_engine_the_language_model_completes(model: radloom.Model, t
     assert whole.lateral is not None and whole.report is not None
     with pytest.raises(RadloomError, match=r"no any-to-any part; train one with the recipe any-to-any/nano"):
         model.complete(Study(), ["report"], engine="diffusion")
+    with pytest.raises(RadloomError, match=r"no any-to-any part"):
+        model.image("Clear lungs.", engine="diffusion")
     with pytest.raises(CheckpointError, match="no any-to-any part"):
         _ = model.any_to_any
     with pytest.raises(RadloomError, match="Nothing is given"):

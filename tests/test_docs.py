@@ -92,10 +92,10 @@ def test_the_recipe_shown_trains(workspace: Path) -> None:
     assert (made / "model.safetensors").is_file()
 
 
-def test_services(workspace: Path, model: radloom.Model, tiny_model: Path) -> None:
+def test_services(workspace: Path, any_to_any_model: radloom.Model, any_to_any_folder: Path) -> None:
     curl = [command for page in PAGES for command in page.curl if command not in README.curl]
     serving = [command for page in PAGES for command in page.serving if command not in README.serving]
-    answers = documents.serve(serving, curl, tiny_model, model)
+    answers = documents.serve(serving, curl, any_to_any_folder, any_to_any_model)
     assert len(serving) >= 1 and len(curl) >= 1
     assert [answer.status_code for answer in answers] == [200] * len(serving) * len(curl)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import radloom
+from radloom.completion import ReportWarning
 from radloom.errors import ReportError
 from radloom.models import locate
 from radloom.study import OBSERVATIONS
@@ -29,6 +30,7 @@ def drawn(nano):
 ALONE = """
 import json, sys, time, numpy, radloom
 model = radloom.load("nano")
+_ = model.any_to_any
 start = time.perf_counter(); [image] = model.image(sys.argv[1], seed=3); draw = time.perf_counter() - start
 start = time.perf_counter(); report = model.report(image); read = time.perf_counter() - start
 try:  # not getrusage: a new process starts with the peak of the one that started it
@@ -62,9 +64,14 @@ def test_weights_are_small_and_described():
 
 def test_a_prompt_of_thousands_of_words_is_refused(nano):
     with pytest.raises(ReportError, match="Shorten"):
-        nano.image("heart " * 5000)
+        nano.image("heart " * 5000, engine="language")
     with pytest.raises(ReportError, match="Shorten"):
         nano.ask(np.full((64, 64), 0.5, np.float32), "large " * 5000)
+
+
+def test_it_draws_by_diffusion_and_tells_what_it_does_not_read(nano):
+    with pytest.warns(ReportWarning, match=r"diffusion reads the first 190\. Shorten it"):
+        nano.image("heart " * 5000, steps=1)
 
 
 @pytest.mark.slow
@@ -78,7 +85,7 @@ def test_samples_of_one_prompt_are_pictures_and_differ(drawn):
 
 @pytest.mark.slow
 def test_a_seed_draws_the_same_picture_alone_and_in_a_batch(alone, drawn):
-    assert np.abs(alone["image"] - drawn[2]).mean() < 0.02  # a batch may round a logit otherwise
+    assert np.abs(alone["image"] - drawn[2]).mean() < 0.02  # a batch may round a latent to another code
 
 
 @pytest.mark.slow
@@ -92,7 +99,7 @@ def test_a_drawing_is_read_and_asked_about(nano, drawn, alone):
 def test_it_answers_in_time_and_memory(alone):
     if alone["megabytes"] is not None:
         assert 100 < alone["megabytes"] < 2048
-    assert alone["draw"] < 24  # 8 s on two free cores; a test machine may be busy
+    assert alone["draw"] < 12  # 2 to 4 s on two free cores; a test machine may be busy
     assert alone["read"] < 9  # 3 s likewise
 
 

@@ -3,11 +3,12 @@
 `diffusion` mixes what is given to a prompt of the aligned space and denoises all wanted parts together; of nothing it
 makes a whole study. `language` writes the report of the views, or draws from a report; from views to views it goes by
 way of a report. By default each does what it does best: a report of views alone is written by the language model, all
-else is denoised where the model has that engine.
+else is denoised where the model has that engine. So is what `Model.image` draws from text.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from radloom.diffusion.alignment import mixed, regions
-from radloom.errors import RadloomError, member
+from radloom.errors import RadloomError, did_you_mean, member
 from radloom.study import Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -32,18 +33,31 @@ class Engine(StrEnum):
     LANGUAGE = "language"
 
 
+DRAWING = {
+    Engine.DIFFUSION: ("guidance", "guided_below", "steps", "sampler"),
+    Engine.LANGUAGE: ("guidance", "temperature", "top_p"),
+}
+"""What can be set of a drawing by each engine: fields of `Denoising` and of `models.Sampling`."""
+
+
+class ReportWarning(UserWarning):
+    """A report of which not everything is read."""
+
+
 @dataclass(frozen=True)
 class Denoising:
     """How parts are denoised.
 
     Attributes:
         guidance: classifier-free guidance; 1 is none.
+        guided_below: noise level, of 1000, from which on nothing is guided.
         steps: calls of the denoisers.
         sampler: `"dpm++"` or `"ddim"`.
         beams: of writing a report from its latent.
     """
 
     guidance: float = 4.0
+    guided_below: int = 900
     steps: int = 20
     sampler: str = "dpm++"
     beams: int = 1
@@ -134,6 +148,32 @@ def choose(model: Model, studies: Sequence[Study], want: Sequence[Part], engine:
     return Engine.DIFFUSION if model.has_diffusion and not reading else Engine.LANGUAGE
 
 
+def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
+    """Refuse settings that do not count when that engine draws.
+
+    Raises:
+        RadloomError: one of the other engine, or an unknown one.
+    """
+    for name in settings:
+        if name in DRAWING[engine]:
+            continue
+        owners = [other for other, names in DRAWING.items() if name in names]
+        if owners:
+            raise RadloomError(
+                f"{name} is a setting of the {owners[0]} engine; leave it out, or name engine {owners[0]}."
+            )
+        known = sorted({name for names in DRAWING.values() for name in names})
+        raise RadloomError(
+            f"Unknown setting of drawings {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}."
+        )
+
+
+def too_long(model: Model, report: Report | None) -> list[str]:
+    """A sentence on a report that is longer than what diffusion reads of one; none on any other."""
+    room, tokens = model.any_to_any.room, len(model.any_to_any.tokenizer.encode(report or Report()))
+    return [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
+
+
 def remarks(model: Model, study: Study) -> list[str]:
     """Sentences on views of a study that look like the other view."""
     views = {view: image for view in View if (image := study.view(view)) is not None}
@@ -155,7 +195,10 @@ def by_language(
     reports = dict(zip(unread, written, strict=True))
     views = [View(part) for part in want if part is not Part.REPORT]
     texts = [reports.get(i, study.report) or Report() for i, study in enumerate(studies)]
-    drawn = {view: model.images(texts, [view] * len(studies), seeds=seeds, progress=progress) for view in views}
+    drawn = {
+        view: model.images(texts, [view] * len(studies), seeds=seeds, engine=Engine.LANGUAGE, progress=progress)
+        for view in views
+    }
     made: list[dict[str, object]] = [{view.value: drawn[view][i] for view in views} for i in range(len(studies))]
     if Part.REPORT in want:
         made = [{**parts, "report": text} for parts, text in zip(made, texts, strict=True)]
@@ -174,6 +217,8 @@ def by_diffusion(
 ) -> list[Study]:
     """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
     any_to_any = model.any_to_any
+    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
+        warnings.warn(remark, ReportWarning, stacklevel=2)
     prompts, told = _prompts(model, studies, weights)
     latents = any_to_any.make(
         prompts,
@@ -181,6 +226,7 @@ def by_diffusion(
         want,
         seeds=seeds,
         guidance=how.guidance,
+        guided_below=how.guided_below,
         sampler=how.sampler,
         steps=how.steps,
         progress=progress,

@@ -75,10 +75,11 @@ def run_demo(model: Model, folder: Path | str, *, text: str = TEXT, seed: int = 
         seconds[name] = time.perf_counter() - start
         return result
 
-    drawings = timed("draw", lambda: model.image(text, n=SAMPLES, seed=seed))
+    engine = model.drawing_settings()["engine"]
+    drawings = timed("draw", lambda: model.image(text, n=SAMPLES, seed=seed, engine=engine))
     pictures = []
     for i, drawing in enumerate(drawings):
-        marks = model.provenance(Report(findings=text), View.FRONTAL, seed + i)
+        marks = model.provenance(Report(findings=text), View.FRONTAL, seed + i, engine)
         pictures.append(write_png(drawing, folder / f"drawing-{i + 1}.png", text=marks))
     report = timed("read", lambda: model.report(pictures[0]))
     observations = timed("check", lambda: model.check(pictures[0]))

@@ -33,7 +33,18 @@ from radloom.classifier.evidence import evidence
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
 from radloom.codec.network import Codec, codes_fingerprint, load_codec
-from radloom.completion import Denoising, Engine, as_engine, as_parts, by_diffusion, by_language, check, choose
+from radloom.completion import (
+    DRAWING,
+    Denoising,
+    Engine,
+    as_engine,
+    as_parts,
+    by_diffusion,
+    by_language,
+    check,
+    check_drawing,
+    choose,
+)
 from radloom.config import from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean, member
@@ -96,7 +107,7 @@ class ModelConfig:
         format: version of this layout.
         recipe: what trained it.
         about: in a sentence.
-        image, text, answer: defaults for drawing, for writing reports and for answering.
+        image, text, answer: defaults of the language model for drawing, for writing reports and for answering.
         complete: defaults for denoising.
     """
 
@@ -304,7 +315,14 @@ class Model:
         return self.reports([study], seeds=[seed], **sampling)[0]
 
     def image(
-        self, text: str | Report, *, view: View | str = View.FRONTAL, n: int = 1, seed: int = 0, **sampling: Any
+        self,
+        text: str | Report,
+        *,
+        view: View | str = View.FRONTAL,
+        n: int = 1,
+        seed: int = 0,
+        engine: Engine | str | None = None,
+        **settings: Any,
     ) -> list[np.ndarray]:
         """Draw `n` X-rays of a report or a few sentences.
 
@@ -313,18 +331,21 @@ class Model:
             view: frontal or lateral.
             n: how many.
             seed: the samples use seed, seed + 1, ...
-            sampling: fields of `Sampling` to change.
+            engine: `"diffusion"` or `"language"`; by default diffusion where the model has it.
+            settings: to change, see `drawing_settings`.
 
         Returns:
             `n` arrays (R, R) float32 in [0, 1].
 
         Raises:
-            ReportError: empty text, or more than the model's context holds.
+            ReportError: empty text, or more than the language model's context holds.
+            RadloomError: an engine that the model does not have, or a setting of the other one.
         """
         if n < 1:
             raise RadloomError(f"n is {n}; ask for at least one image.")
         report = as_report(text)
-        return self.images([report] * n, [as_view(view)] * n, seeds=range(seed, seed + n), **sampling)
+        seeds = range(seed, seed + n)
+        return self.images([report] * n, [as_view(view)] * n, seeds=seeds, engine=engine, **settings)
 
     def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> str:
         """The answer to a question about an X-ray; see `answers`."""
@@ -434,25 +455,36 @@ class Model:
         views: Sequence[View],
         *,
         seeds: Sequence[int],
+        engine: Engine | str | None = None,
         progress: Progress | None = None,
-        **sampling: Any,
+        **settings: Any,
     ) -> list[np.ndarray]:
-        """X-rays of reports, one each: arrays (R, R) in [0, 1]."""
-        how = _changed(self.config.image, sampling)
-        prompts = [self._drawing(report, view) for report, view in zip(reports, views, strict=True)]
-        nulls = [self.prompter.draw(Report(), view) for view in views]
-        codes = generate_codes(
-            self.language.model,
-            self.language.ids,
-            prompts,
-            seeds=list(seeds),
-            null_prompts=nulls,
-            guidance=how.guidance,
-            temperature=how.temperature,
-            top_p=how.top_p,
-            progress=progress,
-        )
-        return self.decode(codes.view(-1, *self.language.ids.vocabulary.grid))
+        """X-rays of reports, one each: arrays (R, R) in [0, 1]; see `image`.
+
+        Of a report that is longer than diffusion reads, a `completion.ReportWarning` tells.
+        """
+        how = self.drawing_settings(engine, **settings)
+        if not all(reports):
+            raise ReportError("The text to draw from is empty; give findings or an impression.")
+        draw = self._denoised if how.pop("engine") is Engine.DIFFUSION else self._generated
+        return draw(reports, views, seeds, progress, **how)
+
+    def drawing_settings(self, engine: Engine | str | None = None, **changes: Any) -> dict[str, Any]:
+        """All that `image` and `images` go by: `engine`, and the settings that count for it.
+
+        Args:
+            engine: the one that draws; by default diffusion where the model has it.
+            changes: of the model's own settings; None is none. For diffusion `guidance`, `guided_below`, `steps` and
+                `sampler`, see `Denoising`, for the language model `guidance`, `temperature` and `top_p`, see `Sampling`.
+
+        Raises:
+            RadloomError: an engine that the model does not have, an unknown setting, or one of the other engine.
+        """
+        chosen = choose(self, [], [Part.FRONTAL], as_engine(engine))
+        given = {name: value for name, value in changes.items() if value is not None}
+        check_drawing(chosen, list(given))
+        own = self.config.complete if chosen is Engine.DIFFUSION else self.config.image
+        return {"engine": chosen} | {name: getattr(own, name) for name in DRAWING[chosen]} | given
 
     def answers(
         self,
@@ -525,12 +557,13 @@ class Model:
             return by_language(self, studies, parts, seeds, progress)
         return by_diffusion(self, studies, parts, seeds, how, weighed, progress)
 
-    def provenance(self, report: Report, view: View, seed: int) -> dict[str, str]:
+    def provenance(self, report: Report, view: View, seed: int, engine: Engine) -> dict[str, str]:
         """What a drawn X-ray's file says of itself, for `write_png`."""
         return {
             "Comment": f"Synthetic {view} chest X-ray. It shows no patient and is for research only.",
             "Description": format_answer(report),
-            "Software": f"radloom {__version__}, model {self.config.recipe} {self.fingerprint}, seed {seed}",
+            "Software": f"radloom {__version__}, model {self.config.recipe} {self.fingerprint}, {engine} engine, "
+            f"seed {seed}",
         }
 
     def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, str]:
@@ -609,9 +642,51 @@ class Model:
         positive = [set(compress(OBSERVATIONS, row)) for row in called]
         return [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
 
+    def _denoised(
+        self,
+        reports: Sequence[Report],
+        views: Sequence[View],
+        seeds: Sequence[int],
+        progress: Progress | None,
+        **how: Any,
+    ) -> list[np.ndarray]:
+        """X-rays of reports by diffusion, those of a view together."""
+        drawn: dict[int, Any] = {}
+        wanted = list(dict.fromkeys(views))
+        for nth, view in enumerate(wanted):
+            own = [i for i, other in enumerate(views) if other is view]
+            made = self.completions(
+                [Study(report=reports[i]) for i in own],
+                [view.value],
+                seeds=[seeds[i] for i in own],
+                engine=Engine.DIFFUSION,
+                progress=_share(progress, nth, len(wanted)),
+                **how,
+            )
+            drawn |= {i: study.view(view) for i, study in zip(own, made, strict=True)}
+        return [drawn[i] for i in range(len(reports))]
+
+    def _generated(
+        self,
+        reports: Sequence[Report],
+        views: Sequence[View],
+        seeds: Sequence[int],
+        progress: Progress | None,
+        **how: Any,
+    ) -> list[np.ndarray]:
+        """X-rays of reports by the language model."""
+        codes = generate_codes(
+            self.language.model,
+            self.language.ids,
+            [self._drawing(report, view) for report, view in zip(reports, views, strict=True)],
+            seeds=list(seeds),
+            null_prompts=[self.prompter.draw(Report(), view) for view in views],
+            progress=progress,
+            **how,
+        )
+        return self.decode(codes.view(-1, *self.language.ids.vocabulary.grid))
+
     def _drawing(self, report: Report, view: View) -> list[int]:
-        if not report:
-            raise ReportError("The text to draw from is empty; give findings or an impression.")
         sections = Sections.BOTH
         prompt = self.prompter.draw(report, view, sections)
         room = self.language.model.config.max_position_embeddings - self.language.ids.vocabulary.drawn - 1
@@ -681,6 +756,11 @@ def as_report(text: str | Report) -> Report:
         raise ReportError("The text to draw from is empty; give findings or an impression.")
     headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
     return parse_report(text) if headed else Report(findings=" ".join(text.split()))
+
+
+def _share(progress: Progress | None, nth: int, of: int) -> Progress | None:
+    """What is told of the `nth` of so many pieces of work, where `progress` is told of all."""
+    return progress and (lambda done, total: progress(nth * total + done, of * total))
 
 
 def _changed(settings: S, changes: Mapping[str, Any]) -> S:

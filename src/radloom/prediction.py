@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image as PILImage
 
 from radloom import __version__
-from radloom.completion import Engine
+from radloom.completion import Engine, choose
 from radloom.config import to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
@@ -90,6 +90,11 @@ class _Work:
     seed: int
     sampling: dict[str, Any]
     request: Request | None = None
+    engine: Engine | str | None = None
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        return self.model.drawing_settings(self.engine, **self.sampling)
 
     def seeds(self, items: Iterable[_Item]) -> list[int]:
         return [zlib.crc32(f"{self.seed}:{item.id}".encode()) for item in items]
@@ -104,6 +109,7 @@ def predict(
     batch_size: int = 8,
     limit: int | None = None,
     view: View | str = View.FRONTAL,
+    engine: Engine | str | None = None,
     seed: int = 0,
     request: Request | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -120,10 +126,12 @@ def predict(
         batch_size: items at a time.
         limit: only the first so many items.
         view: of drawings.
+        engine: that draws for `image`, see `Model.image`; that of `complete` is in its request.
         seed: of sampling.
         progress: told of items done and in all.
         request: of `complete`.
-        sampling: fields of `Sampling` to change, of `Denoising` for `complete`.
+        sampling: fields of `Sampling` to change, of `Denoising` for `complete`; for `image`, what
+            `Model.drawing_settings` takes.
 
     Raises:
         RadloomError: an unknown task, nothing to do, an output that another model or other settings began, a damaged
@@ -140,6 +148,8 @@ def predict(
     list_items, run, key = _TASKS[task]
     if (request is not None) != (task == "complete"):
         raise RadloomError("A request belongs to the task 'complete', and that task needs one.")
+    if engine is not None and task != "image":
+        raise RadloomError(f"The engine is of drawings; leave it out for the task {task!r}.")
     items, unfit = list_items(manifest) if request is None else _studies_to_complete(manifest, request)
     items = items[:limit]
     if not items:
@@ -148,7 +158,7 @@ def predict(
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     if twice:
         raise RadloomError(f"{key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
-    work = _Work(model, manifest, out, View(view), seed, sampling, request)
+    work = _Work(model, manifest, out, View(view), seed, sampling, request, engine)
     settings = _claim(work, task)
     done, repaired = _written(out, key)
     missing = [item for item in items if item.id not in done]
@@ -210,11 +220,11 @@ def _studies_with_reports(manifest: Manifest) -> tuple[list[_Item], dict[str, in
 def _drawings(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
     seeds = work.seeds(items)
     reports = [item.row.report for item in items]
-    images = work.model.images(reports, [work.view] * len(items), seeds=seeds, **work.sampling)
-    lines = []
+    how, lines = work.drawing, []
+    images = work.model.images(reports, [work.view] * len(items), seeds=seeds, **how)
     for item, report, image, seed in zip(items, reports, images, seeds, strict=True):
         path = work.out.with_suffix("") / f"{file_name(item.id)}.png"
-        write_png(image, path, text=work.model.provenance(report, work.view, seed))
+        write_png(image, path, text=work.model.provenance(report, work.view, seed, how["engine"]))
         lines.append({"image": path.relative_to(work.out.parent).as_posix()})
     return lines
 
@@ -260,10 +270,10 @@ def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
         groups.setdefault(want, []).append(item)
     for want, group in groups.items():
         studies = [read_study(work.manifest, _with_parts(item.row, request.given)) for item in group]
-        seeds = work.seeds(group)
-        whole = work.model.completions(studies, want, seeds=seeds, engine=request.engine, **work.sampling)
+        seeds, engine = work.seeds(group), choose(work.model, studies, want, request.engine)
+        whole = work.model.completions(studies, want, seeds=seeds, engine=engine, **work.sampling)
         for item, study, seed in zip(group, whole, seeds, strict=True):
-            made[item.id] = _kept(work, item, study, want, seed)
+            made[item.id] = _kept(work, item, study, want, seed, engine)
     return [made[item.id] for item in items]
 
 
@@ -275,7 +285,7 @@ def _with_parts(row: Row, given: tuple[Part, ...] | None) -> Row:
     return replace(row, images=images, report=row.report if Part.REPORT in given else Report())
 
 
-def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: int) -> dict[str, str]:
+def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: int, engine: Engine) -> dict[str, str]:
     """The line of a completed study, after its drawings are written."""
     line: dict[str, str] = {}
     for part in want:
@@ -285,7 +295,8 @@ def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: in
             continue
         view = View(part.value)
         image, path = study.view(view), work.out.with_suffix("") / f"{file_name(item.id)}-{part}.png"
-        write_png(np.asarray(image), path, text=work.model.provenance(study.report or Report(), view, seed))
+        marks = work.model.provenance(study.report or Report(), view, seed, engine)
+        write_png(np.asarray(image), path, text=marks)
         line[part.value] = path.relative_to(work.out.parent).as_posix()
     return line
 
@@ -323,7 +334,8 @@ def file_name(uid: str) -> str:
 def _claim(work: _Work, task: str) -> dict[str, Any]:
     """What makes the output, after a check that it is what is noted beside an output that is there."""
     config = work.model.config
-    how: Any = {"image": config.image, "report": config.text, "ask": config.answer}.get(task, config.complete)
+    how: Any = {"report": config.text, "ask": config.answer}.get(task, config.complete)
+    changed = asdict(how) | {k: v for k, v in work.sampling.items() if v is not None}
     settings = {
         "format": FORMAT,
         "task": task,
@@ -333,7 +345,7 @@ def _claim(work: _Work, task: str) -> dict[str, Any]:
         "manifest": work.manifest.fingerprint(),
         "view": work.view.value if task == "image" else "",
         "seed": work.seed,
-        "sampling": asdict(how) | {k: v for k, v in work.sampling.items() if v is not None},
+        "sampling": work.drawing if task == "image" else changed,
         **({"request": to_dict(work.request)} if work.request else {}),
     }
     note = work.out.with_suffix(".meta.json")

@@ -40,6 +40,23 @@ def test_image_writes_one_png_that_says_it_is_synthetic(cli, tiny_model: Path, t
         assert picture.text["Description"] == "FINDINGS: Large right pleural effusion."
 
 
+def test_image_is_diffused_or_by_the_engine_that_is_named(
+    cli, any_to_any_folder: Path, any_to_any_model: radloom.Model, tmp_path: Path
+) -> None:
+    import pydicom
+
+    draw = ("image", "Clear lungs.", "--model", any_to_any_folder, "--json", "-o")
+    diffused = json.loads(cli(*draw, tmp_path / "x.png", "--steps", 2).out)
+    written = json.loads(cli(*draw, tmp_path / "y.dcm", "--engine", "language", "--temperature", 0.5).out)
+    assert (diffused["engine"], written["engine"]) == ("diffusion", "language")
+    with Image.open(tmp_path / "x.png") as picture:
+        assert "diffusion engine, seed 0" in picture.text["Software"]
+        assert np.abs(np.asarray(picture) / 255 - any_to_any_model.image("Clear lungs.", steps=2)[0]).max() < 0.01
+    assert "language engine, seed 0" in pydicom.dcmread(tmp_path / "y.dcm").ImageComments
+    refused = cli(*draw, tmp_path / "z.png", "--temperature", 0.5)
+    assert refused.code == 2 and "temperature is a setting of the language engine" in refused.err
+
+
 def test_image_writes_dicom_that_report_reads(cli, tiny_model: Path, tmp_path: Path) -> None:
     import pydicom
 

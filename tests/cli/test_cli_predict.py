@@ -76,6 +76,20 @@ def test_what_another_model_or_setting_began_is_not_gone_on_with(
     assert out.read_bytes() == before
 
 
+def test_drawings_of_another_engine_are_not_gone_on_with(
+    any_to_any_model: radloom.Model, prepared: Path, tmp_path: Path
+) -> None:
+    studies, out = Manifest.read(prepared), tmp_path / "drawn.jsonl"
+    predict(any_to_any_model, studies, "image", out, limit=1, steps=2)
+    noted = json.loads((tmp_path / "drawn.meta.json").read_text())["sampling"]
+    assert noted == {"engine": "diffusion", "guidance": 4.0, "steps": 2, "sampler": "dpm++"}
+    assert predict(any_to_any_model, studies, "image", out, limit=2, engine="diffusion", steps=2).new == 1
+    with pytest.raises(RadloomError, match="begun with another sampling"):
+        predict(any_to_any_model, studies, "image", out, engine="language")
+    with pytest.raises(RadloomError, match="engine is of drawings; leave it out for the task 'report'"):
+        predict(any_to_any_model, studies, "report", tmp_path / "reports.jsonl", engine="language")
+
+
 def test_a_file_that_predict_did_not_make_or_that_is_damaged(
     model: radloom.Model, prepared: Path, tmp_path: Path
 ) -> None:

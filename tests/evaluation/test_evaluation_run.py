@@ -124,6 +124,18 @@ def test_a_board_of_other_studies_is_left_alone(
     assert (out / "scores.json").read_bytes() == before
 
 
+def test_drawings_are_scored_by_the_engine_that_is_named_and_never_mixed(
+    any_to_any_model: radloom.Model, studies: Manifest, tmp_path: Path
+) -> None:
+    board = evaluate(any_to_any_model, studies, tmp_path, tasks=["image"], adapters=[], engine="language")
+    assert board.signature["engine"] == board.signature["sampling"]["image"]["engine"] == "language"
+    note = json.loads((tmp_path / "predictions" / "image-frontal-val.meta.json").read_text())
+    assert note["sampling"]["engine"] == "language"
+    assert [folder.name for folder in (tmp_path / "predictions").glob("samples-frontal-val-language-*")]
+    with pytest.raises(RadloomError, match="holds scores of another engine"):
+        evaluate(any_to_any_model, studies, tmp_path, tasks=["image"], adapters=[])
+
+
 def test_an_unknown_task_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:
     with pytest.raises(RadloomError, match="classifier, codec, report, question, image"):
         evaluate(model, studies, tmp_path, tasks=["reports"])

@@ -35,6 +35,9 @@ from radloom.study import OBSERVATIONS, Study
 KINDS = ("report", "image", "ask", "check", "complete")
 TEXTS = ("The heart is enlarged.", "There is a large right pleural effusion.", "The lungs are clear.")
 QUESTIONS = ("Is the heart enlarged?", "Is there a pleural effusion?")
+BY_LANGUAGE = {"engine": "language", "temperature": "1"}
+"""Every other drawing is by the language model, if the model does not draw all by it anyway."""
+
 PICTURE, PROBABILITY = 0.02, 2e-4
 """Largest differences: the mean one of two pictures, and any one of two probabilities, which are sent rounded."""
 
@@ -118,7 +121,7 @@ def requests(number: int) -> list[Asked]:
     for seed in range(number):
         kind, text, question = KINDS[seed % len(KINDS)], TEXTS[seed % len(TEXTS)], QUESTIONS[seed % len(QUESTIONS)]
         fields = {
-            "image": {"report": text, "temperature": "1"},
+            "image": {"report": text} | (BY_LANGUAGE if seed // len(KINDS) % 2 else {}),
             "ask": {"question": question, "temperature": "1"},
             "report": {"temperature": "1"},
             "complete": {"want": "lateral,report"},
@@ -195,7 +198,8 @@ def alone(model: radloom.Model, asked: Asked) -> Given:
     """What the model gives for a request without a service."""
     image = read_image(InMemory(asked.picture)) if asked.picture else None
     if asked.kind == "image":
-        return Given(pictures=model.image(asked.fields["report"], seed=asked.seed, temperature=1.0))
+        how = {"engine": "language", "temperature": 1.0} if "engine" in asked.fields else {}
+        return Given(pictures=model.image(asked.fields["report"], seed=asked.seed, **how))
     if asked.kind == "ask":
         return Given(model.ask(image, asked.fields["question"], seed=asked.seed, temperature=1.0))
     if asked.kind == "check":

@@ -59,6 +59,29 @@ def test_drawings_are_the_models_and_say_that_they_are_synthetic(serve: Any, mod
             assert picture.text["Comment"].startswith("Synthetic lateral")  # type: ignore[attr-defined]
 
 
+def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to_any_model: radloom.Model) -> None:
+    asked = [
+        {"steps": 2, "guidance": 2.0},
+        {"engine": "language", "temperature": 1.0},
+    ]
+    with serve(any_to_any_model) as client:
+        [about] = client.get("/v1/models").json()["models"]
+        answers = [client.post("/v1/image", data={"report": "Clear lungs.", "seed": 3} | how).json() for how in asked]
+        long = client.post("/v1/image", data={"report": "effusion " * 100, "steps": 2}).json()
+        refused = client.post("/v1/image", data={"report": "Clear lungs.", "temperature": 1.0})
+    assert about["image"] == {"engine": "diffusion", "guidance": 4.0, "steps": 20, "sampler": "dpm++"}
+    assert [answer["engine"] for answer in answers] == ["diffusion", "language"]
+    for how, answer in zip(asked, answers, strict=True):
+        [expected] = any_to_any_model.image("Clear lungs.", seed=3, **how)
+        assert answer["remarks"] == []
+        with Image.open(io.BytesIO(base64.b64decode(answer["images"][0]["png"]))) as picture:
+            assert np.abs(np.asarray(picture) / 255 - expected).max() < 0.01
+            assert f"{answer['engine']} engine, seed 3" in picture.text["Software"]  # type: ignore[attr-defined]
+    assert re.match("The text is .* diffusion reads the first 46", long["remarks"][0])
+    assert refused.status_code == 422
+    assert refused.json()["error"]["message"].startswith("temperature is a setting of the language engine; leave")
+
+
 @pytest.mark.parametrize("field", ["frontal", "lateral"])
 def test_an_answer_is_the_models(serve: Any, model: radloom.Model, field: str) -> None:
     with serve() as client:

@@ -42,6 +42,16 @@ class HeldCompleting(Held):
         return self.model.completions(studies, want, **how)
 
 
+class HeldDrawing(Held):
+    """The same for drawings."""
+
+    def images(self, reports: list[Report], views: Any, **how: Any) -> list[np.ndarray]:
+        self.batches.append([report.findings for report in reports])
+        self.begun.set()
+        self.go.wait(20)
+        return self.model.images(reports, views, **how)
+
+
 def test_samples_are_the_models_and_say_that_they_are_synthetic(serve: Any, any_to_any_model: radloom.Model) -> None:
     how = {"guidance": 2.0, "steps": 2, "sampler": "ddim"}
     with serve(any_to_any_model) as client:
@@ -109,6 +119,26 @@ def test_those_that_wait_are_completed_together_and_as_they_are_alone(
             study = Study(report=Report(f"{i}."))
             alone = any_to_any_model.complete(study, wants[i].split(","), seed=sample["seed"], steps=2)
             assert np.abs(picture(sample["frontal"]) - alone.frontal).max() < 0.01
+
+
+def test_drawings_of_one_engine_and_its_settings_are_made_together_and_as_they_are_alone(
+    serve: Any, any_to_any_model: radloom.Model
+) -> None:
+    held = HeldDrawing(any_to_any_model)
+    hows = (TWO, TWO, TWO | {"view": "lateral", "engine": "diffusion"}, {"engine": "language"}, {"steps": 3})
+    with serve(held) as client, ThreadPoolExecutor(len(hows)) as threads:
+        queue = client.app.state.service.queue
+        answers = []
+        for i, how in enumerate(hows):
+            form = {"report": f"{i}.", "seed": i} | how
+            answers.append(threads.submit(client.post, "/v1/image", data=form))
+            wait_until(lambda waiting=i: len(queue) == waiting and held.begun.is_set())
+        held.go.set()
+        given = [answer.result().json() for answer in answers]
+    assert held.batches == [["0."], ["1.", "2."], ["3."], ["4."]]
+    for i, (answer, how) in enumerate(zip(given, hows, strict=True)):
+        [alone] = any_to_any_model.image(f"{i}.", seed=i, **how)
+        assert np.abs(picture(answer["images"][0]) - alone).max() < 0.01
 
 
 def test_the_engine_is_chosen_for_each_and_not_for_the_batch(serve: Any, any_to_any_model: radloom.Model) -> None:

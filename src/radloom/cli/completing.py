@@ -14,12 +14,14 @@ from radloom.cli.base import (
     Answer,
     Counter,
     Device,
+    EngineName,
     Guidance,
     ImagesFolder,
     Json,
     ModelName,
     Seed,
     Split,
+    Steps,
     check_output,
     command,
     read_manifest,
@@ -29,6 +31,7 @@ from radloom.cli.base import (
 from radloom.errors import RadloomError
 
 if TYPE_CHECKING:
+    from radloom.completion import Engine
     from radloom.models import Model
     from radloom.study import Part, Study
 
@@ -51,9 +54,9 @@ def complete_command(
     weights: Annotated[
         str | None, typer.Option(metavar="PART=W,...", help="Weights of the given parts: frontal=1,report=0.5.")
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="diffusion or language; by default the better one.")] = None,
+    engine: EngineName = None,
     guidance: Guidance = None,
-    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Steps of denoising.")] = None,
+    steps: Steps = None,
     sampler: Annotated[str | None, typer.Option(help="dpm++ or ddim.")] = None,
     seed: Seed = 0,
     split: Split = None,
@@ -67,7 +70,7 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
-    from radloom.completion import parse_want, parse_weights
+    from radloom.completion import as_engine, choose, parse_want, parse_weights
 
     wanted = parse_want(want)
     if out is None:
@@ -89,10 +92,11 @@ def complete_command(
     if manifest is None:
         loaded, seeds = load(model, device=device), range(seed, seed + n)
         study, start = _study(loaded, frontal, lateral, report), time.perf_counter()
+        chosen = choose(loaded, [study], wanted, as_engine(engine))
         made = loaded.completions(
-            [study] * n, wanted, seeds=seeds, weights=weighed, engine=engine, progress=Counter("steps"), **how
+            [study] * n, wanted, seeds=seeds, weights=weighed, engine=chosen, progress=Counter("steps"), **how
         )
-        return _write(loaded, study, made, wanted, seeds, out, since(start))
+        return _write(loaded, chosen, study, made, wanted, seeds, out, since(start))
     studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
     how |= {"engine": engine, "batch_size": batch, "seed": seed}
     _, done = fill(loaded, studies, wanted, out, redraw=replace, progress=Counter("studies"), **how)
@@ -116,7 +120,14 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
 
 
 def _write(
-    model: Model, given: Study, made: Sequence[Study], want: Sequence[Part], seeds: range, out: Path, seconds: float
+    model: Model,
+    engine: Engine,
+    given: Study,
+    made: Sequence[Study],
+    want: Sequence[Part],
+    seeds: range,
+    out: Path,
+    seconds: float,
 ) -> Answer:
     """Write the wanted parts of each completion, and `study.json` that says what they were made from."""
     from radloom import completion
@@ -136,7 +147,8 @@ def _write(
                 lines += [f"{path}: {text}"]
             else:
                 path = out / f"{name}{mark}.png"
-                write_png(whole.view(name), path, text=model.provenance(report, View(name), seed))  # type: ignore[arg-type]
+                marks = model.provenance(report, View(name), seed, engine)
+                write_png(whole.view(name), path, text=marks)  # type: ignore[arg-type]
                 lines += [str(path)]
             files.append(path.name)
     data = {
@@ -144,6 +156,7 @@ def _write(
         "made": want,
         "files": files,
         "seeds": list(seeds),
+        "engine": engine,
         "model": model.fingerprint,
         "seconds": seconds,
     }

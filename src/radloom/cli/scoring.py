@@ -16,6 +16,7 @@ from radloom.cli.base import (
     Answer,
     Counter,
     Device,
+    EngineName,
     ImagesFolder,
     Json,
     Judge,
@@ -114,6 +115,7 @@ def evaluate_command(
     views: Annotated[str, typer.Option(metavar="NAME,...", help="Views that are drawn: frontal, lateral or both.")] = (
         "frontal"
     ),
+    engine: EngineName = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Score only so many studies, spread evenly.")] = None,
     adapters: Adapters = "all",
     judge: Judge = None,
@@ -135,6 +137,7 @@ def evaluate_command(
         split=split,
         tasks=names_of(tasks) if tasks else None,
         views=[as_view(name) for name in names_of(views)],
+        engine=engine,
         limit=limit,
         adapters=_some(adapters),
         judge=vision_of(judge, device) if judge else None,

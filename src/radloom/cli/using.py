@@ -13,11 +13,13 @@ from radloom.cli.base import (
     Answer,
     Counter,
     Device,
+    EngineName,
     Guidance,
     Json,
     ModelName,
     Picture,
     Seed,
+    Steps,
     Temperature,
     TopP,
     check_output,
@@ -69,14 +71,19 @@ def image_command(
     view: Annotated[str, typer.Option(help="frontal or lateral.")] = "frontal",
     n: Annotated[int, typer.Option("-n", min=1, help="How many X-rays to draw.")] = 1,
     seed: Seed = 0,
+    engine: EngineName = None,
     guidance: Guidance = None,
+    steps: Steps = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     model: ModelName = "nano",
     device: Device = "cpu",
     as_json: Json = False,
 ) -> Answer:
-    """Draw an X-ray from text."""
+    """Draw an X-ray from text, by diffusion where the model has it.
+
+    --steps is of diffusion; --temperature and --top-p are of the language model.
+    """
     check_output(out, ".png", ".dcm")
     paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
     for path in paths:
@@ -87,28 +94,22 @@ def image_command(
 
     report, which = as_report(text), as_view(view)
     loaded = load(model, device=device)
+    how = loaded.drawing_settings(engine, guidance=guidance, steps=steps, temperature=temperature, top_p=top_p)
     start = time.perf_counter()
     seeds = range(seed, seed + n)
-    drawings = loaded.images(
-        [report] * n,
-        [which] * n,
-        seeds=seeds,
-        guidance=guidance,
-        temperature=temperature,
-        top_p=top_p,
-        progress=Counter("codes"),
-    )
+    drawings = loaded.images([report] * n, [which] * n, seeds=seeds, progress=Counter("steps"), **how)
     seconds = since(start)
     for path, drawing, number in zip(paths, drawings, seeds, strict=True):
         if path.suffix == ".dcm":
             from radloom.interop import Maker, write_dicom
 
-            write_dicom(drawing, path, view=which, text=format_answer(report), maker=Maker.of(loaded, number))
+            maker = Maker.of(loaded, number, how["engine"])
+            write_dicom(drawing, path, view=which, text=format_answer(report), maker=maker)
         else:
-            write_png(drawing, path, text=loaded.provenance(report, which, number))
+            write_png(drawing, path, text=loaded.provenance(report, which, number, how["engine"]))
     files = [str(path) for path in paths]
-    data = {"images": files, "view": which.value, "seeds": list(seeds), "model": loaded.fingerprint, "seconds": seconds}
-    return Answer(data, "\n".join(files))
+    data = {"images": files, "view": which.value, "seeds": list(seeds), "engine": how["engine"]}
+    return Answer(data | {"model": loaded.fingerprint, "seconds": seconds}, "\n".join(files))
 
 
 @command("ask")

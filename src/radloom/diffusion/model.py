@@ -6,6 +6,7 @@ are its image latents, and to one classifier, whose features its image tower rea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ from radloom.config import from_dict, to_dict
 from radloom.diffusion.alignment import AlignmentConfig
 from radloom.diffusion.autoencoder import AutoencoderConfig
 from radloom.diffusion.denoiser import DenoiserConfig
-from radloom.diffusion.sampling import denoise, guided, start
+from radloom.diffusion.sampling import STEPS, denoise, guided, start
 from radloom.diffusion.text import ReportTokenizer
-from radloom.errors import CheckpointError
+from radloom.errors import CheckpointError, RadloomError
 from radloom.study import Part, Report
 
 KIND = "any-to-any"
@@ -93,6 +94,11 @@ class AnyToAny(nn.Module):
         """Vectors (b, width) of images, from their features (b, 4, 1280) and view numbers (b,)."""
         return self.alignment.images(features.to(self.device), view.to(self.device))
 
+    @property
+    def room(self) -> int:
+        """Tokens of a report that become its vector; those after them are not read."""
+        return self.config.alignment.longest - 2
+
     @torch.no_grad()
     def report_vectors(self, reports: Sequence[Report]) -> Tensor:
         """Vectors (b, width) of reports."""
@@ -110,6 +116,7 @@ class AnyToAny(nn.Module):
         *,
         seeds: Sequence[int],
         guidance: float = 1.0,
+        guided_below: int = STEPS,
         sampler: str = "dpm++",
         steps: int = 20,
         progress: Callable[[int, int], None] | None = None,
@@ -122,12 +129,19 @@ class AnyToAny(nn.Module):
             want: the parts.
             seeds: one each; a part's noise depends on its seed alone.
             guidance: classifier-free guidance; 1 is none.
+            guided_below: noise level from which on nothing is guided. Where hardly anything is seen yet, guidance does
+                nothing but wash pictures out (Kynkäänniemi et al. 2024, arXiv 2404.07724).
             sampler, steps: see `sampling.denoise`.
             progress: told of steps done and in all.
 
         Returns:
             For each part (b, ...) latents as the codec and the report autoencoder have them.
+
+        Raises:
+            RadloomError: a guidance that is no finite number, an unknown sampler, or too few or too many steps.
         """
+        if not math.isfinite(guidance):
+            raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
         own = self.denoisers
         device = own.device  # in training they alone may be on an accelerator
         noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
@@ -139,7 +153,7 @@ class AnyToAny(nn.Module):
             return made
 
         def predict(latents: Mapping[Part, Tensor], step: int) -> dict[Part, Tensor]:
-            if guidance == 1.0 or not told.any():
+            if guidance == 1.0 or step >= guided_below or not told.any():
                 return velocity(latents, step, told)
             with_prompt, without = velocity(latents, step, told), velocity(latents, step, torch.zeros_like(told))
             return {part: guided(with_prompt[part], without[part], guidance) for part in latents}

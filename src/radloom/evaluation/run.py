@@ -63,6 +63,7 @@ def evaluate(
     split: str = "val",
     tasks: Sequence[str] | None = None,
     views: Sequence[View] = (View.FRONTAL,),
+    engine: Engine | str | None = None,
     limit: int | None = None,
     adapters: Sequence[str] | None = None,
     judge: Vision | None = None,
@@ -80,6 +81,7 @@ def evaluate(
         tasks: of `TASKS`; by default all that the split has something for, but those of any-to-any: `autoencoder`,
             and `complete`, which takes as long as the others together.
         views: of drawings.
+        engine: that draws for `image`; by default the model's own choice, see `Model.image`.
         limit: only so many studies, spread evenly.
         adapters: measures of other packages, by name; by default all that are there.
         judge: the classifier that finds neighbours and looks at drawings; by default the model's own.
@@ -87,8 +89,8 @@ def evaluate(
         progress: name of a task -> what is told of items done and in all.
 
     Raises:
-        RadloomError: an unknown task or adapter, a split that does not exist or has nothing for any task, a judge
-            with another transform, or scores of something else in `out`.
+        RadloomError: an unknown task, engine or adapter, a split that does not exist or has nothing for any task, a
+            judge with another transform, or scores of something else in `out`.
     """
     for task in tasks or ():
         if task not in TASKS:
@@ -103,15 +105,16 @@ def evaluate(
     wanted = [t for t, (able, _) in TASKS.items() if (t in tasks if tasks else t not in NAMED_ONLY and able(rows))]
     if not wanted:
         raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
-    _claim(out, {"model": model.fingerprint, "split": split, "manifest": rows.fingerprint()})
+    drawing = model.drawing_settings(engine)
+    whose = {"model": model.fingerprint, "engine": drawing["engine"]}
+    _claim(out, whose | {"split": split, "manifest": rows.fingerprint()})
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
-    run = _Run(model, bench, out / "predictions", split, views, text, images, batch_size, progress)
-    made_by = {
-        "model": model.fingerprint,
+    run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
+    made_by = whose | {
         "recipe": model.config.recipe,
         "transform": model.transform.to_dict(),
-        "sampling": {k: asdict(getattr(model.config, k)) for k in ("image", "text", "answer", "complete")},
+        "sampling": {"image": drawing} | {k: asdict(getattr(model.config, k)) for k in ("text", "answer", "complete")},
     }
     for task in wanted:
         able, score = TASKS[task]
@@ -128,7 +131,7 @@ def evaluate(
 
 
 def _claim(out: Path, made_by: dict[str, str]) -> None:
-    """Leave a board alone that another model, another split or other studies made.
+    """Leave a board alone that another model, another engine, another split or other studies made.
 
     Raises:
         RadloomError: there is one in `out`.
@@ -211,6 +214,7 @@ class _Run:
     folder: Path
     split: str
     views: Sequence[View]
+    engine: Engine
     text: list[type[TextAdapter] | type[LabelAdapter]]
     images: list[type[ImageAdapter]]
     batch_size: int
@@ -252,21 +256,22 @@ def _image(run: _Run) -> None:
     for view in run.views:
         rows = drawable(run.bench.split, view)
         if rows:
-            lines = run.predict(replace(run.bench.split, rows=rows), "image", f"image-{view}", view=view)
+            drawable_rows = replace(run.bench.split, rows=rows)
+            lines = run.predict(drawable_rows, "image", f"image-{view}", view=view, engine=run.engine)
             drawn = {line["uid"]: run.folder / line["image"] for line in lines}
             score_drawings(run.bench, drawn, view, _samples(run, rows, view), run.images)
 
 
 def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
     """Several drawings of a few reports, as files; those that are there already are kept."""
-    folder = run.folder / f"samples-{view}-{run.split}-{run.model.fingerprint}"
+    folder = run.folder / f"samples-{view}-{run.split}-{run.engine}-{run.model.fingerprint}"
     picked = spread(rows, PROMPTS)
     files = [[folder / f"{file_name(row.uid)}-{s}.png" for s in range(SAMPLES)] for row in picked]
     told = run.progress(f"samples {view}") if run.progress else None
     for i, (row, group) in enumerate(zip(picked, files, strict=True)):
         if not run.model.fingerprint or not all(file.is_file() for file in group):
-            for seed, image in enumerate(run.model.image(row.report, view=view, n=SAMPLES)):
-                write_png(image, group[seed], text=run.model.provenance(row.report, view, seed))
+            for seed, image in enumerate(run.model.image(row.report, view=view, n=SAMPLES, engine=run.engine)):
+                write_png(image, group[seed], text=run.model.provenance(row.report, view, seed, run.engine))
         if told:
             told(i + 1, len(files))
     return files

@@ -74,18 +74,20 @@ class Maker:
         recipe: what trained the model.
         fingerprint: of the model's weights, `""` where there is none.
         seed: of sampling.
+        engine: of the model that drew, `""` for what only one of them does.
         version: of radloom.
     """
 
     recipe: str
     fingerprint: str
     seed: int
+    engine: str = ""
     version: str = __version__
 
     @classmethod
-    def of(cls, model: Model, seed: int) -> Maker:
-        """A loaded model that samples with that seed."""
-        return cls(model.config.recipe, model.fingerprint, seed)
+    def of(cls, model: Model, seed: int, engine: str = "") -> Maker:
+        """A loaded model that samples with that seed, by that engine."""
+        return cls(model.config.recipe, model.fingerprint, seed, engine)
 
     @property
     def uid(self) -> str:
@@ -93,7 +95,8 @@ class Maker:
         return derived_uid(f"radloom {self.version} {self.recipe} {self.fingerprint}")
 
     def __str__(self) -> str:
-        return f"radloom {self.version}, model {self.recipe} {self.fingerprint}, seed {self.seed}"
+        engine = f", {self.engine} engine" if self.engine else ""
+        return f"radloom {self.version}, model {self.recipe} {self.fingerprint}{engine}, seed {self.seed}"
 
 
 def read_source(source: File | str) -> Dataset | None:

@@ -29,6 +29,15 @@ from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
 from radloom.models import as_report, as_view
+from radloom.serving.answers import (
+    Answer,
+    AskAnswer,
+    CheckAnswer,
+    CompleteAnswer,
+    ImageAnswer,
+    ReportAnswer,
+    SaliencyAnswer,
+)
 from radloom.serving.events import MEDIA_TYPE, stream
 from radloom.serving.guard import Guard
 from radloom.serving.metrics import CONTENT_TYPE
@@ -36,24 +45,7 @@ from radloom.serving.pages import pages
 from radloom.serving.queue import ClosedError, Job
 from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
-from radloom.serving.tasks import (
-    Answer,
-    Ask,
-    AskAnswer,
-    Check,
-    CheckAnswer,
-    Complete,
-    CompleteAnswer,
-    Draw,
-    How,
-    HowComplete,
-    ImageAnswer,
-    Locate,
-    Read,
-    ReportAnswer,
-    SaliencyAnswer,
-    Task,
-)
+from radloom.serving.tasks import Ask, Check, Complete, Draw, How, HowComplete, HowDraw, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
 from radloom.study import OBSERVATIONS, Report, Study
 
@@ -106,6 +98,8 @@ Seed = Annotated[int, Form(ge=0, le=2**62, description="Seed of sampling.")]
 Temperature = Annotated[float | None, Form(ge=0, le=100, description="0 takes the likeliest token.")]
 TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probability that is drawn from.")]
 Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
+EngineName = Annotated[str | None, Form(description="diffusion or language; by default the better one.")]
+Steps = Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")]
 Number = Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")]
 AsDicom = Annotated[bool, Form(description="Give drawings as DICOM too.")]
 
@@ -157,16 +151,22 @@ async def image(
     view: Annotated[str, Form(description="frontal or lateral.")] = "frontal",
     n: Number = 1,
     seed: Seed = 0,
+    engine: EngineName = None,
+    guidance: Guidance = None,
+    steps: Steps = None,
     temperature: Temperature = None,
     top_p: TopP = None,
-    guidance: Guidance = None,
     dicom: AsDicom = False,
 ) -> Response | Answer:
-    """Draw X-rays from text."""
+    """Draw X-rays from text, by diffusion where the model has it.
+
+    `steps` is of diffusion; `temperature` and `top_p` are of the language model.
+    """
     _check_text("report", report, service)
     _check_number(n, service)
-    how = How(temperature, top_p, guidance)
-    return await _answer(request, service, Draw(as_report(report), as_view(view), n, seed, how, dicom))
+    changes = {"guidance": guidance, "steps": steps, "temperature": temperature, "top_p": top_p}
+    how = HowDraw(**service.model.drawing_settings(engine, **changes))
+    return await _answer(request, service, Draw(as_report(report), as_view(view), how, n, seed, dicom))
 
 
 @work.post("/ask", response_model=AskAnswer, responses=_RESPONSES)
@@ -221,9 +221,9 @@ async def complete(
     n: Number = 1,
     seed: Seed = 0,
     weights: Annotated[str, Form(description="Of the parts given: frontal=1,report=0.5; 1 where none is named.")] = "",
-    engine: Annotated[str | None, Form(description="diffusion or language; by default the better one.")] = None,
+    engine: EngineName = None,
     guidance: Guidance = None,
-    steps: Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")] = None,
+    steps: Steps = None,
     sampler: Annotated[str | None, Form(description="dpm++ or ddim.")] = None,
     dicom: AsDicom = False,
 ) -> Response | Answer:
@@ -298,6 +298,7 @@ async def models(service: TheService) -> dict[str, Any]:
                 "pixels": model.transform.size,
                 "fit": model.transform.fit,
                 "candidates": model.config.text.candidates if model.language.thresholds else 1,
+                "image": model.drawing_settings(),
                 "complete": {
                     "engines": [engine for engine in Engine if model.has_diffusion or engine is Engine.LANGUAGE],
                     **asdict(model.config.complete),

@@ -13,7 +13,8 @@ from concurrent.futures import Future
 from threading import Condition
 from typing import Any
 
-from radloom.serving.tasks import Answer, Task
+from radloom.serving.answers import Answer
+from radloom.serving.tasks import Task
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with the name and the data of an event, from the worker's thread."""

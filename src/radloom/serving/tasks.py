@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from radloom.completion import Engine, given, remarks
+from radloom.completion import Engine, given, remarks, too_long
 from radloom.reports.labeller import label
-from radloom.study import OBSERVATIONS, Mention, Part, Report, Study, View
+from radloom.serving.answers import (
+    AskAnswer,
+    CheckAnswer,
+    CompleteAnswer,
+    Completion,
+    Drawing,
+    ImageAnswer,
+    MadeReport,
+    ReportAnswer,
+    SaliencyAnswer,
+)
+from radloom.study import OBSERVATIONS, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.language.decoding import Progress
@@ -32,6 +43,25 @@ class How:
 
 
 @dataclass(frozen=True)
+class HowDraw:
+    """How X-rays are drawn, as `Model.drawing_settings` gives it; None are settings of the other engine.
+
+    Attributes:
+        engine: that draws.
+        guidance: of either.
+        steps, sampler: see `completion.Denoising`.
+        temperature, top_p: see `models.Sampling`.
+    """
+
+    engine: Engine
+    guidance: float
+    steps: int | None = None
+    sampler: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+@dataclass(frozen=True)
 class HowComplete:
     """What is completed and how; None leaves the model's setting.
 
@@ -48,152 +78,6 @@ class HowComplete:
     guidance: float | None = None
     steps: int | None = None
     sampler: str | None = None
-
-
-@dataclass(frozen=True)
-class ReportAnswer:
-    """A report.
-
-    Attributes:
-        findings, impression: its sections.
-        mentions: observation -> what the report says of it, as the rule-based labeller reads it.
-        remarks: sentences on what is odd about the images.
-        seed: of sampling.
-        model: fingerprint of the model.
-        seconds: from the request to the answer.
-    """
-
-    findings: str
-    impression: str
-    mentions: dict[str, Mention]
-    remarks: list[str]
-    seed: int
-    model: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawn X-ray.
-
-    Attributes:
-        png: an 8-bit grey PNG, base64, whose metadata say that it is synthetic.
-        seed: of sampling.
-        dicom: the same as a DICOM Secondary Capture Image, base64, where it was asked for.
-    """
-
-    png: str
-    seed: int
-    dicom: str | None = None
-
-
-@dataclass(frozen=True)
-class ImageAnswer:
-    """Drawn X-rays of one view."""
-
-    images: list[Drawing]
-    view: View
-    model: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class AskAnswer:
-    """The answer to a question about an X-ray."""
-
-    answer: str
-    seed: int
-    model: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class CheckAnswer:
-    """What the classifier finds in an X-ray.
-
-    Attributes:
-        view: frontal or lateral, as it looks.
-        observations: the probability of each of the 14.
-        model: fingerprint of the model.
-        seconds: from the request to the answer.
-    """
-
-    view: View
-    observations: dict[str, float]
-    model: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class SaliencyAnswer:
-    """Where the classifier finds it.
-
-    Attributes:
-        saliency: observation -> rows of a map over the square that the model sees; none negative, mean 1.
-        fit: how the picture is brought to that square, see `imaging.Transform`.
-        model: fingerprint of the model.
-        seconds: from the request to the answer.
-    """
-
-    saliency: dict[str, list[list[float]]]
-    fit: str
-    model: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class MadeReport:
-    """A report that was made.
-
-    Attributes:
-        findings, impression: its sections.
-        mentions: observation -> what the report says of it, as the rule-based labeller reads it.
-    """
-
-    findings: str
-    impression: str
-    mentions: dict[str, Mention]
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What was made of a study; None are the parts that were not wanted.
-
-    Attributes:
-        seed: of sampling.
-        frontal, lateral: drawings.
-        report: the text.
-    """
-
-    seed: int
-    frontal: Drawing | None = None
-    lateral: Drawing | None = None
-    report: MadeReport | None = None
-
-
-@dataclass(frozen=True)
-class CompleteAnswer:
-    """Completions of a study.
-
-    Attributes:
-        samples: one a seed.
-        given, made: parts of the study.
-        engine: that made them.
-        remarks: sentences on what is odd about the images.
-        model: fingerprint of the model.
-        seconds: from the request to the answer.
-    """
-
-    samples: list[Completion]
-    given: list[Part]
-    made: list[Part]
-    engine: Engine
-    remarks: list[str]
-    model: str
-    seconds: float = 0.0
-
-
-Answer = ReportAnswer | ImageAnswer | AskAnswer | CheckAnswer | SaliencyAnswer | CompleteAnswer
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,17 +135,17 @@ class Draw:
     Attributes:
         report: what is to be seen.
         view: frontal or lateral.
+        how: the engine, and its settings.
         n: how many; they use seed, seed + 1, ...
         seed: of the first.
-        how: settings of sampling.
         dicom: they are wanted as DICOM too.
     """
 
     report: Report
     view: View
+    how: HowDraw
     n: int = 1
     seed: int = 0
-    how: How = field(default_factory=How)
     dicom: bool = False
     kind: ClassVar[str] = "image"
 
@@ -271,25 +155,35 @@ class Draw:
         return self.n
 
     @property
-    def group(self) -> tuple[str, How]:
+    def group(self) -> tuple[str, HowDraw]:
         """Tasks of the same group can be done together."""
         return self.kind, self.how
 
     @staticmethod
     def run(model: Model, tasks: Sequence[Draw], progress: Progress, written: Written | None) -> list[ImageAnswer]:
         """Drawings of several reports."""
+        how = tasks[0].how
         wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
         images = model.images(
             [task.report for task, _ in wanted],
             [task.view for task, _ in wanted],
             seeds=[seed for _, seed in wanted],
             progress=progress,
-            **asdict(tasks[0].how),
+            **asdict(how),
         )
         drawn: dict[int, list[Drawing]] = {id(task): [] for task in tasks}
         for (task, seed), image in zip(wanted, images, strict=True):
-            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, task.dicom))
-        return [ImageAnswer(drawn[id(task)], task.view, model.fingerprint) for task in tasks]
+            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, how.engine, task.dicom))
+        return [
+            ImageAnswer(
+                images=drawn[id(task)],
+                view=task.view,
+                engine=how.engine,
+                remarks=_too_long(model, task.report, how.engine),
+                model=model.fingerprint,
+            )
+            for task in tasks
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -437,14 +331,14 @@ class Complete:
         )
         made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
         for (task, seed), study in zip(wanted, studies, strict=True):
-            made[id(task)].append(_completion(model, study, how.want, seed, task.dicom))
+            made[id(task)].append(_completion(model, study, how, seed, task.dicom))
         return [
             CompleteAnswer(
                 samples=made[id(task)],
                 given=given(task.study),
                 made=list(how.want),
                 engine=how.engine,
-                remarks=remarks(model, task.study),
+                remarks=remarks(model, task.study) + _too_long(model, task.study.report, how.engine),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -454,26 +348,32 @@ class Complete:
 Task = Read | Draw | Ask | Check | Locate | Complete
 
 
-def _completion(model: Model, study: Study, made: Sequence[Part], seed: int, dicom: bool) -> Completion:
+def _completion(model: Model, study: Study, how: HowComplete, seed: int, dicom: bool) -> Completion:
     report = study.report or Report()
     drawn = {
-        view.value: _drawing(model, image, report, view, seed, dicom)
+        view.value: _drawing(model, image, report, view, seed, how.engine, dicom)
         for view in View
-        if view.value in made and isinstance(image := study.view(view), np.ndarray)
+        if view.value in how.want and isinstance(image := study.view(view), np.ndarray)
     }
-    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in made else None
+    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in how.want else None
     return Completion(seed, **drawn, report=written)
 
 
-def _drawing(model: Model, image: np.ndarray, report: Report, view: View, seed: int, dicom: bool) -> Drawing:
+def _too_long(model: Model, report: Report | None, engine: Engine) -> list[str]:
+    return too_long(model, report) if engine is Engine.DIFFUSION else []
+
+
+def _drawing(
+    model: Model, image: np.ndarray, report: Report, view: View, seed: int, engine: Engine, dicom: bool
+) -> Drawing:
     from radloom.imaging import png_bytes
     from radloom.interop import Maker, drawing_bytes
     from radloom.reports.answers import format_answer
 
-    png = png_bytes(image, text=model.provenance(report, view, seed))
+    png = png_bytes(image, text=model.provenance(report, view, seed, engine))
     if not dicom:
         return Drawing(_base64(png), seed)
-    file = drawing_bytes(image, view=view, text=format_answer(report), maker=Maker.of(model, seed))
+    file = drawing_bytes(image, view=view, text=format_answer(report), maker=Maker.of(model, seed, engine))
     return Drawing(_base64(png), seed, _base64(file))
 
 

@@ -134,7 +134,7 @@ async function start() {
   setUpReading(model);
   setUpObservations(viewer);
   setUpAsking();
-  setUpDrawing(about.limits, () => openTab(byId("tab-draw"), true));
+  setUpDrawing(model, about.limits, () => openTab(byId("tab-draw"), true));
   setUpCompleting(model, about.limits, () => openTab(byId("tab-read"), true));
   byId("examples").append(
     ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => openExample(sentence, name))),

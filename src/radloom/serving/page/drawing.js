@@ -1,7 +1,7 @@
 /** X-rays drawn from text: the form, and a card for each that was drawn. */
 
 import { card } from "./cards.js";
-import { button, byId } from "./dom.js";
+import { button, byId, complain } from "./dom.js";
 import { Job } from "./job.js";
 import { adopt, check, drawings } from "./open.js";
 import { asText } from "./read.js";
@@ -19,14 +19,16 @@ export const EXAMPLES = {
 let job;
 
 /**
+ * @param model as the service describes it.
  * @param limits of the service.
  * @param onDraw called when drawing is wanted from elsewhere on the page.
  */
-export function setUpDrawing(limits, onDraw) {
+export function setUpDrawing(model, limits, onDraw) {
   job = new Job(byId("draw-job"), byId("draw-trouble"));
   byId("samples").max = limits.images;
   byId("samples").value = Math.min(2, limits.images);
   byId("text").maxLength = limits.text;
+  byId("guidance").value = model.image.guidance;
   byId("sentences").append(
     ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => (byId("text").value = sentence))),
   );
@@ -59,7 +61,8 @@ async function draw() {
   for (const view of views) {
     const made = await job.run(`Drawing ${fields.n} ${view}`, (how) => drawings({ ...fields, view }, how));
     if (!made) break;
-    drawn.push(...made);
+    drawn.push(...made.pictures);
+    complain(byId("draw-trouble"), made.remarks.join(" "));
   }
   if (!drawn.length) return;
   study.draw(drawn);

@@ -84,17 +84,17 @@ export async function check(picture, how) {
 /** Draw one X-ray from a sentence and take it as the study's. */
 export async function openExample(sentence, name) {
   const picture = await job.run(`Drawing “${sentence}”`, async (how) => {
-    const [made] = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
-    await check(made, how);
-    return Object.assign(made, { name });
+    const { pictures } = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
+    await check(pictures[0], how);
+    return Object.assign(pictures[0], { name });
   });
   if (picture) adopt([picture]);
 }
 
-/** Draw X-rays. */
+/** Draw X-rays: pictures, and remarks on what of the text was not read. */
 export async function drawings(fields, how) {
-  const { images, view } = await follow("v1/image", { ...fields, dicom: true }, how);
-  return Promise.all(images.map((image) => drawn(image, { view, text: fields.report })));
+  const { images, view, remarks } = await follow("v1/image", { ...fields, dicom: true }, how);
+  return { pictures: await Promise.all(images.map((image) => drawn(image, { view, text: fields.report }))), remarks };
 }
 
 /**
