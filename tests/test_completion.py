@@ -2,9 +2,11 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import radloom
 import tiny
@@ -60,6 +62,32 @@ def test_what_is_made_depends_on_seed_prompt_and_weights(any_to_any_model: radlo
     assert not np.array_equal(first, latents(one, seed=1))
     only = latents(one, weights={"report": 0.0})
     assert np.allclose(only, latents(Study(frontal=there["frontal"])), atol=1e-3)
+
+
+def test_guidance_begins_where_it_is_told_to(any_to_any_model: radloom.Model, there: dict) -> None:
+    model = any_to_any_model.any_to_any
+    prompts, told = model.report_vectors([there["report"]]), torch.tensor([True])
+    asked: list[tuple[int, bool]] = []
+
+    def lateral(**how: Any) -> torch.Tensor:
+        asked.clear()
+        return model.make(prompts, told, [Part.LATERAL], seeds=[0], steps=4, **how)[Part.LATERAL]
+
+    told_of = model.denoisers.register_forward_pre_hook(
+        lambda _, given: asked.append((int(given[1][Part.LATERAL]), bool(given[3][Part.LATERAL])))
+    )
+    try:
+        plain = lateral()
+        assert torch.equal(plain, lateral(guidance=4.0, guided_below=0)) and all(prompted for _, prompted in asked)
+        partly = lateral(guidance=4.0, guided_below=500)
+        unprompted = [step for step, prompted in asked if not prompted]
+        assert unprompted == [step for step, prompted in asked if prompted and step < 500] and unprompted
+        assert len({step for step, _ in asked}) == 4 > len(unprompted)
+        whole = lateral(guidance=4.0)
+        assert sum(not prompted for _, prompted in asked) == 4
+    finally:
+        told_of.remove()
+    assert not torch.equal(partly, plain) and not torch.equal(partly, whole)
 
 
 def test_report_of_views_is_the_language_models_unless_named(any_to_any_model: radloom.Model, there: dict) -> None:

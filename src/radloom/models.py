@@ -474,8 +474,8 @@ class Model:
 
         Args:
             engine: the one that draws; by default diffusion where the model has it.
-            changes: of the model's own settings; None is none. For diffusion `guidance`, `guided_below`, `steps` and
-                `sampler`, see `Denoising`, for the language model `guidance`, `temperature` and `top_p`, see `Sampling`.
+            changes: of the model's own settings; None is none. For diffusion fields of `Denoising` but `beams`, for the
+                language model `guidance`, `temperature` and `top_p` of `Sampling`.
 
         Raises:
             RadloomError: an engine that the model does not have, an unknown setting, or one of the other engine.
