@@ -49,12 +49,13 @@ class HowDraw:
     Attributes:
         engine: that draws.
         guidance: of either.
-        steps, sampler: see `completion.Denoising`.
+        guided_below, steps, sampler: see `completion.Denoising`.
         temperature, top_p: see `models.Sampling`.
     """
 
     engine: Engine
     guidance: float
+    guided_below: int | None = None
     steps: int | None = None
     sampler: str | None = None
     temperature: float | None = None
