@@ -98,6 +98,9 @@ class Sampling:
 
 S = TypeVar("S", Sampling, Denoising)
 
+_Asked = tuple[Report, View, int]
+"""Of a drawing: what it shows, which view, and its seed."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -467,7 +470,7 @@ class Model:
         if not all(reports):
             raise ReportError("The text to draw from is empty; give findings or an impression.")
         draw = self._denoised if how.pop("engine") is Engine.DIFFUSION else self._generated
-        return draw(reports, views, seeds, progress, **how)
+        return draw(list(zip(reports, views, seeds, strict=True)), progress, **how)
 
     def drawing_settings(self, engine: Engine | str | None = None, **changes: Any) -> dict[str, Any]:
         """All that `image` and `images` go by: `engine`, and the settings that count for it.
@@ -642,45 +645,31 @@ class Model:
         positive = [set(compress(OBSERVATIONS, row)) for row in called]
         return [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
 
-    def _denoised(
-        self,
-        reports: Sequence[Report],
-        views: Sequence[View],
-        seeds: Sequence[int],
-        progress: Progress | None,
-        **how: Any,
-    ) -> list[np.ndarray]:
+    def _denoised(self, asked: Sequence[_Asked], progress: Progress | None, **how: Any) -> list[np.ndarray]:
         """X-rays of reports by diffusion, those of a view together."""
         drawn: dict[int, Any] = {}
-        wanted = list(dict.fromkeys(views))
+        wanted = list(dict.fromkeys(view for _, view, _ in asked))
         for nth, view in enumerate(wanted):
-            own = [i for i, other in enumerate(views) if other is view]
+            own = [i for i, (_, other, _) in enumerate(asked) if other is view]
             made = self.completions(
-                [Study(report=reports[i]) for i in own],
+                [Study(report=asked[i][0]) for i in own],
                 [view.value],
-                seeds=[seeds[i] for i in own],
+                seeds=[asked[i][2] for i in own],
                 engine=Engine.DIFFUSION,
                 progress=_share(progress, nth, len(wanted)),
                 **how,
             )
             drawn |= {i: study.view(view) for i, study in zip(own, made, strict=True)}
-        return [drawn[i] for i in range(len(reports))]
+        return [drawn[i] for i in range(len(asked))]
 
-    def _generated(
-        self,
-        reports: Sequence[Report],
-        views: Sequence[View],
-        seeds: Sequence[int],
-        progress: Progress | None,
-        **how: Any,
-    ) -> list[np.ndarray]:
+    def _generated(self, asked: Sequence[_Asked], progress: Progress | None, **how: Any) -> list[np.ndarray]:
         """X-rays of reports by the language model."""
         codes = generate_codes(
             self.language.model,
             self.language.ids,
-            [self._drawing(report, view) for report, view in zip(reports, views, strict=True)],
-            seeds=list(seeds),
-            null_prompts=[self.prompter.draw(Report(), view) for view in views],
+            [self._drawing(report, view) for report, view, _ in asked],
+            seeds=[seed for _, _, seed in asked],
+            null_prompts=[self.prompter.draw(Report(), view) for _, view, _ in asked],
             progress=progress,
             **how,
         )

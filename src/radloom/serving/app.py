@@ -45,7 +45,7 @@ from radloom.serving.pages import pages
 from radloom.serving.queue import ClosedError, Job
 from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
-from radloom.serving.tasks import Ask, Check, Complete, Draw, How, HowComplete, HowDraw, Locate, Read, Task
+from radloom.serving.tasks import Ask, Check, Complete, Draw, How, HowComplete, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
 from radloom.study import OBSERVATIONS, Report, Study
 
@@ -165,7 +165,7 @@ async def image(
     _check_text("report", report, service)
     _check_number(n, service)
     changes = {"guidance": guidance, "steps": steps, "temperature": temperature, "top_p": top_p}
-    how = HowDraw(**service.model.drawing_settings(engine, **changes))
+    how = tuple(service.model.drawing_settings(engine, **changes).items())
     return await _answer(request, service, Draw(as_report(report), as_view(view), how, n, seed, dicom))
 
 

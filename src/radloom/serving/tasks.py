@@ -43,26 +43,6 @@ class How:
 
 
 @dataclass(frozen=True)
-class HowDraw:
-    """How X-rays are drawn, as `Model.drawing_settings` gives it; None are settings of the other engine.
-
-    Attributes:
-        engine: that draws.
-        guidance: of either.
-        guided_below, steps, sampler: see `completion.Denoising`.
-        temperature, top_p: see `models.Sampling`.
-    """
-
-    engine: Engine
-    guidance: float
-    guided_below: int | None = None
-    steps: int | None = None
-    sampler: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-
-
-@dataclass(frozen=True)
 class HowComplete:
     """What is completed and how; None leaves the model's setting.
 
@@ -136,7 +116,7 @@ class Draw:
     Attributes:
         report: what is to be seen.
         view: frontal or lateral.
-        how: the engine, and its settings.
+        how: the engine and its settings, the items of `Model.drawing_settings`.
         n: how many; they use seed, seed + 1, ...
         seed: of the first.
         dicom: they are wanted as DICOM too.
@@ -144,7 +124,7 @@ class Draw:
 
     report: Report
     view: View
-    how: HowDraw
+    how: tuple[tuple[str, Any], ...]
     n: int = 1
     seed: int = 0
     dicom: bool = False
@@ -156,31 +136,32 @@ class Draw:
         return self.n
 
     @property
-    def group(self) -> tuple[str, HowDraw]:
+    def group(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
         """Tasks of the same group can be done together."""
         return self.kind, self.how
 
     @staticmethod
     def run(model: Model, tasks: Sequence[Draw], progress: Progress, written: Written | None) -> list[ImageAnswer]:
         """Drawings of several reports."""
-        how = tasks[0].how
+        how = dict(tasks[0].how)
+        engine = how["engine"]
         wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
         images = model.images(
             [task.report for task, _ in wanted],
             [task.view for task, _ in wanted],
             seeds=[seed for _, seed in wanted],
             progress=progress,
-            **asdict(how),
+            **how,
         )
         drawn: dict[int, list[Drawing]] = {id(task): [] for task in tasks}
         for (task, seed), image in zip(wanted, images, strict=True):
-            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, how.engine, task.dicom))
+            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, engine, task.dicom))
         return [
             ImageAnswer(
                 images=drawn[id(task)],
                 view=task.view,
-                engine=how.engine,
-                remarks=_too_long(model, task.report, how.engine),
+                engine=engine,
+                remarks=_too_long(model, task.report, engine),
                 model=model.fingerprint,
             )
             for task in tasks
