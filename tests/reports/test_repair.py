@@ -42,6 +42,33 @@ def test_clear_lungs_give_way_to_what_is_in_them() -> None:
     assert "There is atelectasis." in text
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "No acute cardiopulmonary abnormality.",
+        "No evidence of active disease.",
+        "Negative for acute abnormality.",
+        "Chest radiograph without acute findings.",
+    ],
+)
+@pytest.mark.parametrize(("observation", "kept"), [("Edema", False), ("Pleural Effusion", False), ("Fracture", True)])
+def test_nothing_acute_is_not_said_beside_what_is_acute(sentence: str, observation: str, kept: bool) -> None:
+    impression = agree(Report(impression=sentence), {observation}).impression
+    assert (sentence in impression) is kept
+    assert PLAIN[observation][0] in impression or kept
+
+
+@pytest.mark.parametrize("sentence", ["No acute bony abnormality.", "No acute osseous findings."])
+def test_bones_may_be_well_beside_what_is_acute(sentence: str) -> None:
+    assert sentence in agree(Report(f"There is a pleural effusion. {sentence}"), {"Pleural Effusion"}).findings
+
+
+@pytest.mark.parametrize("sentence", ["Normal chest.", "Unremarkable examination.", "Negative chest radiograph."])
+def test_a_chest_is_not_called_normal_beside_anything(sentence: str) -> None:
+    assert agree(Report(impression=sentence), ()).impression == sentence
+    assert sentence not in agree(Report(impression=f"Cardiomegaly. {sentence}"), {"Cardiomegaly"}).impression
+
+
 def test_what_was_not_stated_is_not_said() -> None:
     assert agree(Report("The heart is enlarged. The lungs are clear."), ()).findings == "The lungs are clear."
 
@@ -58,8 +85,8 @@ def test_uncertain_words_count_as_no_denial_unless_stated() -> None:
 
 
 def test_a_section_that_was_not_written_stays_unwritten() -> None:
-    assert agree(Report(impression="No acute disease."), {"Edema"}) == Report(
-        impression="There is pulmonary edema. No acute disease."
+    assert agree(Report(impression="Stable chest."), {"Edema"}) == Report(
+        impression="There is pulmonary edema. Stable chest."
     )
 
 

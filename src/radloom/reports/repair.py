@@ -2,7 +2,8 @@
 
 A small language model that has stated an effusion still writes, more often than not, the report of a normal chest.
 `agree` mends that: sentences that say otherwise go, and what is then not said is said in plain words. These name no
-side, place or size, since a statement knows none.
+side, place or size, since a statement knows none. Sentences on the chest as a whole go where they contradict what was
+stated: "Normal chest." beside anything, "No acute disease." beside what is acute.
 """
 
 from __future__ import annotations
@@ -35,7 +36,19 @@ PLAIN = {
 LUNGS = frozenset({"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"})
 """Observations with which the lungs are not clear."""
 
+ACUTE = frozenset({"Edema", "Consolidation", "Pneumonia", "Pneumothorax", "Pleural Effusion"})
+"""Observations beside which radiologists do not write that nothing acute is there.
+
+Of Indiana's training impressions with one of these, 0 to 6 in 100 say "no acute ..."; of those with atelectasis,
+opacities or a large heart about 20, with granulomas or fractures 50.
+"""
+
 _CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
+_NOTHING_ACUTE = re.compile(r"\b(?:no|without|negative for)\b.*\b(?:acute|active)\b", re.IGNORECASE)
+_OF_BONES = re.compile(r"\b(?:bon[ey]|osseous|skelet\w+|fractures?)\b", re.IGNORECASE)
+_NORMAL = re.compile(
+    r"\b(?:normal|negative|unremarkable) (?:chest|exam\w*|study|radiographs?|x-?rays?)\b", re.IGNORECASE
+)
 
 
 def agree(report: Report, positive: Collection[str]) -> Report:
@@ -56,7 +69,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     for sentence in sentences(text):
         mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
         agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
-        if agrees and not (_CLEAR.search(sentence) and LUNGS.intersection(positive)):
+        if agrees and not _contradicts(sentence, positive):
             kept.append(sentence)
             said |= mentions.keys()
         else:
@@ -65,3 +78,12 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     missing = [PLAIN[o][o not in positive] for o in OBSERVATIONS if o in PLAIN and o in {*positive, *denied} - said]
     place = place or 0
     return " ".join([*kept[:place], *missing, *kept[place:]]) if text else ""
+
+
+def _contradicts(sentence: str, positive: Collection[str]) -> bool:
+    """Whether a sentence that names no observation says that nothing is wrong where something is."""
+    if _CLEAR.search(sentence):
+        return not LUNGS.isdisjoint(positive)
+    if _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence):
+        return not ACUTE.isdisjoint(positive)
+    return bool(positive) and _NORMAL.search(sentence) is not None
