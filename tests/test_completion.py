@@ -90,6 +90,39 @@ def test_guidance_begins_where_it_is_told_to(any_to_any_model: radloom.Model, th
     assert not torch.equal(partly, plain) and not torch.equal(partly, whole)
 
 
+def test_parts_are_made_in_turn_each_also_from_those_before(any_to_any_model: radloom.Model, there: dict) -> None:
+    how: dict[str, Any] = {"engine": "diffusion", "seed": 5, "steps": 2}
+    study, told = Study(lateral=there["lateral"]), []
+    whole = any_to_any_model.completions(
+        [study],
+        ["frontal", "report"],
+        seeds=[5],
+        engine="diffusion",
+        steps=2,
+        progress=lambda done, steps: told.append((done, steps)),
+    )[0]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    first = any_to_any_model.complete(study, ["report"], **how)
+    assert whole.report == first.report
+    assert np.array_equal(whole.frontal, any_to_any_model.complete(first, ["frontal"], **how).frontal)  # type: ignore[arg-type]
+    assert not np.array_equal(whole.frontal, any_to_any_model.complete(study, ["frontal"], **how).frontal)  # type: ignore[arg-type]
+
+
+def test_parts_are_made_together_where_asked_to(any_to_any_model: radloom.Model, there: dict) -> None:
+    asked: list[set[Part]] = []
+    told_of = any_to_any_model.any_to_any.denoisers.register_forward_pre_hook(
+        lambda _, given: asked.append({*given[0]})
+    )
+    try:
+        for together in (False, True):
+            asked.clear()
+            any_to_any_model.complete(Study(), ["frontal", "lateral"], steps=2, together=together)
+            both = [{Part.FRONTAL, Part.LATERAL}] * 2
+            assert (asked == both) is together and len(asked) >= 2
+    finally:
+        told_of.remove()
+
+
 def test_report_of_views_is_the_language_models_unless_named(any_to_any_model: radloom.Model, there: dict) -> None:
     study = Study(frontal=there["frontal"])
     read = any_to_any_model.complete(study, ["report"]).report

@@ -1,9 +1,10 @@
 """The one verb: given a study with parts missing, make the parts that are wanted. Two engines serve it.
 
-`diffusion` mixes what is given to a prompt of the aligned space and denoises all wanted parts together; of nothing it
-makes a whole study. `language` writes the report of the views, or draws from a report; from views to views it goes by
-way of a report. By default each does what it does best: a report of views alone is written by the language model, all
-else is denoised where the model has that engine. So is what `Model.image` draws from text.
+`diffusion` mixes what is given to a prompt of the aligned space and denoises the wanted parts, one after another, each
+from what is given and the parts before it, or all together; of nothing it makes a whole study. `language` writes the
+report of the views, or draws from a report; from views to views it goes by way of a report. By default each does what
+it does best: a report of views alone is written by the language model, all else is denoised where the model has that
+engine. So is what `Model.image` draws from text.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ DRAWING = {
 """What can be set of a drawing by each engine: fields of `Denoising` and of `models.Sampling`."""
 
 
+IN_TURN = (Part.REPORT, Part.FRONTAL, Part.LATERAL)
+"""The order in which diffusion makes parts one after another."""
+
+
 class ReportWarning(UserWarning):
     """A report of which not everything is read."""
 
@@ -54,13 +59,17 @@ class Denoising:
         steps: calls of the denoisers.
         sampler: `"dpm++"` or `"ddim"`.
         beams: of writing a report from its latent.
+        together: whether several parts are denoised at once, each seeing the noisy others through their environments,
+            as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
+            made before it.
     """
 
-    guidance: float = 4.0
-    guided_below: int = 900
+    guidance: float = 6.0
+    guided_below: int = 950
     steps: int = 20
     sampler: str = "dpm++"
     beams: int = 1
+    together: bool = False
 
 
 def as_parts(names: Sequence[str]) -> list[Part]:
@@ -205,7 +214,6 @@ def by_language(
     return _filled(model, studies, made)
 
 
-@torch.no_grad()
 def by_diffusion(
     model: Model,
     studies: Sequence[Study],
@@ -216,14 +224,38 @@ def by_diffusion(
     progress: Progress | None = None,
 ) -> list[Study]:
     """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
-    any_to_any = model.any_to_any
     for remark in {remark for study in studies for remark in too_long(model, study.report)}:
         warnings.warn(remark, ReportWarning, stacklevel=2)
+    turns = [list(want)] if how.together else [[part] for part in IN_TURN if part in want]
+    whole = list(studies)
+    for number, parts in enumerate(turns):
+        told = _nth(progress, number, len(turns)) if progress else None
+        whole = _denoised(model, whole, parts, seeds, how, weights, told)
+    return whole
+
+
+def _nth(progress: Progress, number: int, turns: int) -> Progress:
+    """What is told of one of several turns that take as many steps each, as part of all."""
+    return lambda done, steps: progress(number * steps + done, turns * steps)
+
+
+@torch.no_grad()
+def _denoised(
+    model: Model,
+    studies: Sequence[Study],
+    parts: Sequence[Part],
+    seeds: Sequence[int],
+    how: Denoising,
+    weights: Mapping[Part, float],
+    progress: Progress | None,
+) -> list[Study]:
+    """The studies with those parts too, denoised together."""
+    any_to_any = model.any_to_any
     prompts, told = _prompts(model, studies, weights)
     latents = any_to_any.make(
         prompts,
         told,
-        want,
+        parts,
         seeds=seeds,
         guidance=how.guidance,
         guided_below=how.guided_below,
@@ -232,14 +264,14 @@ def by_diffusion(
         progress=progress,
     )
     made: list[dict[str, object]] = [{} for _ in studies]
-    for part in want:
+    for part in parts:
         values: Sequence[object]
         if part is Part.REPORT:
             values = any_to_any.write(latents[part], how.beams)
         else:
             values = model.decode(model.codec.quantiser(latents[part]).codes)
-        for parts, value in zip(made, values, strict=True):
-            parts[part.value] = value
+        for own, value in zip(made, values, strict=True):
+            own[part.value] = value
     return _filled(model, studies, made)
 
 

@@ -11,6 +11,7 @@ from evaluation.conftest import NewBench, found, value
 from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest
 from radloom.evaluation.completion import (
+    BESIDE,
     BY_LANGUAGE,
     DIRECTIONS,
     WHOLE,
@@ -54,14 +55,15 @@ def test_every_direction_and_engine_has_its_scores(board) -> None:
     scored, out = board
     assert not [score for score in scored.scores if score.why.startswith("error")], scored.scores
     names = {score.name for score in scored.scores}
-    for direction in (*DIRECTIONS, WHOLE):
+    for direction in (*DIRECTIONS, WHOLE, *BESIDE):
         for part in direction.want:
             kind = "bleu4[findings, " if part is Part.REPORT else "auroc_micro[14 observations, "
             assert any(n.startswith(f"{kind}{direction}, {part}, diffusion") for n in names), (direction, part)
     for direction in BY_LANGUAGE:
         assert any(f"{direction}, {direction.want[0]}, language" in name for name in names)
     assert {name.partition("[")[0] for name in names} <= MEASURES.keys()
-    assert "similarity_gain[F and L of T->F+L]" in names and "disagreement_gain[L and T of F->L+T]" in names
+    for pair in ("F and L of T->F+L", "L and T of F->L+T", "F and L of nothing->F+L+T", "F and L of T->F+L together"):
+        assert {f"similarity_gain[{pair}]", f"disagreement_gain[{pair}]", f"similarity[{pair}]"} <= names
     assert (out / "index.html").stat().st_size > 10_000
 
 
@@ -86,6 +88,36 @@ def test_real_parts_score_as_real_and_shuffled_ones_worse(new_bench: NewBench, t
     assert value(scores[name, "oracle"]) < 0.05 * value(scores[name, REAL])
     assert value(scores["bleu4[findings, F->T, report, language, r2gen]", "oracle"]) == pytest.approx(1)
     assert value(scores["bleu4[findings, F->T, report, language, r2gen]", "shuffle gap"]) > 0.1
+
+
+def test_parts_made_in_turn_are_compared_with_real_ones_those_of_others_and_those_made_apart(
+    new_bench: NewBench, any_to_any_model: radloom.Model, tmp_path: Path
+) -> None:
+    bench = new_bench()
+    rows = completable(bench.split)
+    views: dict[Part, dict[str, Path]] = {Part.FRONTAL: {}, Part.LATERAL: {}}
+    for row in rows:
+        study = read_study(bench.split, row)
+        for part, files in views.items():
+            files[row.uid] = write_png(np.asarray(study.view(part.value)), tmp_path / f"{row.uid}-{part}.png")
+    other = dict(zip(views[Part.LATERAL], reversed(views[Part.LATERAL].values()), strict=True))
+    text, both = (Part.REPORT,), Direction((Part.REPORT,), (Part.FRONTAL, Part.LATERAL))
+    made = {
+        both: Made(views, {}),
+        Direction(text, (Part.FRONTAL,)): Made({Part.FRONTAL: views[Part.FRONTAL]}, {}),
+        Direction(text, (Part.LATERAL,)): Made({Part.LATERAL: other}, {}),
+    }
+    score_completions(
+        bench, rows, {(d, Engine.DIFFUSION): parts for d, parts in made.items()}, any_to_any_model.any_to_any
+    )
+    scores = found(bench)
+    for name in ("similarity", "disagreement"):
+        one = f"{name}[F and L of T->F+L]"
+        own, apart = value(scores[one, "oracle"]), value(scores[f"{name}[F and L of T->F+L, made apart]", "oracle"])
+        assert own == pytest.approx(value(scores[one, REAL]), abs=5e-3)
+        assert own != pytest.approx(apart, abs=1e-6)
+        assert value(scores[f"{name}_gain[F and L of T->F+L]", "oracle"]) == pytest.approx(own - apart)
+        assert (one, "shuffled") in scores and (one, "shuffle gap") in scores
 
 
 def test_lines_become_parts(tmp_path: Path) -> None:

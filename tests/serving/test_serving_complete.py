@@ -170,7 +170,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
     with serve(any_to_any_model) as client:
         [both] = client.get("/v1/models").json()["models"]
         described = client.get("/openapi.json").json()
-    assert both["complete"]["engines"] == ["diffusion", "language"] and both["complete"]["guidance"] == 4.0
+    assert both["complete"]["engines"] == ["diffusion", "language"] and both["complete"]["guidance"] == 6.0
     fields = described["components"]["schemas"]["Body_complete_v1_complete_post"]["properties"]
     settings = {"n", "seed", "weights", "engine", "guidance", "steps", "sampler", "dicom"}
     assert set(fields) == {"frontal", "lateral", "report", "want"} | settings

@@ -58,6 +58,9 @@ def complete_command(
     guidance: Guidance = None,
     steps: Steps = None,
     sampler: Annotated[str | None, typer.Option(help="dpm++ or ddim.")] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Denoise all parts at once, none made from another that is finished.")
+    ] = False,
     seed: Seed = 0,
     split: Split = None,
     images: ImagesFolder = None,
@@ -76,7 +79,7 @@ def complete_command(
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
-    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler}
+    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together or None}
     if manifest is not None and (frontal or lateral or report or weights or n > 1):
         raise RadloomError(
             "A manifest brings its own parts; leave out --frontal, --lateral, --report, --weights and -n."

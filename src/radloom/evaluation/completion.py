@@ -1,14 +1,15 @@
 """Scores of completed studies: every direction of any-to-any, by both engines, over the same studies.
 
 A direction is written as in MedCoDi-M (Molino et al. 2025, arXiv 2501.04614): `F+L->T` is a report of a frontal and a
-lateral view. Parts that are made together are compared with the same parts made one at a time from the same noise: do
-they agree better with each other?
+lateral view. Parts that are made in turn, or denoised together, are compared with the same parts made apart from the
+same noise: do they agree better with each other?
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -50,6 +51,7 @@ FRECHET_SAMPLES = 200
 
 RULE = "uncertain=negative"
 
+_VIEWS = (Part.FRONTAL, Part.LATERAL)
 _LETTERS = {Part.FRONTAL: "F", Part.LATERAL: "L", Part.REPORT: "T"}
 
 
@@ -59,14 +61,16 @@ class Direction:
 
     Attributes:
         given, want: parts, none in both; nothing given is a whole study made of noise.
+        together: see `completion.Denoising`.
     """
 
     given: tuple[Part, ...]
     want: tuple[Part, ...]
+    together: bool = False
 
     def __str__(self) -> str:
         sides = ("+".join(_LETTERS[part] for part in side) for side in (self.given, self.want))
-        return "->".join(side or "nothing" for side in sides)
+        return "->".join(side or "nothing" for side in sides) + " together" * self.together
 
 
 def _subsets(parts: Sequence[Part]) -> Iterator[tuple[Part, ...]]:
@@ -84,6 +88,12 @@ DIRECTIONS = tuple(
 
 WHOLE = Direction((), tuple(Part))
 """A whole synthetic study."""
+
+BESIDE = (
+    *(replace(direction, together=True) for direction in (Direction((Part.REPORT,), _VIEWS), WHOLE)),
+    *(Direction((), (part,)) for part in Part),
+)
+"""What the parts of others are compared with: views and whole studies denoised together, and parts made of nothing."""
 
 BY_LANGUAGE = tuple(d for d in DIRECTIONS if len(d.want) == 1 and (Part.REPORT in d.want or d.given == (Part.REPORT,)))
 """What the language model does without a detour."""
@@ -152,6 +162,11 @@ class _Studies:
         """Model pixels (n, 1, R, R) of one drawing a study."""
         return torch.stack([self.bench.vision.transform(read_image(files[uid])) for uid in self.uids])
 
+    def real_pixels(self) -> dict[Part, Tensor]:
+        """Model pixels of the real views."""
+        refs = {Part(v): [ref for row in self.rows if (ref := row.image(v))] for v in View}
+        return {part: self.bench.vision.pixels(self.bench.split, of_view) for part, of_view in refs.items()}
+
     def seen(self, pixels: Tensor) -> np.ndarray:
         """The judge's features (n, 1280)."""
         parts = [self.bench.vision.features_of(pixels[i : i + 32]) for i in range(0, len(pixels), 32)]
@@ -214,49 +229,72 @@ class _Studies:
         tally.scores += own.scores
 
 
-# -- do parts that are made together agree? --------------------------------------------------------------------------
+# -- do the parts of a study agree? -----------------------------------------------------------------------------------
 
 
 def _score_agreement(studies: _Studies, made: Mapping[tuple[Direction, Engine], Made], reader: AnyToAny) -> None:
-    """Likeness in the aligned space, and disagreement on the observations, of every pair of parts made together."""
+    """Likeness in the aligned space, and disagreement on the observations, of every two parts made of one study."""
     bench = studies.bench
-    seen = {key: _Seen(studies, parts, reader) for key, parts in made.items() if key[1] is Engine.DIFFUSION}
+    seen = {
+        direction: _Seen(
+            studies, {p: studies.pixels(files) for p, files in parts.views.items() if files}, parts, reader
+        )
+        for (direction, engine), parts in made.items()
+        if engine is Engine.DIFFUSION
+    }
+    real = _Seen(studies, studies.real_pixels(), Made({}, {row.uid: row.report for row in studies.rows}), reader)
     tally = Tally(TASK, bench.name, studies.uids)
-    for (direction, engine), together in seen.items():
+    for direction, whole in seen.items():
         for a, b in combinations(direction.want, 2):
-            alone = [seen.get((Direction(direction.given, (part,)), engine)) for part in (a, b)]
+            alone = [seen.get(Direction(direction.given, (part,))) for part in (a, b)]
             pair = f"{_LETTERS[a]} and {_LETTERS[b]} of {direction}"
             for name, measure in (("similarity", _similarity), ("disagreement", _disagreement)):
-                one = studies.draw(mean(measure(together, a, together, b)))
-                tally.add(bench.name, {score_name(name, pair, "made together"): one})
+                own = score_name(name, pair)
+                one = studies.draw(mean(measure(whole, a, whole, b)))
+                tally.add(bench.name, {own: one})
+                tally.add(REAL, {own: studies.draw(mean(measure(real, a, real, b)))})
+                if studies.order is not None:
+                    tally.add(SHUFFLED, {own: studies.draw(mean(measure(whole, a, whole.of(studies.order), b)))})
                 if alone[0] and alone[1]:
                     other = studies.draw(mean(measure(alone[0], a, alone[1], b)))
                     tally.add(bench.name, {score_name(name, pair, "made apart"): other})
                     gain: Interval = difference(one, other)  # type: ignore[assignment]
                     tally.add(bench.name, {score_name(f"{name}_gain", pair): gain})
+    tally.gaps()
     bench.scores += tally.scores
 
 
 class _Seen:
-    """Vectors (n, width) and chances of the observations (n, 14) of what was made of each part."""
+    """Vectors (n, width) and chances of the observations (n, 14) of the parts of studies.
 
-    def __init__(self, studies: _Studies, made: Made, reader: AnyToAny) -> None:
+    Args:
+        studies: whose.
+        pixels: (n, 1, R, R) of their views.
+        made: their reports.
+        reader: whose aligned space the vectors are of.
+    """
+
+    def __init__(self, studies: _Studies, pixels: Mapping[Part, Tensor], made: Made, reader: AnyToAny) -> None:
         vision = studies.bench.vision
         self.vectors: dict[Part, np.ndarray] = {}
         self.chances: dict[Part, np.ndarray] = {}
-        for number, (part, files) in enumerate(made.views.items()):
-            if not files:
-                continue
-            pixels = studies.pixels(files)
-            view = torch.full((len(pixels),), number)
-            shown = torch.cat([regions(vision.classifier, x.to(vision.device)) for x in pixels.split(32)])
-            self.vectors[part] = reader.image_vectors(shown, view).cpu().numpy()
-            self.chances[part] = vision.chances(studies.seen(pixels))[:, : len(OBSERVATIONS)]
+        for part, shown in pixels.items():
+            view = torch.full((len(shown),), int(part is Part.LATERAL))
+            found = torch.cat([regions(vision.classifier, x.to(vision.device)) for x in shown.split(32)])
+            self.vectors[part] = reader.image_vectors(found, view).cpu().numpy()
+            self.chances[part] = vision.chances(studies.seen(shown))[:, : len(OBSERVATIONS)]
         if made.reports:
             reports = [made.reports[uid] for uid in studies.uids]
             self.vectors[Part.REPORT] = reader.report_vectors(reports).cpu().numpy()
             texts = [f"{report.findings} {report.impression}" for report in reports]
             self.chances[Part.REPORT] = stated(texts, RULE).astype(np.float64)
+
+    def of(self, order: np.ndarray) -> _Seen:
+        """Those of the studies at these places."""
+        other = copy(self)
+        other.vectors = {part: x[order] for part, x in self.vectors.items()}
+        other.chances = {part: x[order] for part, x in self.chances.items()}
+        return other
 
 
 def _similarity(x: _Seen, a: Part, y: _Seen, b: Part) -> np.ndarray:

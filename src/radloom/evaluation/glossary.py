@@ -40,8 +40,8 @@ MEASURES: dict[str, str] = {
     "coverage": "Share of real images with a drawing nearby (Naeem et al. 2020). Higher is better.",
     "disagreement": "Of parts of a study that were made: mean difference of the chances of the 14 observations, as the "
     "classifier sees them in drawings and the labeller reads them in reports. Lower is better.",
-    "disagreement_gain": "Disagreement of parts made together less that of the same parts made apart, from the same "
-    "noise. Below 0: together they agree better.",
+    "disagreement_gain": "Disagreement of parts made in turn, or together, less that of the same parts made apart from "
+    "the same noise. Below 0: they agree better.",
     "density": "How many real neighbourhoods a drawing lies in, over k; may exceed 1 (Naeem et al. 2020).",
     "distance": "Distance of an image to the nearest training image, on average: 1 - cosine of the classifier's "
     "features, or 1 - normalised cross-correlation of the pixels. Compare with the column `real`, the held-out images.",
@@ -86,8 +86,8 @@ MEASURES: dict[str, str] = {
     "rouge_l": "ROUGE-L: longest common run of words, gaps allowed (Lin 2004).",
     "sacrebleu": "BLEU-4 of the texts as they are, cased and with punctuation, by sacreBLEU (Post 2018); in [0, 1].",
     "similarity": "Of parts of a study that were made: cosine of their vectors in the aligned space. Higher is better.",
-    "similarity_gain": "Similarity of parts made together less that of the same parts made apart, from the same noise. "
-    "Above 0: together they agree better.",
+    "similarity_gain": "Similarity of parts made in turn, or together, less that of the same parts made apart from the "
+    "same noise. Above 0: they agree better.",
     "ssim": "Structural similarity of original and reconstruction (Wang et al. 2004). 1 is equal.",
     "token_f1": "Overlap of the words of answer and truth in open questions; of a report's tokens with those of the "
     "report written again from its latent.",

@@ -21,6 +21,7 @@ from radloom.evaluation.bench import SEED, Bench, Vision, spread
 from radloom.evaluation.classifier import score_classifier
 from radloom.evaluation.codec import score_reconstructions
 from radloom.evaluation.completion import (
+    BESIDE,
     BY_LANGUAGE,
     DIRECTIONS,
     WHOLE,
@@ -280,13 +281,15 @@ def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
 def _complete(run: _Run) -> None:
     rows = completable(run.bench.split)
     studies = replace(run.bench.split, rows=rows)
-    plans = [(direction, Engine.DIFFUSION) for direction in (*DIRECTIONS, WHOLE)] if run.model.has_diffusion else []
+    denoised = (*DIRECTIONS, WHOLE, *BESIDE) if run.model.has_diffusion else ()
+    plans = [(direction, Engine.DIFFUSION) for direction in denoised]
     plans += [(direction, Engine.LANGUAGE) for direction in BY_LANGUAGE]
     made = {}
     for direction, engine in plans:
         request = Request(direction.want, direction.given, engine)
-        name = f"complete-{str(direction).replace('->', '-to-')}-{engine}"
-        made[direction, engine] = Made.of(run.predict(studies, "complete", name, request=request), run.folder)
+        name = f"complete-{str(direction).replace('->', '-to-').replace(' ', '-')}-{engine}"
+        how = {"together": True} if direction.together else {}
+        made[direction, engine] = Made.of(run.predict(studies, "complete", name, request=request, **how), run.folder)
     score_completions(run.bench, rows, made, run.model.any_to_any if run.model.has_diffusion else None)
 
 

@@ -225,6 +225,7 @@ async def complete(
     guidance: Guidance = None,
     steps: Steps = None,
     sampler: Annotated[str | None, Form(description="dpm++ or ddim.")] = None,
+    together: Annotated[bool | None, Form(description="Denoise all parts at once, not one after another.")] = None,
     dicom: AsDicom = False,
 ) -> Response | Answer:
     """Make the wanted parts of a study from those that are given; of nothing, a whole synthetic study."""
@@ -238,7 +239,7 @@ async def complete(
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
     chosen = choose(service.model, [study], parts, as_engine(engine))
     check_completion([study], parts, chosen, weighed)
-    how = HowComplete(tuple(parts), chosen, tuple(sorted(weighed.items())), guidance, steps, sampler)
+    how = HowComplete(tuple(parts), chosen, tuple(sorted(weighed.items())), guidance, steps, sampler, together)
     return await _answer(request, service, Complete(study, how, n, seed, dicom))
 
 

@@ -50,7 +50,7 @@ class HowComplete:
         want: the parts that are made.
         engine: that makes them.
         weights: of parts that are given.
-        guidance, steps, sampler: see `completion.Denoising`.
+        guidance, steps, sampler, together: see `completion.Denoising`.
     """
 
     want: tuple[Part, ...]
@@ -59,6 +59,7 @@ class HowComplete:
     guidance: float | None = None
     steps: int | None = None
     sampler: str | None = None
+    together: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,6 +311,7 @@ class Complete:
             guidance=how.guidance,
             steps=how.steps,
             sampler=how.sampler,
+            together=how.together,
         )
         made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
         for (task, seed), study in zip(wanted, studies, strict=True):
