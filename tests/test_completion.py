@@ -10,7 +10,7 @@ import torch
 
 import radloom
 import tiny
-from radloom.completion import Engine, ReportWarning, as_parts
+from radloom.completion import Engine, ReportWarning, as_parts, planned
 from radloom.errors import CheckpointError, RadloomError, ReportError
 from radloom.study import Part, Report, Study, View
 
@@ -132,6 +132,21 @@ def test_report_of_views_is_the_language_models_unless_named(any_to_any_model: r
     assert np.array_equal(drawn, any_to_any_model.image(there["report"], engine="language")[0])
 
 
+def test_each_part_is_made_by_what_does_it_best(any_to_any_model: radloom.Model, there: dict) -> None:
+    seen = Study(frontal=there["frontal"])
+    whole = any_to_any_model.complete(seen, ["lateral", "report"], seed=2, steps=2)
+    read = any_to_any_model.complete(seen, ["report"], seed=2)
+    assert whole.report == read.report
+    drawn = any_to_any_model.complete(read, ["lateral"], seed=2, steps=2, engine="diffusion")
+    assert np.array_equal(whole.lateral, drawn.lateral)  # type: ignore[arg-type]
+    want = [Part.FRONTAL, Part.REPORT]
+    assert set(planned(any_to_any_model, [seen, Study()], want, None).values()) == {Engine.DIFFUSION}
+    assert planned(any_to_any_model, [seen], want, None) == {
+        Part.FRONTAL: Engine.DIFFUSION,
+        Part.REPORT: Engine.LANGUAGE,
+    }
+
+
 def test_drawings_are_diffused_where_the_model_can_unless_told_otherwise(any_to_any_model: radloom.Model) -> None:
     text, how = "The lungs are clear.", {"seed": 3, "steps": 2, "sampler": "ddim", "guidance": 2.0}
     [drawn] = any_to_any_model.image(text, view="lateral", **how)
@@ -211,6 +226,8 @@ def test_without_the_engine_the_language_model_completes(model: radloom.Model, t
         (("frontal",), ("lateral",), {"weights": {"frontal": 0.0}}, "weight 0"),
         (("frontal",), ("lateral",), {"guidence": 1.0}, "did you mean 'guidance'"),
         ((), ("report",), {"engine": "language"}, "Nothing is given"),
+        (("frontal",), ("report",), {"steps": 5}, "steps is a setting of the diffusion engine"),
+        (("report",), ("frontal",), {"engine": "language", "guidance": 2.0}, "or name engine diffusion"),
     ],
 )
 def test_bad_requests(any_to_any_model: radloom.Model, there: dict, given, want, how, says: str) -> None:

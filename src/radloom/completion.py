@@ -3,7 +3,7 @@
 `diffusion` mixes what is given to a prompt of the aligned space and denoises the wanted parts, one after another, each
 from what is given and the parts before it, or all together; of nothing it makes a whole study. `language` writes the
 report of the views, or draws from a report; from views to views it goes by way of a report. By default each does what
-it does best: a report of views alone is written by the language model, all else is denoised where the model has that
+it does best: the report of given views is written by the language model, all else is denoised where the model has that
 engine. So is what `Model.image` draws from text.
 """
 
@@ -120,8 +120,13 @@ def given(study: Study) -> list[Part]:
     return [part for part in Part if getattr(study, part.value) is not None]
 
 
-def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weights: Mapping[Part, float]) -> None:
+def check(studies: Sequence[Study], plan: Mapping[Part, Engine], weights: Mapping[Part, float]) -> None:
     """Refuse what no engine can do.
+
+    Args:
+        studies: with the parts that are given.
+        plan: the wanted parts, and what makes each.
+        weights: of given parts.
 
     Raises:
         RadloomError: a part both given and wanted, nothing given to the language model, or weights
@@ -129,9 +134,9 @@ def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weight
     """
     for study in studies:
         parts = given(study)
-        if both := [part for part in want if part in parts]:
+        if both := [part for part in plan if part in parts]:
             raise RadloomError(f"The {both[0]} is both given and wanted; leave it out of one.")
-        if not parts and engine is Engine.LANGUAGE:
+        if not parts and Engine.LANGUAGE in plan.values():
             raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
         for part, weight in weights.items():
             if not 0 <= weight < float("inf"):
@@ -142,19 +147,32 @@ def check(studies: Sequence[Study], want: Sequence[Part], engine: Engine, weight
             raise RadloomError("All that is given has the weight 0; give one part more.")
 
 
-def choose(model: Model, studies: Sequence[Study], want: Sequence[Part], engine: Engine | None) -> Engine:
-    """The engine of a request: the one named, else what the module's text says.
+def planned(model: Model, studies: Sequence[Study], want: Sequence[Part], engine: Engine | None) -> dict[Part, Engine]:
+    """What makes each wanted part: the engine named, else what the module's text says.
 
     Raises:
         RadloomError: diffusion, of a model that has none.
     """
     if engine is Engine.DIFFUSION and not model.has_diffusion:
         raise RadloomError("This model has no any-to-any part; train one with the recipe any-to-any/nano.")
-    if engine:
-        return engine
+    plan = dict.fromkeys(want, engine or (Engine.DIFFUSION if model.has_diffusion else Engine.LANGUAGE))
     seen = all(study.frontal is not None or study.lateral is not None for study in studies)
-    reading = list(want) == [Part.REPORT] and seen
-    return Engine.DIFFUSION if model.has_diffusion and not reading else Engine.LANGUAGE
+    if engine is None and seen and Part.REPORT in plan:
+        plan[Part.REPORT] = Engine.LANGUAGE
+    return plan
+
+
+def check_denoising(plan: Mapping[Part, Engine], settings: Sequence[str]) -> None:
+    """Refuse settings of diffusion where it makes nothing.
+
+    Raises:
+        RadloomError: one is given.
+    """
+    if settings and Engine.DIFFUSION not in plan.values():
+        raise RadloomError(
+            f"{settings[0]} is a setting of the diffusion engine, and the language model makes all that is wanted; "
+            "leave it out, or name engine diffusion."
+        )
 
 
 def check_drawing(engine: Engine, settings: Sequence[str]) -> None:

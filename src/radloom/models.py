@@ -42,8 +42,9 @@ from radloom.completion import (
     by_diffusion,
     by_language,
     check,
+    check_denoising,
     check_drawing,
-    choose,
+    planned,
 )
 from radloom.config import from_dict
 from radloom.devices import usable
@@ -410,7 +411,7 @@ class Model:
 
         Raises:
             RadloomError: nothing wanted, a part both given and wanted, nothing given to the language model, or an
-                engine that the model does not have.
+                engine that the model does not have, or settings of diffusion where it makes nothing.
         """
         return self.completions([study], want, seeds=[seed], weights=weights, engine=engine, **denoising)[0]
 
@@ -483,7 +484,7 @@ class Model:
         Raises:
             RadloomError: an engine that the model does not have, an unknown setting, or one of the other engine.
         """
-        chosen = choose(self, [], [Part.FRONTAL], as_engine(engine))
+        chosen = planned(self, [], [Part.FRONTAL], as_engine(engine))[Part.FRONTAL]
         given = {name: value for name, value in changes.items() if value is not None}
         check_drawing(chosen, list(given))
         own = self.config.complete if chosen is Engine.DIFFUSION else self.config.image
@@ -547,18 +548,23 @@ class Model:
         *,
         seeds: Sequence[int],
         weights: Mapping[Part, float] | Mapping[str, float] | None = None,
-        engine: Engine | str | None = None,
+        engine: Engine | str | Mapping[Part, Engine] | None = None,
         progress: Progress | None = None,
         **denoising: Any,
     ) -> list[Study]:
-        """Completed studies, one for each and its seed; see `complete`."""
+        """Completed studies, one for each and its seed; see `complete`. `engine` may name one for each wanted part."""
         how = _changed(self.config.complete, denoising)
         parts, weighed = as_parts(want), {member(Part, k): v for k, v in (weights or {}).items()}
-        chosen = choose(self, studies, parts, as_engine(engine))
-        check(studies, parts, chosen, weighed)
-        if chosen is Engine.LANGUAGE:
-            return by_language(self, studies, parts, seeds, progress)
-        return by_diffusion(self, studies, parts, seeds, how, weighed, progress)
+        plan = engine if isinstance(engine, Mapping) else planned(self, studies, parts, as_engine(engine))
+        check(studies, plan, weighed)
+        check_denoising(plan, [name for name, value in denoising.items() if value is not None])
+        by = {engine: [part for part in parts if plan[part] is engine] for engine in Engine}
+        whole = list(studies)
+        if by[Engine.LANGUAGE]:
+            whole = by_language(self, whole, by[Engine.LANGUAGE], seeds, progress)
+        if by[Engine.DIFFUSION]:
+            whole = by_diffusion(self, whole, by[Engine.DIFFUSION], seeds, how, weighed, progress)
+        return whole
 
     def provenance(self, report: Report, view: View, seed: int, engine: Engine) -> dict[str, str]:
         """What a drawn X-ray's file says of itself, for `write_png`."""

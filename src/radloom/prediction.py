@@ -15,7 +15,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image as PILImage
 
 from radloom import __version__
-from radloom.completion import Engine, choose
+from radloom.completion import Engine, planned
 from radloom.config import to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
@@ -270,10 +270,11 @@ def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
         groups.setdefault(want, []).append(item)
     for want, group in groups.items():
         studies = [read_study(work.manifest, _with_parts(item.row, request.given)) for item in group]
-        seeds, engine = work.seeds(group), choose(work.model, studies, want, request.engine)
-        whole = work.model.completions(studies, want, seeds=seeds, engine=engine, **work.sampling)
+        seeds, plan = work.seeds(group), planned(work.model, studies, want, request.engine)
+        denoised = request.engine or Engine.DIFFUSION in plan.values()  # else the settings are for other studies
+        whole = work.model.completions(studies, want, seeds=seeds, engine=plan, **(work.sampling if denoised else {}))
         for item, study, seed in zip(group, whole, seeds, strict=True):
-            made[item.id] = _kept(work, item, study, want, seed, engine)
+            made[item.id] = _kept(work, item, study, plan, seed)
     return [made[item.id] for item in items]
 
 
@@ -285,10 +286,10 @@ def _with_parts(row: Row, given: tuple[Part, ...] | None) -> Row:
     return replace(row, images=images, report=row.report if Part.REPORT in given else Report())
 
 
-def _kept(work: _Work, item: _Item, study: Study, want: Sequence[Part], seed: int, engine: Engine) -> dict[str, str]:
+def _kept(work: _Work, item: _Item, study: Study, plan: Mapping[Part, Engine], seed: int) -> dict[str, str]:
     """The line of a completed study, after its drawings are written."""
     line: dict[str, str] = {}
-    for part in want:
+    for part, engine in plan.items():
         if part is Part.REPORT:
             report = study.report or Report()
             line |= {"findings": report.findings, "impression": report.impression}

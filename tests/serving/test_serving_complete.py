@@ -59,7 +59,7 @@ def test_samples_are_the_models_and_say_that_they_are_synthetic(serve: Any, any_
         answer = client.post("/v1/complete", files=PNG, data=form | how).json()
         whole = client.post("/v1/complete", data={"want": "report,lateral,frontal"} | TWO).json()
     assert (answer["given"], answer["made"]) == (["frontal", "report"], ["lateral"])
-    assert (answer["engine"], answer["model"]) == ("diffusion", any_to_any_model.fingerprint)
+    assert (answer["engines"], answer["model"]) == ({"lateral": "diffusion"}, any_to_any_model.fingerprint)
     assert [sample["seed"] for sample in answer["samples"]] == [3, 4] and answer["seconds"] > 0
     study = Study(frontal=chest(), report=Report(TEXT))
     for sample in answer["samples"]:
@@ -88,7 +88,7 @@ def test_a_report_is_a_file_or_text_and_a_report_of_views_the_language_models(
         binary = client.post("/v1/complete", files={"report": ("notes.txt", b"\xff\xfe")}, data=form)
     assert text["samples"] == file["samples"]
     expected = any_to_any_model.complete(Study(frontal=chest()), ["report"]).report
-    assert expected and read["engine"] == "language"
+    assert expected and read["engines"] == {"report": "language"}
     assert read["samples"][0]["report"]["findings"] == expected.findings
     assert binary.status_code == 422 and "no text in UTF-8" in binary.json()["error"]["message"]
 
@@ -145,15 +145,15 @@ def test_the_engine_is_chosen_for_each_and_not_for_the_batch(serve: Any, any_to_
     held = HeldCompleting(any_to_any_model)
     with serve(held) as client, ThreadPoolExecutor(3) as threads:
 
-        def complete(want: str, files: dict | None = None) -> Any:
-            return client.post("/v1/complete", files=files, data={"want": want} | TWO).json()
+        def complete(want: str, files: dict | None = None, how: dict = TWO) -> Any:
+            return client.post("/v1/complete", files=files, data={"want": want} | how).json()
 
         threads.submit(complete, "lateral")
         wait_until(held.begun.is_set)
-        reports = [threads.submit(complete, "report"), threads.submit(complete, "report", PNG)]
+        reports = [threads.submit(complete, "report"), threads.submit(complete, "report", PNG, {})]
         wait_until(lambda: len(client.app.state.service.queue) == 2)
         held.go.set()
-        assert [report.result()["engine"] for report in reports] == ["diffusion", "language"]
+        assert [report.result()["engines"]["report"] for report in reports] == ["diffusion", "language"]
     assert held.batches == [[""]] * 3
 
 
@@ -172,7 +172,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
         described = client.get("/openapi.json").json()
     assert both["complete"]["engines"] == ["diffusion", "language"] and both["complete"]["guidance"] == 6.0
     fields = described["components"]["schemas"]["Body_complete_v1_complete_post"]["properties"]
-    settings = {"n", "seed", "weights", "engine", "guidance", "steps", "sampler", "dicom"}
+    settings = {"n", "seed", "weights", "engine", "guidance", "steps", "sampler", "together", "dicom"}
     assert set(fields) == {"frontal", "lateral", "report", "want"} | settings
     with serve(model) as client:
         [one] = client.get("/v1/models").json()["models"]
@@ -182,7 +182,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
     assert one["complete"]["engines"] == ["language"]
     assert refused.status_code == 422
     assert refused.json()["error"]["message"].startswith("This model has no any-to-any part; train one")
-    assert by_language["engine"] == "language"
+    assert by_language["engines"] == {"lateral": "language"}
     assert of_nothing.json()["error"]["message"].startswith("Nothing is given; give")
 
 
@@ -197,6 +197,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
         (PNG, {"want": "lateral", "weights": "frontal=nan"}, "invalid_request", "^The weight of frontal is nan"),
         (PNG, {"want": "lateral", "weights": "report=1"}, "invalid_request", "^A weight is given for the report"),
         (PNG, {"want": "lateral", "engine": "difusion"}, "invalid_request", "did you mean 'diffusion'"),
+        (PNG, {"want": "report", "steps": 5}, "invalid_request", "^steps is a setting of the diffusion engine"),
         (PNG, {"want": "lateral", "sampler": "euler"}, "invalid_request", "^Unknown sampler 'euler'"),
         (PNG, {"want": "lateral", "steps": 0}, "invalid_request", "^steps: "),
         (PNG, {"want": "lateral", "n": 5}, "invalid_request", "^n is 5; at most 4"),

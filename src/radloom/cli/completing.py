@@ -73,7 +73,7 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
-    from radloom.completion import as_engine, choose, parse_want, parse_weights
+    from radloom.completion import as_engine, parse_want, parse_weights, planned
 
     wanted = parse_want(want)
     if out is None:
@@ -95,13 +95,13 @@ def complete_command(
     if manifest is None:
         loaded, seeds = load(model, device=device), range(seed, seed + n)
         study, start = _study(loaded, frontal, lateral, report), time.perf_counter()
-        chosen = choose(loaded, [study], wanted, as_engine(engine))
+        plan = planned(loaded, [study], wanted, as_engine(engine))
         made = loaded.completions(
-            [study] * n, wanted, seeds=seeds, weights=weighed, engine=chosen, progress=Counter("steps"), **how
+            [study] * n, wanted, seeds=seeds, weights=weighed, engine=plan, progress=Counter("steps"), **how
         )
-        return _write(loaded, chosen, study, made, wanted, seeds, out, since(start))
+        return _write(loaded, plan, study, made, seeds, out, since(start))
     studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
-    how |= {"engine": engine, "batch_size": batch, "seed": seed}
+    how |= {"engines": plan, "batch_size": batch, "seed": seed}
     _, done = fill(loaded, studies, wanted, out, redraw=replace, progress=Counter("studies"), **how)
     data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
     return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
@@ -124,10 +124,9 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
 
 def _write(
     model: Model,
-    engine: Engine,
+    plan: dict[Part, Engine],
     given: Study,
     made: Sequence[Study],
-    want: Sequence[Part],
     seeds: range,
     out: Path,
     seconds: float,
@@ -142,7 +141,7 @@ def _write(
     files, lines = [], []
     for number, (whole, seed) in enumerate(zip(made, seeds, strict=True), 1):
         mark, report = "" if len(made) == 1 else f"-{number}", whole.report or Report()
-        for name in want:
+        for name, engine in plan.items():
             if name == "report":
                 text = format_answer(report)
                 path = out / f"report{mark}.txt"
@@ -156,7 +155,7 @@ def _write(
             files.append(path.name)
     data = {
         "given": [part.value for part in completion.given(given)],
-        "made": want,
+        "made": list(plan),
         "files": files,
         "seeds": list(seeds),
         "engine": engine,

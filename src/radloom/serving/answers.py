@@ -147,7 +147,7 @@ class CompleteAnswer:
     Attributes:
         samples: one a seed.
         given, made: parts of the study.
-        engine: that made them.
+        engines: that made each part.
         remarks: sentences on what is odd about the images, and on what of the report was not read.
         model: fingerprint of the model.
         seconds: from the request to the answer.
@@ -156,7 +156,7 @@ class CompleteAnswer:
     samples: list[Completion]
     given: list[Part]
     made: list[Part]
-    engine: Engine
+    engines: dict[Part, Engine]
     remarks: list[str]
     model: str
     seconds: float = 0.0

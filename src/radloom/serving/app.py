@@ -23,7 +23,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
-from radloom.completion import Engine, as_engine, choose, parse_want, parse_weights
+from radloom.completion import Engine, as_engine, check_denoising, parse_want, parse_weights, planned
 from radloom.completion import check as check_completion
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
@@ -237,9 +237,10 @@ async def complete(
     pictures = await _pictures(service, frontal=frontal, lateral=lateral)
     given = None if text is None else as_report(text)
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
-    chosen = choose(service.model, [study], parts, as_engine(engine))
-    check_completion([study], parts, chosen, weighed)
-    how = HowComplete(tuple(parts), chosen, tuple(sorted(weighed.items())), guidance, steps, sampler, together)
+    plan = planned(service.model, [study], parts, as_engine(engine))
+    check_completion([study], plan, weighed)
+    how = HowComplete(tuple(plan.items()), tuple(sorted(weighed.items())), guidance, steps, sampler, together)
+    check_denoising(plan, list(how.denoising()))
     return await _answer(request, service, Complete(study, how, n, seed, dicom))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -47,19 +47,22 @@ class HowComplete:
     """What is completed and how; None leaves the model's setting.
 
     Attributes:
-        want: the parts that are made.
-        engine: that makes them.
+        plan: the parts that are made, and the engine that makes each.
         weights: of parts that are given.
         guidance, steps, sampler, together: see `completion.Denoising`.
     """
 
-    want: tuple[Part, ...]
-    engine: Engine
+    plan: tuple[tuple[Part, Engine], ...]
     weights: tuple[tuple[Part, float], ...] = ()
     guidance: float | None = None
     steps: int | None = None
     sampler: str | None = None
     together: bool | None = None
+
+    def denoising(self) -> dict[str, Any]:
+        """The settings of denoising that are not left to the model."""
+        names = ("guidance", "steps", "sampler", "together")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +165,7 @@ class Draw:
                 images=drawn[id(task)],
                 view=task.view,
                 engine=engine,
-                remarks=_too_long(model, task.report, engine),
+                remarks=_too_long(model, task.report, [engine]),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -303,15 +306,12 @@ class Complete:
         wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
         studies = model.completions(
             [task.study for task, _ in wanted],
-            how.want,
+            list(dict(how.plan)),
             seeds=[seed for _, seed in wanted],
             weights=dict(how.weights),
-            engine=how.engine,
+            engine=dict(how.plan),
             progress=progress,
-            guidance=how.guidance,
-            steps=how.steps,
-            sampler=how.sampler,
-            together=how.together,
+            **how.denoising(),
         )
         made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
         for (task, seed), study in zip(wanted, studies, strict=True):
@@ -320,9 +320,9 @@ class Complete:
             CompleteAnswer(
                 samples=made[id(task)],
                 given=given(task.study),
-                made=list(how.want),
-                engine=how.engine,
-                remarks=remarks(model, task.study) + _too_long(model, task.study.report, how.engine),
+                made=list(dict(how.plan)),
+                engines=dict(how.plan),
+                remarks=remarks(model, task.study) + _too_long(model, task.study.report, dict(how.plan).values()),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -334,17 +334,18 @@ Task = Read | Draw | Ask | Check | Locate | Complete
 
 def _completion(model: Model, study: Study, how: HowComplete, seed: int, dicom: bool) -> Completion:
     report = study.report or Report()
+    plan = dict(how.plan)
     drawn = {
-        view.value: _drawing(model, image, report, view, seed, how.engine, dicom)
+        view.value: _drawing(model, image, report, view, seed, plan[part], dicom)
         for view in View
-        if view.value in how.want and isinstance(image := study.view(view), np.ndarray)
+        if (part := Part(view.value)) in plan and isinstance(image := study.view(view), np.ndarray)
     }
-    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in how.want else None
+    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in plan else None
     return Completion(seed, **drawn, report=written)
 
 
-def _too_long(model: Model, report: Report | None, engine: Engine) -> list[str]:
-    return too_long(model, report) if engine is Engine.DIFFUSION else []
+def _too_long(model: Model, report: Report | None, engines: Collection[Engine]) -> list[str]:
+    return too_long(model, report) if Engine.DIFFUSION in engines else []
 
 
 def _drawing(
