@@ -218,6 +218,22 @@ def test_what_is_missing_of_a_study_is_made(browse: Any, any_to_any_model: radlo
         assert picture.text["Comment"].startswith(f"Synthetic {other}")  # type: ignore[attr-defined]
 
 
+def test_a_report_of_views_is_made_by_the_language_model_without_guidance(
+    browse: Any, any_to_any_model: radloom.Model
+) -> None:
+    with browse(any_to_any_model) as page:
+        open_files(page, PNG)
+        view = page.get_attribute("#strip .part", "data-view")
+        page.click("#strip .make")
+        assert page.is_visible("#complete-guided")
+        page.check(f"#parts [name={'lateral' if view == 'frontal' else 'frontal'}][value=out]")
+        assert not page.is_visible("#complete-guided")
+        page.fill("#complete-samples", "1")
+        page.click("#complete-go:has-text('Make report')")
+        page.wait_for_selector("#completions .sample .prose")
+        assert not page.is_visible("#complete-trouble")
+
+
 def test_completing_without_diffusion_needs_something_given(browse: Any) -> None:
     with browse(width=360) as page:
         page.click("#tab-complete")

@@ -16,6 +16,7 @@ let job;
 let take;
 let samples = []; // the newest first
 let known = {}; // which parts the study had
+let denoises; // whether the model has the diffusion engine
 let report = null; // that the text came from
 
 /**
@@ -30,7 +31,7 @@ export function setUpCompleting(model, limits, onTake) {
   byId("complete-samples").value = Math.min(2, limits.images);
   byId("complete-text").maxLength = limits.text;
   byId("complete-guidance").value = model.complete.guidance;
-  byId("complete-guided").hidden = !model.complete.engines.includes("diffusion");
+  denoises = model.complete.engines.includes("diffusion");
   byId("parts").append(...PARTS.map(choice));
   byId("parts").addEventListener("change", showChoices);
   byId("complete-form").addEventListener("submit", (event) => {
@@ -81,6 +82,13 @@ function showChoices() {
   byId("complete-go").disabled = !wanted.length;
   byId("complete-go").textContent = `Make ${listed(wanted)}`;
   byId("complete-hint").textContent = from(chosen("given"));
+  byId("complete-guided").hidden = !guided();
+}
+
+/** Whether anything is denoised; the report of given views is the language model's. */
+function guided() {
+  const [drawing, seeing] = ["made", "given"].map((role) => chosen(role).some((part) => VIEWS.includes(part)));
+  return denoises && (drawing || !seeing);
 }
 
 async function complete() {
@@ -92,7 +100,7 @@ async function complete() {
     report: text,
     n: byId("complete-samples").value,
     seed: byId("complete-seed").value,
-    guidance: byId("complete-guidance").value,
+    ...(guided() && { guidance: byId("complete-guidance").value }),
     ...Object.fromEntries(pictures.map(({ view, file }) => [view, file])),
   };
   const kept = study.report && text === asText(study.report) ? study.report : null;
