@@ -101,7 +101,7 @@ def complete_command(
         )
         return _write(loaded, plan, study, made, seeds, out, since(start))
     studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
-    how |= {"engines": plan, "batch_size": batch, "seed": seed}
+    how |= {"engine": engine, "batch_size": batch, "seed": seed}
     _, done = fill(loaded, studies, wanted, out, redraw=replace, progress=Counter("studies"), **how)
     data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
     return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
@@ -158,7 +158,7 @@ def _write(
         "made": list(plan),
         "files": files,
         "seeds": list(seeds),
-        "engine": engine,
+        "engines": plan,
         "model": model.fingerprint,
         "seconds": seconds,
     }
