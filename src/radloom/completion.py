@@ -65,7 +65,7 @@ class Denoising:
     """
 
     guidance: float = 6.0
-    guided_below: int = 950
+    guided_below: int = 900
     steps: int = 20
     sampler: str = "dpm++"
     beams: int = 1

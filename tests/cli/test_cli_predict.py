@@ -82,7 +82,7 @@ def test_drawings_of_another_engine_are_not_gone_on_with(
     studies, out = Manifest.read(prepared), tmp_path / "drawn.jsonl"
     predict(any_to_any_model, studies, "image", out, limit=1, steps=2)
     noted = json.loads((tmp_path / "drawn.meta.json").read_text())["sampling"]
-    assert noted == {"engine": "diffusion", "guidance": 6.0, "guided_below": 950, "steps": 2, "sampler": "dpm++"}
+    assert noted == {"engine": "diffusion", "guidance": 6.0, "guided_below": 900, "steps": 2, "sampler": "dpm++"}
     assert predict(any_to_any_model, studies, "image", out, limit=2, engine="diffusion", steps=2).new == 1
     with pytest.raises(RadloomError, match="begun with another sampling"):
         predict(any_to_any_model, studies, "image", out, engine="language")
