@@ -1,6 +1,7 @@
 """One verb, two engines: every given part x every wanted part, weights, bad requests."""
 
 import itertools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,16 @@ def test_each_part_is_made_by_what_does_it_best(any_to_any_model: radloom.Model,
         Part.FRONTAL: Engine.DIFFUSION,
         Part.REPORT: Engine.LANGUAGE,
     }
+
+
+def test_of_a_report_that_the_model_made_nobody_is_warned(
+    any_to_any_model: radloom.Model, there: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(any_to_any_model.any_to_any), "room", 2)
+    with warnings.catch_warnings(action="error", category=ReportWarning):
+        seen = any_to_any_model.complete(Study(frontal=there["frontal"]), ["lateral", "report"], steps=1)
+    with pytest.warns(ReportWarning, match="diffusion reads the first 2"):
+        any_to_any_model.complete(Study(report=seen.report), ["lateral"], steps=1)
 
 
 def test_drawings_are_diffused_where_the_model_can_unless_told_otherwise(any_to_any_model: radloom.Model) -> None:

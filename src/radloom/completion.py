@@ -201,6 +201,12 @@ def too_long(model: Model, report: Report | None) -> list[str]:
     return [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
 
 
+def warn_of_long(model: Model, studies: Sequence[Study]) -> None:
+    """Warn, with a `ReportWarning`, of given reports that diffusion does not read to their end."""
+    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
+        warnings.warn(remark, ReportWarning, stacklevel=3)
+
+
 def remarks(model: Model, study: Study) -> list[str]:
     """Sentences on views of a study that look like the other view."""
     views = {view: image for view in View if (image := study.view(view)) is not None}
@@ -242,8 +248,6 @@ def by_diffusion(
     progress: Progress | None = None,
 ) -> list[Study]:
     """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
-    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
-        warnings.warn(remark, ReportWarning, stacklevel=2)
     turns = [list(want)] if how.together else [[part] for part in IN_TURN if part in want]
     whole = list(studies)
     for number, parts in enumerate(turns):

@@ -45,6 +45,7 @@ from radloom.completion import (
     check_denoising,
     check_drawing,
     planned,
+    warn_of_long,
 )
 from radloom.config import from_dict
 from radloom.devices import usable
@@ -563,6 +564,7 @@ class Model:
         if by[Engine.LANGUAGE]:
             whole = by_language(self, whole, by[Engine.LANGUAGE], seeds, progress)
         if by[Engine.DIFFUSION]:
+            warn_of_long(self, studies)
             whole = by_diffusion(self, whole, by[Engine.DIFFUSION], seeds, how, weighed, progress)
         return whole
 
