@@ -140,6 +140,10 @@ def test_each_part_is_made_by_what_does_it_best(any_to_any_model: radloom.Model,
     assert whole.report == read.report
     drawn = any_to_any_model.complete(read, ["lateral"], seed=2, steps=2, engine="diffusion")
     assert np.array_equal(whole.lateral, drawn.lateral)  # type: ignore[arg-type]
+    both = any_to_any_model.completions(
+        [seen], ["lateral", "report"], seeds=[2], steps=2, engine={Part.REPORT: "diffusion"}
+    )
+    assert both[0].report == any_to_any_model.complete(seen, ["report"], seed=2, steps=2, engine="diffusion").report
     want = [Part.FRONTAL, Part.REPORT]
     assert set(planned(any_to_any_model, [seen, Study()], want, None).values()) == {Engine.DIFFUSION}
     assert planned(any_to_any_model, [seen], want, None) == {

@@ -150,6 +150,12 @@ def check(studies: Sequence[Study], plan: Mapping[Part, Engine], weights: Mappin
 def planned(model: Model, studies: Sequence[Study], want: Sequence[Part], engine: Engine | None) -> dict[Part, Engine]:
     """What makes each wanted part: the engine named, else what the module's text says.
 
+    Args:
+        model: whose engines.
+        studies: with the parts that are given; one without a view is read by no language model.
+        want: the parts.
+        engine: for all of them, if one is named.
+
     Raises:
         RadloomError: diffusion, of a model that has none.
     """
@@ -164,6 +170,10 @@ def planned(model: Model, studies: Sequence[Study], want: Sequence[Part], engine
 
 def check_denoising(plan: Mapping[Part, Engine], settings: Sequence[str]) -> None:
     """Refuse settings of diffusion where it makes nothing.
+
+    Args:
+        plan: the wanted parts, and what makes each.
+        settings: names of fields of `Denoising` that are set.
 
     Raises:
         RadloomError: one is given.

@@ -549,17 +549,19 @@ class Model:
         *,
         seeds: Sequence[int],
         weights: Mapping[Part, float] | Mapping[str, float] | None = None,
-        engine: Engine | str | Mapping[Part, Engine] | None = None,
+        engine: Engine | str | Mapping[Part, Engine | str] | None = None,
         progress: Progress | None = None,
         **denoising: Any,
     ) -> list[Study]:
-        """Completed studies, one for each and its seed; see `complete`. `engine` may name one for each wanted part."""
+        """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
         how = _changed(self.config.complete, denoising)
         parts, weighed = as_parts(want), {member(Part, k): v for k, v in (weights or {}).items()}
-        plan = engine if isinstance(engine, Mapping) else planned(self, studies, parts, as_engine(engine))
+        named = engine if isinstance(engine, Mapping) else {}
+        plan = planned(self, studies, parts, None if isinstance(engine, Mapping) else as_engine(engine))
+        plan |= {part: member(Engine, named[part]) for part in parts if part in named}
         check(studies, plan, weighed)
         check_denoising(plan, [name for name, value in denoising.items() if value is not None])
-        by = {engine: [part for part in parts if plan[part] is engine] for engine in Engine}
+        by = {maker: [part for part in parts if plan[part] is maker] for maker in Engine}
         whole = list(studies)
         if by[Engine.LANGUAGE]:
             whole = by_language(self, whole, by[Engine.LANGUAGE], seeds, progress)

@@ -136,7 +136,7 @@ def transfer_syntaxes() -> list[str]:
     for syntax in AllTransferSyntaxes:
         try:
             decoder = get_decoder(syntax)
-        except NotImplementedError:  # videos and streams
+        except NotImplementedError:  # pydicom decodes no videos and streams
             continue
         if decoder.available_plugins or not syntax.is_compressed:
             readable.append(syntax)

@@ -81,7 +81,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
 
 
 def _contradicts(sentence: str, positive: Collection[str]) -> bool:
-    """Whether a sentence that names no observation says that nothing is wrong where something is."""
+    """Whether a sentence says of lungs or chest as a whole that nothing is wrong where something is."""
     if _CLEAR.search(sentence):
         return not LUNGS.isdisjoint(positive)
     if _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence):

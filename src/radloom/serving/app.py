@@ -239,8 +239,10 @@ async def complete(
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
     plan = planned(service.model, [study], parts, as_engine(engine))
     check_completion([study], plan, weighed)
-    how = HowComplete(tuple(plan.items()), tuple(sorted(weighed.items())), guidance, steps, sampler, together)
-    check_denoising(plan, list(how.denoising()))
+    changes = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
+    denoising = {name: value for name, value in changes.items() if value is not None}
+    check_denoising(plan, list(denoising))
+    how = HowComplete(tuple(plan.items()), tuple(sorted(weighed.items())), tuple(denoising.items()))
     return await _answer(request, service, Complete(study, how, n, seed, dicom))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,25 +44,17 @@ class How:
 
 @dataclass(frozen=True)
 class HowComplete:
-    """What is completed and how; None leaves the model's setting.
+    """What is completed and how.
 
     Attributes:
         plan: the parts that are made, and the engine that makes each.
         weights: of parts that are given.
-        guidance, steps, sampler, together: see `completion.Denoising`.
+        denoising: fields of `completion.Denoising` that are set.
     """
 
     plan: tuple[tuple[Part, Engine], ...]
     weights: tuple[tuple[Part, float], ...] = ()
-    guidance: float | None = None
-    steps: int | None = None
-    sampler: str | None = None
-    together: bool | None = None
-
-    def denoising(self) -> dict[str, Any]:
-        """The settings of denoising that are not left to the model."""
-        names = ("guidance", "steps", "sampler", "together")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+    denoising: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,26 +295,27 @@ class Complete:
     ) -> list[CompleteAnswer]:
         """Completions of several studies."""
         how = tasks[0].how
+        plan = dict(how.plan)
         wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
         studies = model.completions(
             [task.study for task, _ in wanted],
-            list(dict(how.plan)),
+            list(plan),
             seeds=[seed for _, seed in wanted],
             weights=dict(how.weights),
-            engine=dict(how.plan),
+            engine=plan,
             progress=progress,
-            **how.denoising(),
+            **dict(how.denoising),
         )
         made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
         for (task, seed), study in zip(wanted, studies, strict=True):
-            made[id(task)].append(_completion(model, study, how, seed, task.dicom))
+            made[id(task)].append(_completion(model, study, plan, seed, task.dicom))
         return [
             CompleteAnswer(
                 samples=made[id(task)],
                 given=given(task.study),
-                made=list(dict(how.plan)),
-                engines=dict(how.plan),
-                remarks=remarks(model, task.study) + _too_long(model, task.study.report, dict(how.plan).values()),
+                made=list(plan),
+                engines=plan,
+                remarks=remarks(model, task.study) + _too_long(model, task.study.report, plan.values()),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -332,9 +325,8 @@ class Complete:
 Task = Read | Draw | Ask | Check | Locate | Complete
 
 
-def _completion(model: Model, study: Study, how: HowComplete, seed: int, dicom: bool) -> Completion:
+def _completion(model: Model, study: Study, plan: Mapping[Part, Engine], seed: int, dicom: bool) -> Completion:
     report = study.report or Report()
-    plan = dict(how.plan)
     drawn = {
         view.value: _drawing(model, image, report, view, seed, plan[part], dicom)
         for view in View
