@@ -11,7 +11,7 @@ import torch
 
 import radloom
 import tiny
-from radloom.completion import Engine, ReportWarning, as_parts, planned
+from radloom.completion import Asked, Denoising, Engine, ReportWarning, as_parts, planned
 from radloom.errors import CheckpointError, RadloomError, ReportError
 from radloom.study import Part, Report, Study, View
 
@@ -117,9 +117,13 @@ def test_parts_are_made_together_where_asked_to(any_to_any_model: radloom.Model,
     try:
         for together in (False, True):
             asked.clear()
-            any_to_any_model.complete(Study(), ["frontal", "lateral"], steps=2, together=together)
-            both = [{Part.FRONTAL, Part.LATERAL}] * 2
-            assert (asked == both) is together and len(asked) >= 2
+            any_to_any_model.complete(Study(), ["frontal", "lateral"], steps=2, guidance=1.0, together=together)
+            apart = [{Part.FRONTAL}] * 2 + [{Part.LATERAL}] * 2
+            assert asked == ([{Part.FRONTAL, Part.LATERAL}] * 2 if together else apart)
+        asked.clear()
+        seen = Study(frontal=there["frontal"])
+        any_to_any_model.complete(seen, ["lateral", "report"], steps=2, guidance=1.0, together=True)
+        assert asked == [{Part.LATERAL, Part.REPORT}] * 2
     finally:
         told_of.remove()
 
@@ -144,12 +148,74 @@ def test_each_part_is_made_by_what_does_it_best(any_to_any_model: radloom.Model,
         [seen], ["lateral", "report"], seeds=[2], steps=2, engine={Part.REPORT: "diffusion"}
     )
     assert both[0].report == any_to_any_model.complete(seen, ["report"], seed=2, steps=2, engine="diffusion").report
-    want = [Part.FRONTAL, Part.REPORT]
-    assert set(planned(any_to_any_model, [seen, Study()], want, None).values()) == {Engine.DIFFUSION}
-    assert planned(any_to_any_model, [seen], want, None) == {
-        Part.FRONTAL: Engine.DIFFUSION,
-        Part.REPORT: Engine.LANGUAGE,
-    }
+
+
+def makers(model: radloom.Model, given: tuple, want: tuple, **how: Any) -> dict[str, str]:
+    """What makes each wanted part."""
+    asked = Asked.of([Part(part) for part in given], want)
+    return {part.value: maker.value for part, maker in planned(model, [asked], **how)[asked].makers.items()}
+
+
+def test_what_makes_what(any_to_any_model: radloom.Model, model: radloom.Model) -> None:
+    both = {"frontal": "diffusion", "report": "diffusion"}
+    want = ("frontal", "report")
+    assert makers(any_to_any_model, (), want) == both
+    assert makers(any_to_any_model, ("lateral",), want) == {"frontal": "diffusion", "report": "language"}
+    assert makers(any_to_any_model, ("lateral",), want, together=True) == both
+    assert makers(any_to_any_model, ("lateral",), want, together=False)["report"] == "language"
+    assert makers(any_to_any_model, ("lateral",), want, engine="language") == dict.fromkeys(want, "language")
+    assert makers(any_to_any_model, ("lateral",), want, engine={"report": "diffusion"}) == both
+    mixed = makers(any_to_any_model, ("lateral",), want, engine={"report": "language"}, together=True)
+    assert mixed == {"frontal": "diffusion", "report": "language"}
+    assert makers(model, ("lateral",), want) == dict.fromkeys(want, "language")
+
+
+def test_a_batch_does_not_change_what_makes_a_report(any_to_any_model: radloom.Model, there: dict) -> None:
+    seen = Study(uid="seen", frontal=there["frontal"])
+    batch = [Study(uid="new"), seen, Study(uid="other")]
+    new, read, other = any_to_any_model.completions(batch, ["report"], seeds=[1, 2, 3], steps=2)
+    assert [new.uid, read.uid, other.uid] == ["new", "seen", "other"]
+    assert read.report == any_to_any_model.complete(seen, ["report"], seed=2).report
+    assert new.report == any_to_any_model.complete(Study(), ["report"], seed=1, steps=2).report
+
+
+@pytest.mark.parametrize("how", [{"sampler": "euler"}, {"steps": 0}, {"guidance": float("nan")}])
+def test_what_cannot_be_denoised_is_refused_before_anything_is_made(
+    any_to_any_model: radloom.Model, there: dict, how: dict
+) -> None:
+    told: list[tuple[int, int]] = []
+    studies, want = [Study(frontal=there["frontal"])], ["lateral", "report"]
+    with pytest.raises(RadloomError, match=next(iter(how))):
+        any_to_any_model.completions(studies, want, seeds=[0], progress=lambda *n: told.append(n), **how)
+    assert not told
+    with pytest.raises(RadloomError, match=next(iter(how))):
+        Denoising(**how)
+
+
+def test_progress_only_grows(any_to_any_model: radloom.Model, there: dict) -> None:
+    for how in ({"steps": 3}, {"engine": "language"}):
+        told: list[float] = []
+        any_to_any_model.completions(
+            [Study(frontal=there["frontal"])],
+            ["lateral", "report"],
+            seeds=[0],
+            progress=lambda done, total, told=told: told.append(done / total),  # type: ignore[misc]
+            **how,
+        )
+        assert told == sorted(told) and len(set(told)) > 3 and told[-1] == 1.0
+        assert sum(share == 1.0 for share in told) == 1
+
+
+def test_where_the_language_model_writes_nothing_no_view_is_drawn_from_it(
+    any_to_any_model: radloom.Model, there: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(any_to_any_model), "reports", lambda self, studies, **_: [Report()] * len(studies))
+    with pytest.raises(ReportError, match=r"^With the seed 7 the language model wrote no report to draw from"):
+        any_to_any_model.complete(Study(frontal=there["frontal"]), ["lateral"], seed=7, engine="language")
+    seen = Study(frontal=there["frontal"])
+    whole = any_to_any_model.complete(seen, ["lateral", "report"], seed=7, steps=2)
+    alone = any_to_any_model.complete(seen, ["lateral"], seed=7, steps=2)
+    assert not whole.report and np.array_equal(whole.lateral, alone.lateral)  # type: ignore[arg-type]
 
 
 def test_of_a_report_that_the_model_made_nobody_is_warned(
@@ -220,6 +286,8 @@ def test_without_the_engine_the_language_model_completes(model: radloom.Model, t
     with pytest.raises(RadloomError, match=r"no any-to-any part; train one with the recipe any-to-any/nano"):
         model.complete(Study(), ["report"], engine="diffusion")
     with pytest.raises(RadloomError, match=r"no any-to-any part"):
+        model.completions([Study(frontal=there["frontal"])], ["lateral"], seeds=[0], engine={"lateral": "diffusion"})
+    with pytest.raises(RadloomError, match=r"no any-to-any part"):
         model.image("Clear lungs.", engine="diffusion")
     with pytest.raises(CheckpointError, match="no any-to-any part"):
         _ = model.any_to_any
@@ -241,7 +309,17 @@ def test_without_the_engine_the_language_model_completes(model: radloom.Model, t
         (("frontal",), ("lateral",), {"weights": {"frontal": 0.0}}, "weight 0"),
         (("frontal",), ("lateral",), {"guidence": 1.0}, "did you mean 'guidance'"),
         ((), ("report",), {"engine": "language"}, "Nothing is given"),
-        (("frontal",), ("report",), {"steps": 5}, "steps is a setting of the diffusion engine"),
+        (("frontal",), ("report",), {"steps": 5}, "^steps counts for the diffusion engine alone"),
+        (
+            ("frontal", "lateral"),
+            ("report",),
+            {"weights": {"frontal": 0.0}},
+            "^weights counts for the diffusion engine",
+        ),
+        (("frontal",), ("report",), {"engine": "language", "together": True}, "^together counts for the diffusion"),
+        (("frontal",), ("lateral",), {"engine": {"latral": "language"}}, "did you mean 'lateral'"),
+        (("frontal",), ("lateral",), {"engine": {"report": "language"}}, "An engine is named for the report, which is"),
+        (("frontal",), ("lateral",), {"engine": {"lateral": "difusion"}}, "did you mean 'diffusion'"),
         (("report",), ("frontal",), {"engine": "language", "guidance": 2.0}, "or name engine diffusion"),
     ],
 )

@@ -47,6 +47,25 @@ def test_missing_parts_are_made_and_marked(any_to_any_model, holes: Manifest, tm
     assert again.rows[3].report == holes.rows[3].report
 
 
+def test_lines_say_what_made_each_part(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
+    fill(any_to_any_model, holes, ["lateral", "report"], tmp_path / "out", **HOW)
+    lines = [json.loads(line) for line in (tmp_path / "out" / MADE).read_text().splitlines()]
+    assert [line["engines"] for line in lines] == [
+        {"lateral": "diffusion"},
+        {"report": "language"},
+        {"lateral": "diffusion", "report": "language"},
+    ]
+
+
+@pytest.mark.parametrize("how", [{"guidance": 3.0}, {"sampler": "euler"}, {"guidence": 2.0}, {"together": True}])
+def test_settings_that_play_no_part_in_any_study_are_refused(
+    any_to_any_model, holes: Manifest, tmp_path: Path, how: dict
+) -> None:
+    with pytest.raises(RadloomError, match=r"counts for the diffusion|Unknown sampler|did you mean"):
+        fill(any_to_any_model, holes, ["report"], tmp_path / "out", engine="language", **how)
+    assert not (tmp_path / "out").exists()
+
+
 def test_it_goes_on_where_it_was(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
     whole, _ = fill(any_to_any_model, holes, ["lateral"], tmp_path / "a", batch_size=2, **HOW)
     fill(any_to_any_model, holes, ["lateral"], tmp_path / "b", batch_size=1, **HOW)
@@ -92,7 +111,16 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     names = ["lateral-1.png", "report-1.txt", "lateral-2.png", "report-2.txt"]
     assert data["given"] == ["frontal"] and sorted(data["files"]) == sorted(names)
     assert sorted(p.name for p in out.iterdir()) == sorted([*names, "study.json"])
-    assert json.loads((out / "study.json").read_text())["seeds"] == [0, 1]
+    noted = json.loads((out / "study.json").read_text())
+    assert noted["seeds"] == [0, 1] and noted["engines"] == {"lateral": "diffusion", "report": "language"}
+    assert noted["denoising"]["steps"] == 2 and noted["denoising"]["together"] is False
+    text = tmp_path / "report.txt"
+    text.write_text("Größeres Herz.", encoding="utf-8")
+    options = ["--report", str(text), "--want", "frontal", "--together", "--steps", "1", "--weights", "report=2"]
+    run = CliRunner().invoke(app, ["complete", *options, "-m", str(model), "-o", str(tmp_path / "b"), "--json"])
+    assert run.exit_code == 0, run.output
+    noted = json.loads(run.stdout)
+    assert noted["given"] == ["report"] and noted["denoising"]["together"] and noted["weights"] == {"report": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +131,12 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
         (["--want", "latral", "-o", "OUT"], "did you mean 'lateral'"),
         (["--want", "frontal", "--frontal", "CHEST", "-o", "OUT"], "both given and wanted"),
         (["--want", "lateral", "--frontal", "CHEST", "--weights", "frontal", "-o", "OUT"], "write PART=WEIGHT"),
-        (["CHEST", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "A manifest brings its own parts"),
+        (["CHEST", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "a manifest brings its own parts"),
+        (["CHEST", "--want", "lateral", "-n", "2", "-o", "OUT"], "-n is of one study"),
+        (["--want", "lateral", "--split", "val", "-o", "OUT"], "--split is of a manifest"),
+        (["--want", "lateral", "--batch", "3", "-o", "OUT"], "--batch is of a manifest"),
+        (["--want", "frontal", "--report", "missing.txt", "-o", "OUT"], "missing.txt cannot be read"),
+        (["--want", "frontal", "--report", "LATIN", "-o", "OUT"], "is no text in UTF-8"),
         (["--want", "lateral", "--report", "", "-o", "OUT"], "empty"),
         (["--want", "lateral", "--report", "Clear.", "--replace", "-o", "OUT"], "--replace is of a manifest"),
     ],
@@ -114,6 +147,8 @@ def test_bad_requests_are_one_line(tmp_path: Path, options: list[str], says: str
     from radloom.cli import app
 
     names = {"OUT": str(tmp_path / "out"), "CHEST": str(tiny.write_chest(tmp_path / "chest.png"))}
+    (tmp_path / "latin.txt").write_bytes("Größeres Herz".encode("latin-1"))
+    names["LATIN"] = str(tmp_path / "latin.txt")
     model = tiny.make_model(tmp_path / "both", completing=True)
     run = CliRunner().invoke(app, ["complete", *(names.get(o, o) for o in options), "-m", str(model)])
     assert run.exit_code == 2

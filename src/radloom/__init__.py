@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radloom.api import evaluate as evaluate
+    from radloom.api import fill as fill
     from radloom.api import predict as predict
     from radloom.api import prepare as prepare
     from radloom.api import train as train
@@ -37,6 +38,7 @@ _HOMES = {
     "Study": "study",
     "prepare": "api",
     "predict": "api",
+    "fill": "api",
     "evaluate": "api",
     "train": "api",
 }

@@ -43,12 +43,12 @@ def predict(
     split: str | None = None,
     **options: Any,
 ) -> Predicted:
-    """Reports, drawings or answers for a whole manifest, into a JSONL file that is gone on with.
+    """Reports, drawings, answers or completed studies for a whole manifest, into a JSONL file that is gone on with.
 
     Args:
         model: a loaded one, a name inside the package, or a folder.
         manifest: an object, or the folder of a prepared corpus.
-        task: `report`, `image` or `ask`.
+        task: `report`, `image`, `ask`, or `complete` with a `radloom.prediction.Request`.
         out: a `.jsonl` file.
         split: only this one.
         options: of `radloom.prediction.predict`.
@@ -60,6 +60,34 @@ def predict(
 
     rows = _manifest(manifest)
     return predict(_model(model), rows if split is None else rows.split(split), task, out, **options)
+
+
+def fill(
+    model: Model | Path | str,
+    manifest: Manifest | Path | str,
+    want: Sequence[str],
+    out: Path | str,
+    *,
+    split: str | None = None,
+    **options: Any,
+) -> Manifest:
+    """Make the wanted parts of every study that lacks them; the new manifest, in which they are marked as made.
+
+    Args:
+        model: a loaded one, a name inside the package, or a folder.
+        manifest: an object, or the folder of a prepared corpus.
+        want: of `frontal`, `lateral`, `report`.
+        out: folder of the new manifest; one that an earlier call left is gone on with.
+        split: only this one.
+        options: of `radloom.filling.fill`.
+
+    Raises:
+        RadloomError: as `radloom.filling.fill`.
+    """
+    from radloom.filling import fill
+
+    rows = _manifest(manifest)
+    return fill(_model(model), rows if split is None else rows.split(split), want, out, **options)[0]
 
 
 def evaluate(

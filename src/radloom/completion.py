@@ -5,25 +5,30 @@ from what is given and the parts before it, or all together; of nothing it makes
 report of the views, or draws from a report; from views to views it goes by way of a report. By default each does what
 it does best: the report of given views is written by the language model, all else is denoised where the model has that
 engine. So is what `Model.image` draws from text.
+
+A request becomes a `Plan` by `planned`, which refuses all that can be refused before anything is made, and `complete`
+carries a plan out.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from radloom.diffusion.alignment import mixed, regions
-from radloom.errors import RadloomError, did_you_mean, member
-from radloom.study import Part, Report, Study, View
+from radloom.config import changed
+from radloom.diffusion.alignment import mixed
+from radloom.diffusion.sampling import check_settings
+from radloom.errors import RadloomError, ReportError, did_you_mean, member
+from radloom.progress import Progress, share
+from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
-    from radloom.language.decoding import Progress
     from radloom.models import Model
 
 
@@ -39,7 +44,6 @@ DRAWING = {
     Engine.LANGUAGE: ("guidance", "temperature", "top_p"),
 }
 """What can be set of a drawing by each engine: fields of `Denoising` and of `models.Sampling`."""
-
 
 IN_TURN = (Part.REPORT, Part.FRONTAL, Part.LATERAL)
 """The order in which diffusion makes parts one after another."""
@@ -62,6 +66,9 @@ class Denoising:
         together: whether several parts are denoised at once, each seeing the noisy others through their environments,
             as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
             made before it.
+
+    Raises:
+        RadloomError: see `sampling.check_settings`.
     """
 
     guidance: float = 6.0
@@ -70,6 +77,55 @@ class Denoising:
     sampler: str = "dpm++"
     beams: int = 1
     together: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self.sampler, self.steps, self.guidance)
+
+
+class Asked(NamedTuple):
+    """Which parts of a study are given, and which are wanted."""
+
+    given: frozenset[Part]
+    want: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, given: Collection[Part], want: Sequence[str]) -> Asked:
+        """By names, see `as_parts`."""
+        return cls(frozenset(given), tuple(as_parts(want)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How studies with the same parts wanted are completed.
+
+    Attributes:
+        makers: each wanted part, in the order of `Part`, and what makes it.
+        weights: of given parts, for diffusion; 1 where none is named.
+        denoising: how diffusion makes what it makes.
+    """
+
+    makers: Mapping[Part, Engine]
+    weights: Mapping[Part, float]
+    denoising: Denoising
+
+    @property
+    def denoises(self) -> bool:
+        """Whether diffusion makes anything."""
+        return Engine.DIFFUSION in self.makers.values()
+
+    def parts(self, engine: Engine) -> list[Part]:
+        """What that engine makes."""
+        return [part for part, maker in self.makers.items() if maker is engine]
+
+    def turns(self) -> list[list[Part]]:
+        """What diffusion makes, by turns."""
+        denoised = self.parts(Engine.DIFFUSION)
+        if self.denoising.together and denoised:
+            return [denoised]
+        return [[part] for part in IN_TURN if part in denoised]
+
+
+# -- what is asked for -----------------------------------------------------------------------------------------------
 
 
 def as_parts(names: Sequence[str]) -> list[Part]:
@@ -115,74 +171,80 @@ def as_engine(name: Engine | str | None) -> Engine | None:
     return None if name is None else member(Engine, name)
 
 
-def given(study: Study) -> list[Part]:
-    """The parts that a study has."""
-    return [part for part in Part if getattr(study, part.value) is not None]
-
-
-def check(studies: Sequence[Study], plan: Mapping[Part, Engine], weights: Mapping[Part, float]) -> None:
-    """Refuse what no engine can do.
-
-    Args:
-        studies: with the parts that are given.
-        plan: the wanted parts, and what makes each.
-        weights: of given parts.
-
-    Raises:
-        RadloomError: a part both given and wanted, nothing given to the language model, or weights
-            that weigh nothing; the text says which.
-    """
-    for study in studies:
-        parts = given(study)
-        if both := [part for part in plan if part in parts]:
-            raise RadloomError(f"The {both[0]} is both given and wanted; leave it out of one.")
-        if not parts and Engine.LANGUAGE in plan.values():
-            raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
-        for part, weight in weights.items():
-            if not 0 <= weight < float("inf"):
-                raise RadloomError(f"The weight of {part} is {weight}; give a number of 0 or more.")
-            if part not in parts:
-                raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
-        if parts and not any(weights.get(part, 1.0) for part in parts):
-            raise RadloomError("All that is given has the weight 0; give one part more.")
-
-
-def planned(model: Model, studies: Sequence[Study], want: Sequence[Part], engine: Engine | None) -> dict[Part, Engine]:
-    """What makes each wanted part: the engine named, else what the module's text says.
-
-    Args:
-        model: whose engines.
-        studies: with the parts that are given; one without a view is read by no language model.
-        want: the parts.
-        engine: for all of them, if one is named.
+def available(model: Model, engine: Engine | None) -> Engine:
+    """The engine, if the model has it; where none is named, diffusion if the model has that.
 
     Raises:
         RadloomError: diffusion, of a model that has none.
     """
     if engine is Engine.DIFFUSION and not model.has_diffusion:
         raise RadloomError("This model has no any-to-any part; train one with the recipe any-to-any/nano.")
-    plan = dict.fromkeys(want, engine or (Engine.DIFFUSION if model.has_diffusion else Engine.LANGUAGE))
-    seen = all(study.frontal is not None or study.lateral is not None for study in studies)
-    if engine is None and seen and Part.REPORT in plan:
-        plan[Part.REPORT] = Engine.LANGUAGE
-    return plan
+    return engine or (Engine.DIFFUSION if model.has_diffusion else Engine.LANGUAGE)
 
 
-def check_denoising(plan: Mapping[Part, Engine], settings: Sequence[str]) -> None:
-    """Refuse settings of diffusion where it makes nothing.
+def planned(
+    model: Model,
+    asked: Iterable[Asked],
+    engine: Engine | str | Mapping[Part, Engine | str] | None = None,
+    weights: Mapping[Part, float] | Mapping[str, float] | None = None,
+    **denoising: Any,
+) -> dict[Asked, Plan]:
+    """The plans of one request, which may be of studies with different parts given.
 
     Args:
-        plan: the wanted parts, and what makes each.
-        settings: names of fields of `Denoising` that are set.
+        model: whose engines.
+        asked: what is wanted from what.
+        engine: for all parts, or for some of them; for the others see the text of this module.
+        weights: of given parts.
+        denoising: fields of `Denoising` to change; None is none.
 
     Raises:
-        RadloomError: one is given.
+        RadloomError: a part both given and wanted, an engine that the model does not have, nothing given to the
+            language model, weights that weigh nothing, an unknown setting or a wrong value, or settings of diffusion
+            where it makes nothing; the text says which.
     """
-    if settings and Engine.DIFFUSION not in plan.values():
+    how = changed(model.config.complete, denoising)
+    weighed = {member(Part, part): weight for part, weight in (weights or {}).items()}
+    plans = {each: Plan(_makers(model, each, engine, how.together), weighed, how) for each in asked}
+    settings = [name for name, value in denoising.items() if value not in (None, False)]
+    if (settings or weighed) and not any(plan.denoises for plan in plans.values()):
         raise RadloomError(
-            f"{settings[0]} is a setting of the diffusion engine, and the language model makes all that is wanted; "
-            "leave it out, or name engine diffusion."
+            f"{[*settings, 'weights'][0]} counts for the diffusion engine alone, and the language model makes all that "
+            "is wanted; leave it out, or name engine diffusion."
         )
+    for each, plan in plans.items():
+        _check(each, plan)
+    return plans
+
+
+def _makers(
+    model: Model, asked: Asked, engine: Engine | str | Mapping[Part, Engine | str] | None, together: bool
+) -> dict[Part, Engine]:
+    """What makes each wanted part."""
+    by_name = engine if isinstance(engine, Mapping) else dict.fromkeys(asked.want, engine)
+    named = {member(Part, part): as_engine(name) for part, name in by_name.items()}
+    if unwanted := [part for part in named if part not in asked.want]:
+        raise RadloomError(f"An engine is named for the {unwanted[0]}, which is not wanted; leave it out.")
+    makers = {part: available(model, named.get(part)) for part in asked.want}
+    read = Part.REPORT in makers and named.get(Part.REPORT) is None and not together
+    if read and asked.given.intersection(VIEWS):
+        makers[Part.REPORT] = Engine.LANGUAGE
+    return makers
+
+
+def _check(asked: Asked, plan: Plan) -> None:
+    """Refuse what no engine can do."""
+    if both := [part for part in asked.want if part in asked.given]:
+        raise RadloomError(f"The {both[0]} is both given and wanted; leave it out of one.")
+    if not asked.given and plan.parts(Engine.LANGUAGE):
+        raise RadloomError("Nothing is given; give a frontal view, a lateral view or a report.")
+    for part, weight in plan.weights.items():
+        if not 0 <= weight < float("inf"):
+            raise RadloomError(f"The weight of {part} is {weight}; give a number of 0 or more.")
+        if part not in asked.given:
+            raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
+    if asked.given and not any(plan.weights.get(part, 1.0) for part in asked.given):
+        raise RadloomError("All that is given has the weight 0; give one part more.")
 
 
 def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
@@ -205,16 +267,13 @@ def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
         )
 
 
+# -- what is told of it ----------------------------------------------------------------------------------------------
+
+
 def too_long(model: Model, report: Report | None) -> list[str]:
     """A sentence on a report that is longer than what diffusion reads of one; none on any other."""
     room, tokens = model.any_to_any.room, len(model.any_to_any.tokenizer.encode(report or Report()))
     return [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
-
-
-def warn_of_long(model: Model, studies: Sequence[Study]) -> None:
-    """Warn, with a `ReportWarning`, of given reports that diffusion does not read to their end."""
-    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
-        warnings.warn(remark, ReportWarning, stacklevel=3)
 
 
 def remarks(model: Model, study: Study) -> list[str]:
@@ -224,66 +283,79 @@ def remarks(model: Model, study: Study) -> list[str]:
     return [f"The {view} image looks like a {look} view." for view, look in seen.items() if look != view]
 
 
-def by_language(
-    model: Model,
-    studies: Sequence[Study],
-    want: Sequence[Part],
-    seeds: Sequence[int],
-    progress: Progress | None = None,
-) -> list[Study]:
-    """Completed by the language model."""
-    unread = [i for i, study in enumerate(studies) if study.report is None]
-    asked, sown = [studies[i] for i in unread], [seeds[i] for i in unread]
-    written = model.reports(asked, seeds=sown, progress=progress) if unread else []
-    reports = dict(zip(unread, written, strict=True))
-    views = [View(part) for part in want if part is not Part.REPORT]
-    texts = [reports.get(i, study.report) or Report() for i, study in enumerate(studies)]
-    drawn = {
-        view: model.images(texts, [view] * len(studies), seeds=seeds, engine=Engine.LANGUAGE, progress=progress)
-        for view in views
-    }
-    made: list[dict[str, object]] = [{view.value: drawn[view][i] for view in views} for i in range(len(studies))]
-    if Part.REPORT in want:
-        made = [{**parts, "report": text} for parts, text in zip(made, texts, strict=True)]
-    return _filled(model, studies, made)
+# -- how it is made --------------------------------------------------------------------------------------------------
 
 
-def by_diffusion(
-    model: Model,
-    studies: Sequence[Study],
-    want: Sequence[Part],
-    seeds: Sequence[int],
-    how: Denoising,
-    weights: Mapping[Part, float],
-    progress: Progress | None = None,
+def complete(
+    model: Model, plan: Plan, studies: Sequence[Study], *, seeds: Sequence[int], progress: Progress | None = None
 ) -> list[Study]:
-    """Completed by any-to-any diffusion; weights are of the parts given, 1 where none is named."""
-    turns = [list(want)] if how.together else [[part] for part in IN_TURN if part in want]
-    whole = list(studies)
-    for number, parts in enumerate(turns):
-        told = _nth(progress, number, len(turns)) if progress else None
-        whole = _denoised(model, whole, parts, seeds, how, weights, told)
+    """Completed studies, one for each and its seed.
+
+    Of a given report that is longer than diffusion reads, a `ReportWarning` tells.
+
+    Args:
+        model: what completes.
+        plan: of `planned`, for what these studies have.
+        studies: with the parts that are given.
+        seeds: of sampling.
+        progress: told of each step.
+
+    Raises:
+        ReportError: the language model wrote nothing that could be drawn from.
+    """
+    if plan.denoises:
+        _warn_of_long(model, studies)
+    whole, turns, written = list(studies), plan.turns(), plan.parts(Engine.LANGUAGE)
+    pieces = bool(written) + len(turns)
+    if written:
+        whole = _by_language(model, whole, written, seeds, share(progress, 0, pieces))
+    for nth, parts in enumerate(turns, pieces - len(turns)):
+        whole = _by_diffusion(model, whole, parts, seeds, plan, share(progress, nth, pieces))
     return whole
 
 
-def _nth(progress: Progress, number: int, turns: int) -> Progress:
-    """What is told of one of several turns that take as many steps each, as part of all."""
-    return lambda done, steps: progress(number * steps + done, turns * steps)
+def _warn_of_long(model: Model, studies: Sequence[Study]) -> None:
+    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
+        warnings.warn(remark, ReportWarning, stacklevel=4)
+
+
+def _by_language(
+    model: Model, studies: Sequence[Study], want: Sequence[Part], seeds: Sequence[int], progress: Progress | None
+) -> list[Study]:
+    """With those parts too, by the language model."""
+    unread = [i for i, study in enumerate(studies) if not study.report]
+    views = [part.view for part in want if part in VIEWS]
+    pieces = bool(unread) + len(views)
+    reports = [study.report or Report() for study in studies]
+    if unread:
+        asked, sown, told = [studies[i] for i in unread], [seeds[i] for i in unread], share(progress, 0, pieces)
+        for i, report in zip(unread, model.reports(asked, seeds=sown, progress=told), strict=True):
+            reports[i] = report
+    if views and (empty := [seed for seed, report in zip(seeds, reports, strict=True) if not report]):
+        raise ReportError(f"With the seed {empty[0]} the language model wrote no report to draw from; try another.")
+    made: list[dict[str, Any]] = [{} for _ in studies]
+    for nth, view in enumerate(views, pieces - len(views)):
+        told = share(progress, nth, pieces)
+        drawn = model.images(reports, [view] * len(studies), seeds=seeds, engine=Engine.LANGUAGE, progress=told)
+        for own, image in zip(made, drawn, strict=True):
+            own[view.value] = image
+    if Part.REPORT in want:
+        made = [{**own, "report": report} for own, report in zip(made, reports, strict=True)]
+    return _filled(model, studies, made)
 
 
 @torch.no_grad()
-def _denoised(
+def _by_diffusion(
     model: Model,
     studies: Sequence[Study],
     parts: Sequence[Part],
     seeds: Sequence[int],
-    how: Denoising,
-    weights: Mapping[Part, float],
+    plan: Plan,
     progress: Progress | None,
 ) -> list[Study]:
-    """The studies with those parts too, denoised together."""
-    any_to_any = model.any_to_any
-    prompts, told = _prompts(model, studies, weights)
+    """With those parts too, denoised together."""
+    any_to_any, how = model.any_to_any, plan.denoising
+    prompts, told = _prompts(model, studies, plan.weights)
     latents = any_to_any.make(
         prompts,
         told,
@@ -295,9 +367,9 @@ def _denoised(
         steps=how.steps,
         progress=progress,
     )
-    made: list[dict[str, object]] = [{} for _ in studies]
+    made: list[dict[str, Any]] = [{} for _ in studies]
     for part in parts:
-        values: Sequence[object]
+        values: Sequence[Any]
         if part is Part.REPORT:
             values = any_to_any.write(latents[part], how.beams)
         else:
@@ -311,15 +383,14 @@ def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, floa
     """The mixed prompt vector of each study, and whether it has any."""
     vectors: dict[Part, dict[int, Tensor]] = {}
     for part in Part:
-        has = [i for i, study in enumerate(studies) if part in given(study)]
+        has = [i for i, study in enumerate(studies) if part in study.parts]
         if not has:
             continue
         if part is Part.REPORT:
             found = model.any_to_any.report_vectors([studies[i].report or Report() for i in has])
         else:
-            pixels = model.pixels([image for i in has if (image := studies[i].view(part.value)) is not None])
-            view = torch.full((len(has),), list(View).index(View(part.value)))
-            found = model.any_to_any.image_vectors(regions(model.classifier, pixels), view)
+            pixels = model.pixels([image for i in has if (image := studies[i].view(part.view)) is not None])
+            found = model.any_to_any.pixel_vectors(model.classifier, pixels, part.view)
         vectors[part] = dict(zip(has, found, strict=True))
     width = model.any_to_any.config.alignment.width
     prompts = torch.zeros(len(studies), width, device=model.device)
@@ -332,6 +403,6 @@ def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, floa
     return prompts, told
 
 
-def _filled(model: Model, studies: Sequence[Study], made: Sequence[Mapping[str, object]]) -> list[Study]:
+def _filled(model: Model, studies: Sequence[Study], made: Sequence[Mapping[str, Any]]) -> list[Study]:
     source = f"radloom {model.config.recipe}"
-    return [replace(study, source=source, **parts) for study, parts in zip(studies, made, strict=True)]  # type: ignore[arg-type]
+    return [replace(study, source=source, **parts) for study, parts in zip(studies, made, strict=True)]

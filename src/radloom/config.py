@@ -13,11 +13,15 @@ import typing
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from radloom.errors import RecipeError, did_you_mean
+from radloom.errors import RadloomError, RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
@@ -65,6 +69,19 @@ def to_dict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_dict(v) for v in value]
     return value
+
+
+def changed(settings: D, changes: Mapping[str, Any]) -> D:
+    """A dataclass with those of its fields changed that are not None.
+
+    Raises:
+        RadloomError: a name that is no field of it; the text names the nearest one and all of them.
+    """
+    known = [f.name for f in dataclasses.fields(settings)]
+    for name in changes:
+        if name not in known:
+            raise RadloomError(f"Unknown setting {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}.")
+    return dataclasses.replace(settings, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

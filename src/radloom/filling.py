@@ -18,7 +18,7 @@ from radloom.errors import RadloomError
 from radloom.models import Model
 from radloom.prediction import Predicted, Request, predict
 from radloom.reports.labeller import label
-from radloom.study import Part, Report, View
+from radloom.study import Part, Report
 
 MADE = "made.jsonl"
 """What was made, one line a study; its drawings lie in the folder `made`."""
@@ -123,6 +123,6 @@ def _with_made(row: Row, line: dict[str, str], here: PurePosixPath) -> Row:
             report = Report(findings=line["findings"], impression=line["impression"])
             row = replace(row, report=report, labels=label(report), made=(*row.made, part))
         elif part.value in line:
-            ref = ImageRef((here / line[part.value]).as_posix(), View(part.value))
+            ref = ImageRef((here / line[part.value]).as_posix(), part.view)
             row = replace(row, images=(*row.images, ref), made=(*row.made, part))
     return row

@@ -17,12 +17,12 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.resources import files
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,25 +35,24 @@ from radloom.classifier.saliency import SaliencyMethod, saliency
 from radloom.codec.network import Codec, codes_fingerprint, load_codec
 from radloom.completion import (
     DRAWING,
+    Asked,
     Denoising,
     Engine,
+    Plan,
     as_engine,
-    as_parts,
-    by_diffusion,
-    by_language,
-    check,
-    check_denoising,
+    available,
     check_drawing,
+    complete,
     planned,
-    warn_of_long,
 )
-from radloom.config import from_dict
+from radloom.config import changed, from_dict
 from radloom.devices import usable
-from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean, member
+from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
+from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, format_answer, parse_answer
 from radloom.reports.closed import closed_answer
 from radloom.reports.repair import agree
@@ -62,7 +61,7 @@ from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
-    from radloom.language.decoding import Progress, Written
+    from radloom.language.decoding import Written
 
 MODEL_FILE = "model.json"
 FORMAT = 1
@@ -97,8 +96,6 @@ class Sampling:
     candidates: int = 1
     agree: bool = True
 
-
-S = TypeVar("S", Sampling, Denoising)
 
 _Asked = tuple[Report, View, int]
 """Of a drawing: what it shows, which view, and its seed."""
@@ -438,7 +435,7 @@ class Model:
             written: told of the reports while they grow, where each is the only candidate.
             sampling: fields of `Sampling` to change.
         """
-        how = _changed(self.config.text, sampling)
+        how = changed(self.config.text, sampling)
         shown, values = self._image_tokens(studies)
         prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
@@ -479,13 +476,12 @@ class Model:
 
         Args:
             engine: the one that draws; by default diffusion where the model has it.
-            changes: of the model's own settings; None is none. For diffusion fields of `Denoising` but `beams`, for the
-                language model `guidance`, `temperature` and `top_p` of `Sampling`.
+            changes: of the model's own settings; None is none. `completion.DRAWING` lists those of each engine.
 
         Raises:
             RadloomError: an engine that the model does not have, an unknown setting, or one of the other engine.
         """
-        chosen = planned(self, [], [Part.FRONTAL], as_engine(engine))[Part.FRONTAL]
+        chosen = available(self, as_engine(engine))
         given = {name: value for name, value in changes.items() if value is not None}
         check_drawing(chosen, list(given))
         own = self.config.complete if chosen is Engine.DIFFUSION else self.config.image
@@ -514,7 +510,7 @@ class Model:
             written: told of the answers while they grow.
             sampling: fields of `Sampling` to change, all but `guidance`.
         """
-        how = _changed(self.config.answer, sampling)
+        how = changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
         for _, question in zip(images, questions, strict=True):
@@ -554,21 +550,20 @@ class Model:
         **denoising: Any,
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
-        how = _changed(self.config.complete, denoising)
-        parts, weighed = as_parts(want), {member(Part, k): v for k, v in (weights or {}).items()}
-        named = engine if isinstance(engine, Mapping) else {}
-        plan = planned(self, studies, parts, None if isinstance(engine, Mapping) else as_engine(engine))
-        plan |= {part: member(Engine, named[part]) for part in parts if part in named}
-        check(studies, plan, weighed)
-        check_denoising(plan, [name for name, value in denoising.items() if value is not None])
-        by = {maker: [part for part in parts if plan[part] is maker] for maker in Engine}
-        whole = list(studies)
-        if by[Engine.LANGUAGE]:
-            whole = by_language(self, whole, by[Engine.LANGUAGE], seeds, progress)
-        if by[Engine.DIFFUSION]:
-            warn_of_long(self, studies)
-            whole = by_diffusion(self, whole, by[Engine.DIFFUSION], seeds, how, weighed, progress)
-        return whole
+        asked = [Asked.of(study.parts, want) for study in studies]
+        plans = planned(self, asked, engine, weights, **denoising)
+        alike: list[tuple[Plan, list[int]]] = []
+        for i, each in enumerate(asked):
+            own = next((members for plan, members in alike if plan == plans[each]), None)
+            if own is None:
+                alike.append((plans[each], own := []))
+            own.append(i)
+        made: dict[int, Study] = {}
+        for nth, (plan, members) in enumerate(alike):
+            some, sown = [studies[i] for i in members], [seeds[i] for i in members]
+            told = share(progress, nth, len(alike))
+            made |= dict(zip(members, complete(self, plan, some, seeds=sown, progress=told), strict=True))
+        return [made[i] for i in range(len(studies))]
 
     def provenance(self, report: Report, view: View, seed: int, engine: Engine) -> dict[str, str]:
         """What a drawn X-ray's file says of itself, for `write_png`."""
@@ -666,7 +661,7 @@ class Model:
                 [view.value],
                 seeds=[asked[i][2] for i in own],
                 engine=Engine.DIFFUSION,
-                progress=_share(progress, nth, len(wanted)),
+                progress=share(progress, nth, len(wanted)),
                 **how,
             )
             drawn |= {i: study.view(view) for i, study in zip(own, made, strict=True)}
@@ -755,19 +750,3 @@ def as_report(text: str | Report) -> Report:
         raise ReportError("The text to draw from is empty; give findings or an impression.")
     headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
     return parse_report(text) if headed else Report(findings=" ".join(text.split()))
-
-
-def _share(progress: Progress | None, nth: int, of: int) -> Progress | None:
-    """What is told of the `nth` of so many pieces of work, where `progress` is told of all."""
-    return progress and (lambda done, total: progress(nth * total + done, of * total))
-
-
-def _changed(settings: S, changes: Mapping[str, Any]) -> S:
-    """Settings with those changed that are not None."""
-    known = [f.name for f in fields(settings)]
-    for key in changes:
-        if key not in known:
-            raise RadloomError(
-                f"Unknown sampling setting {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}."
-            )
-    return replace(settings, **{k: v for k, v in changes.items() if v is not None})

@@ -2,8 +2,8 @@
 
 The output is JSON lines: `{"uid", "findings", "impression"}` of reports, `{"uid", "image"}` of drawings (PNG files in a
 folder beside, named by paths relative to the output), `{"qid", "answer"}`, or of completed studies `{"uid"}` with
-`frontal` and `lateral` as paths and `findings` and `impression`, whichever were made. Beside it lies `*.meta.json`,
-which says what made it; going on with another model or other settings is an error.
+`frontal` and `lateral` as paths and `findings` and `impression`, whichever were made, and the `engines` that made them.
+Beside it lies `*.meta.json`, which says what made it; going on with another model or other settings is an error.
 
 Every item is sampled with a seed made from its own name, so that batch size, limits and restarts change nothing.
 """
@@ -15,25 +15,27 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image as PILImage
 
 from radloom import __version__
-from radloom.completion import Engine, planned
-from radloom.config import to_dict
+from radloom.completion import Asked, Engine, Plan, complete, planned
+from radloom.config import changed, to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
 from radloom.imaging import read_image, write_png
-from radloom.models import Model
+from radloom.models import Model, Sampling
 from radloom.study import Part, Question, Report, Study, View
 
 FORMAT = 1
 """Version of the output, written to every `*.meta.json`."""
+
+TASKS = ("report", "image", "ask", "complete")
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,27 @@ class _Item:
     question: Question | None = None
 
 
+_Items = tuple[list[_Item], dict[str, int]]
+"""What a task does, and how many things it leaves out, by reason."""
+
+
 @dataclass(frozen=True)
-class _Work:
-    """What the tasks need besides their items."""
+class _Place:
+    """Where images are read and drawings are written, by what, with which seed."""
 
     model: Model
     manifest: Manifest
     out: Path
-    view: View
     seed: int
-    sampling: dict[str, Any]
-    request: Request | None = None
-    engine: Engine | str | None = None
-
-    @property
-    def drawing(self) -> dict[str, Any]:
-        return self.model.drawing_settings(self.engine, **self.sampling)
 
     def seeds(self, items: Iterable[_Item]) -> list[int]:
         return [zlib.crc32(f"{self.seed}:{item.id}".encode()) for item in items]
+
+    def write(self, image: Any, name: str, report: Report, view: View, seed: int, engine: Engine) -> str:
+        """Write a drawing; its path relative to the output's folder."""
+        path = self.out.with_suffix("") / f"{name}.png"
+        write_png(np.asarray(image), path, text=self.model.provenance(report, view, seed, engine))
+        return path.relative_to(self.out.parent).as_posix()
 
 
 def predict(
@@ -139,47 +143,49 @@ def predict(
         ImageError: an image that has gone or was damaged since the corpus was prepared.
     """
     out = Path(out)
-    if task not in _TASKS:
-        raise RadloomError(f"Unknown task {task!r}{did_you_mean(task, _TASKS)}; tasks: {', '.join(_TASKS)}.")
+    if task not in TASKS:
+        raise RadloomError(f"Unknown task {task!r}{did_you_mean(task, TASKS)}; tasks: {', '.join(TASKS)}.")
     if out.suffix != ".jsonl":
         raise RadloomError(f"{out} does not end in .jsonl; predictions are written as JSON lines.")
     if batch_size < 1:
         raise RadloomError(f"The batch size is {batch_size}; give at least 1.")
-    list_items, run, key = _TASKS[task]
     if (request is not None) != (task == "complete"):
         raise RadloomError("A request belongs to the task 'complete', and that task needs one.")
     if engine is not None and task != "image":
         raise RadloomError(f"The engine is of drawings; leave it out for the task {task!r}.")
-    items, unfit = list_items(manifest) if request is None else _studies_to_complete(manifest, request)
+    work = _task(task, model, View(view), engine, request, sampling)
+    items, unfit = work.items(manifest)
     items = items[:limit]
     if not items:
         reasons = ", ".join(f"{count} {reason}" for reason, count in unfit.items())
         raise RadloomError(f"{manifest.corpus or 'The manifest'} has nothing for {task!r} ({reasons}); name another.")
     twice = [id for id, count in Counter(item.id for item in items).items() if count > 1]
     if twice:
-        raise RadloomError(f"{key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
-    work = _Work(model, manifest, out, View(view), seed, sampling, request, engine)
-    settings = _claim(work, task)
-    done, repaired = _written(out, key)
+        raise RadloomError(f"{work.key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
+    work.prepare(items)
+    place = _Place(model, manifest, out, seed)
+    settings = _claim(place, {"task": task, "seed": seed, **work.noted})
+    done, repaired = _written(out, work.key)
     missing = [item for item in items if item.id not in done]
     for start in range(0, len(missing), batch_size):
         batch = missing[start : start + batch_size]
         try:
-            made = run(work, batch)
+            made = work.lines(place, batch)
         except ReportError as error:
-            raise ReportError(f"{key} {', '.join(item.id for item in batch)}: {error}") from None
+            raise ReportError(f"{work.key} {', '.join(item.id for item in batch)}: {error}") from None
         if not out.exists():
             _write_note(out.with_suffix(".meta.json"), settings | {"radloom": __version__})
-        _append(out, [{key: item.id} | line for item, line in zip(batch, made, strict=True)])
+        _append(out, [{work.key: item.id} | line for item, line in zip(batch, made, strict=True)])
         if progress:
             progress(len(items) - len(missing) + start + len(batch), len(items))
     return Predicted(out, len(missing), len(items) - len(missing), unfit, repaired)
 
 
-def read_study(manifest: Manifest, row: Row) -> Study:
-    """A row as a `Study` whose views are arrays in their true proportions, where a corpus had them squashed."""
-    frontal, lateral = (_read(manifest, row.image(view)) for view in View)
-    return Study(row.uid, frontal, lateral, row.report or None, dict(row.labels), row.corpus)
+def read_study(manifest: Manifest, row: Row, given: Collection[Part] = tuple(Part)) -> Study:
+    """Those parts of a row, its views as arrays in their true proportions, where a corpus had them squashed."""
+    views = {view.value: _read(manifest, row.image(view)) for view in View if view.part in given}
+    report = row.report if row.report and Part.REPORT in given else None
+    return Study(row.uid, **views, report=report, labels=dict(row.labels), source=row.corpus)
 
 
 def unsquash(image: np.ndarray, aspect: float | None) -> np.ndarray:
@@ -198,117 +204,173 @@ def unsquash(image: np.ndarray, aspect: float | None) -> np.ndarray:
     return np.asarray(resized).clip(0.0, 1.0)
 
 
+def _read(manifest: Manifest, ref: ImageRef | None) -> np.ndarray | None:
+    return None if ref is None else unsquash(read_image(manifest.path(ref)), ref.aspect)
+
+
 # -- the tasks -------------------------------------------------------------------------------------------------------
 
 
-def _studies_with_images(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
-    items = [_Item(row.uid, row) for row in manifest if row.images]
-    return items, {"studies without an image": len(manifest) - len(items)}
+class _Task:
+    """What is done with a manifest.
+
+    Attributes:
+        key: name of an item's id in its line.
+    """
+
+    key: ClassVar[str] = "uid"
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What its lines depend on."""
+        raise NotImplementedError
+
+    def items(self, manifest: Manifest) -> _Items:
+        """What there is to do."""
+        raise NotImplementedError
+
+    def prepare(self, items: Sequence[_Item]) -> None:
+        """Refuse what cannot be done, before any of it is."""
+
+    def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
+        """What is written of each item, but its id."""
+        raise NotImplementedError
 
 
-def _reports(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
-    studies = [read_study(work.manifest, item.row) for item in items]
-    reports = work.model.reports(studies, seeds=work.seeds(items), **work.sampling)
-    return [{"findings": report.findings, "impression": report.impression} for report in reports]
+@dataclass(frozen=True)
+class _Read(_Task):
+    how: Sampling
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        return {"view": "", "sampling": asdict(self.how)}
+
+    def items(self, manifest: Manifest) -> _Items:
+        found = [_Item(row.uid, row) for row in manifest if row.images]
+        return found, {"studies without an image": len(manifest) - len(found)}
+
+    def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
+        studies = [read_study(place.manifest, item.row) for item in items]
+        reports = place.model.reports(studies, seeds=place.seeds(items), **asdict(self.how))
+        return [{"findings": report.findings, "impression": report.impression} for report in reports]
 
 
-def _studies_with_reports(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
-    items = [_Item(row.uid, row) for row in manifest if row.report]
-    return items, {"studies without a report": len(manifest) - len(items)}
+@dataclass(frozen=True)
+class _Draw(_Task):
+    view: View
+    how: dict[str, Any]
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        return {"view": self.view.value, "sampling": self.how}
+
+    def items(self, manifest: Manifest) -> _Items:
+        found = [_Item(row.uid, row) for row in manifest if row.report]
+        return found, {"studies without a report": len(manifest) - len(found)}
+
+    def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
+        seeds, reports, engine = place.seeds(items), [item.row.report for item in items], self.how["engine"]
+        images = place.model.images(reports, [self.view] * len(items), seeds=seeds, **self.how)
+        return [
+            {"image": place.write(image, file_name(item.id), report, self.view, seed, engine)}
+            for item, report, image, seed in zip(items, reports, images, seeds, strict=True)
+        ]
 
 
-def _drawings(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
-    seeds = work.seeds(items)
-    reports = [item.row.report for item in items]
-    how, lines = work.drawing, []
-    images = work.model.images(reports, [work.view] * len(items), seeds=seeds, **how)
-    for item, report, image, seed in zip(items, reports, images, seeds, strict=True):
-        path = work.out.with_suffix("") / f"{file_name(item.id)}.png"
-        write_png(image, path, text=work.model.provenance(report, work.view, seed, how["engine"]))
-        lines.append({"image": path.relative_to(work.out.parent).as_posix()})
-    return lines
+@dataclass(frozen=True)
+class _Ask(_Task):
+    how: Sampling
+    key: ClassVar[str] = "qid"
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        return {"view": "", "sampling": asdict(self.how)}
+
+    def items(self, manifest: Manifest) -> _Items:
+        every = [_Item(question.qid, row, question) for row in manifest for question in row.questions]
+        found = [item for item in every if _shown(item) is not None]
+        without = sum(not row.questions for row in manifest)
+        left_out = {"studies without a question": without, "questions without an image": len(every) - len(found)}
+        return found, left_out
+
+    def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
+        images = [image for item in items if (image := _read(place.manifest, _shown(item))) is not None]
+        questions = [item.question.question for item in items if item.question]
+        answers = place.model.answers(images, questions, seeds=place.seeds(items), **asdict(self.how))
+        return [{"answer": answer} for answer in answers]
 
 
-def _questions(manifest: Manifest) -> tuple[list[_Item], dict[str, int]]:
-    every = [_Item(question.qid, row, question) for row in manifest for question in row.questions]
-    items = [item for item in every if _shown(item) is not None]
-    without = sum(not row.questions for row in manifest)
-    return items, {"studies without a question": without, "questions without an image": len(every) - len(items)}
+@dataclass(frozen=True)
+class _Complete(_Task):
+    model: Model
+    request: Request
+    denoising: dict[str, Any]
+    plans: dict[Asked, Plan] = field(default_factory=dict)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        how = changed(self.model.config.complete, self.denoising)
+        return {"view": "", "sampling": asdict(how), "request": to_dict(self.request)}
+
+    def items(self, manifest: Manifest) -> _Items:
+        given, want = self.request.given, self.request.want
+
+        def fits(row: Row) -> bool:
+            return not {*row.parts} >= {*want} if given is None else {*row.parts} >= {*given}
+
+        found = [_Item(row.uid, row) for row in manifest if fits(row)]
+        why = "studies that lack nothing wanted" if given is None else "studies without the parts asked for"
+        return found, {why: len(manifest) - len(found)}
+
+    def asked(self, row: Row) -> Asked:
+        """What of a study is made from what."""
+        if self.request.given is not None:
+            return Asked.of(self.request.given, self.request.want)
+        return Asked.of(row.parts, [part for part in self.request.want if part not in row.parts])
+
+    def prepare(self, items: Sequence[_Item]) -> None:
+        asked = [self.asked(item.row) for item in items]
+        self.plans.update(planned(self.model, asked, self.request.engine, **self.denoising))
+
+    def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
+        groups: dict[Asked, list[_Item]] = {}
+        for item in items:
+            groups.setdefault(self.asked(item.row), []).append(item)
+        made = {}
+        for asked, group in groups.items():
+            seeds, plan = place.seeds(group), self.plans[asked]
+            studies = [read_study(place.manifest, item.row, asked.given) for item in group]
+            whole = complete(self.model, plan, studies, seeds=seeds)
+            for item, study, seed in zip(group, whole, seeds, strict=True):
+                made[item.id] = self._line(place, item, study, plan, seed)
+        return [made[item.id] for item in items]
+
+    def _line(self, place: _Place, item: _Item, study: Study, plan: Plan, seed: int) -> dict[str, Any]:
+        report, line = study.report or Report(), dict[str, Any]()
+        for part, engine in plan.makers.items():
+            if part is Part.REPORT:
+                line |= {"findings": report.findings, "impression": report.impression}
+            else:
+                name = f"{file_name(item.id)}-{part}"
+                line[part.value] = place.write(study.view(part.view), name, report, part.view, seed, engine)
+        return line | {"engines": to_dict(plan.makers)}
 
 
-def _answers(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
-    images = [image for item in items if (image := _read(work.manifest, _shown(item))) is not None]
-    questions = [item.question.question for item in items if item.question]
-    answers = work.model.answers(images, questions, seeds=work.seeds(items), **work.sampling)
-    return [{"answer": answer} for answer in answers]
-
-
-def _studies_to_complete(manifest: Manifest, request: Request) -> tuple[list[_Item], dict[str, int]]:
-    def fits(row: Row) -> bool:
-        there = parts_of(row)
-        if request.given is None:
-            return not there >= set(request.want)
-        return there >= set(request.given)
-
-    items = [_Item(row.uid, row) for row in manifest if fits(row)]
-    why = "studies that lack nothing wanted" if request.given is None else "studies without the parts asked for"
-    return items, {why: len(manifest) - len(items)}
-
-
-def parts_of(row: Row) -> set[Part]:
-    """The parts that a row has."""
-    views = {Part(ref.view.value) for ref in row.images}
-    return views | ({Part.REPORT} if row.report else set())
-
-
-def _completed(work: _Work, items: Sequence[_Item]) -> list[dict[str, str]]:
-    request, made = work.request or Request(()), {}
-    groups: dict[tuple[Part, ...], list[_Item]] = {}
-    for item in items:
-        there = parts_of(item.row)
-        want = tuple(p for p in request.want if request.given is not None or p not in there)
-        groups.setdefault(want, []).append(item)
-    for want, group in groups.items():
-        studies = [read_study(work.manifest, _with_parts(item.row, request.given)) for item in group]
-        seeds, plan = work.seeds(group), planned(work.model, studies, want, request.engine)
-        denoised = request.engine or Engine.DIFFUSION in plan.values()  # else the settings are for other studies
-        whole = work.model.completions(studies, want, seeds=seeds, engine=plan, **(work.sampling if denoised else {}))
-        for item, study, seed in zip(group, whole, seeds, strict=True):
-            made[item.id] = _kept(work, item, study, plan, seed)
-    return [made[item.id] for item in items]
-
-
-def _with_parts(row: Row, given: tuple[Part, ...] | None) -> Row:
-    """The row with nothing but those parts."""
-    if given is None:
-        return row
-    images = tuple(ref for ref in row.images if Part(ref.view.value) in given)
-    return replace(row, images=images, report=row.report if Part.REPORT in given else Report())
-
-
-def _kept(work: _Work, item: _Item, study: Study, plan: Mapping[Part, Engine], seed: int) -> dict[str, str]:
-    """The line of a completed study, after its drawings are written."""
-    line: dict[str, str] = {}
-    for part, engine in plan.items():
-        if part is Part.REPORT:
-            report = study.report or Report()
-            line |= {"findings": report.findings, "impression": report.impression}
-            continue
-        view = View(part.value)
-        image, path = study.view(view), work.out.with_suffix("") / f"{file_name(item.id)}-{part}.png"
-        marks = work.model.provenance(study.report or Report(), view, seed, engine)
-        write_png(np.asarray(image), path, text=marks)
-        line[part.value] = path.relative_to(work.out.parent).as_posix()
-    return line
-
-
-_TASKS: dict[str, tuple[Callable[..., tuple[list[_Item], dict[str, int]]], Callable[..., list[dict[str, str]]], str]]
-_TASKS = {
-    "report": (_studies_with_images, _reports, "uid"),
-    "image": (_studies_with_reports, _drawings, "uid"),
-    "ask": (_questions, _answers, "qid"),
-    "complete": (_studies_with_images, _completed, "uid"),
-}
+def _task(
+    task: str,
+    model: Model,
+    view: View,
+    engine: Engine | str | None,
+    request: Request | None,
+    sampling: dict[str, Any],
+) -> _Task:
+    if request is not None:
+        return _Complete(model, request, sampling)
+    if task == "image":
+        return _Draw(view, model.drawing_settings(engine, **sampling))
+    if task == "ask":
+        return _Ask(changed(model.config.answer, sampling))
+    return _Read(changed(model.config.text, sampling))
 
 
 def _shown(item: _Item) -> ImageRef | None:
@@ -317,10 +379,6 @@ def _shown(item: _Item) -> ImageRef | None:
     if named:
         return next((ref for ref in item.row.images if ref.path == named), None)
     return item.row.image(View.FRONTAL) or item.row.image(View.LATERAL)
-
-
-def _read(manifest: Manifest, ref: ImageRef | None) -> np.ndarray | None:
-    return None if ref is None else unsquash(read_image(manifest.path(ref)), ref.aspect)
 
 
 def file_name(uid: str) -> str:
@@ -332,40 +390,33 @@ def file_name(uid: str) -> str:
 # -- the output ------------------------------------------------------------------------------------------------------
 
 
-def _claim(work: _Work, task: str) -> dict[str, Any]:
+def _claim(place: _Place, work: Mapping[str, Any]) -> dict[str, Any]:
     """What makes the output, after a check that it is what is noted beside an output that is there."""
-    config = work.model.config
-    how: Any = {"report": config.text, "ask": config.answer}.get(task, config.complete)
-    changed = asdict(how) | {k: v for k, v in work.sampling.items() if v is not None}
     settings = {
         "format": FORMAT,
-        "task": task,
-        "model": work.model.fingerprint,
-        "recipe": work.model.config.recipe,
-        "corpus": work.manifest.corpus,
-        "manifest": work.manifest.fingerprint(),
-        "view": work.view.value if task == "image" else "",
-        "seed": work.seed,
-        "sampling": work.drawing if task == "image" else changed,
-        **({"request": to_dict(work.request)} if work.request else {}),
+        "model": place.model.fingerprint,
+        "recipe": place.model.config.recipe,
+        "corpus": place.manifest.corpus,
+        "manifest": place.manifest.fingerprint(),
+        **work,
     }
-    note = work.out.with_suffix(".meta.json")
-    if not work.out.exists():
+    note = place.out.with_suffix(".meta.json")
+    if not place.out.exists():
         return settings
-    if not work.model.fingerprint:
+    if not place.model.fingerprint:
         raise RadloomError(
-            f"{work.out} may be another model's: this one was not loaded from a folder. Delete the file."
+            f"{place.out} may be another model's: this one was not loaded from a folder. Delete the file."
         )
-    remedy = f"Name another file, or delete {work.out} and {note.name}."
+    remedy = f"Name another file, or delete {place.out} and {note.name}."
     if not note.is_file():
-        raise RadloomError(f"{work.out} was not made by `radloom predict`: {note.name} is missing. {remedy}")
+        raise RadloomError(f"{place.out} was not made by `radloom predict`: {note.name} is missing. {remedy}")
     try:
         noted = json.loads(note.read_text(encoding="utf-8"))
     except ValueError:
         raise RadloomError(f"{note} is not valid JSON. {remedy}") from None
     differing = [name for name, value in settings.items() if noted.get(name) != value]
     if differing:
-        raise RadloomError(f"{work.out} was begun with another {' and '.join(differing)}. {remedy}")
+        raise RadloomError(f"{place.out} was begun with another {' and '.join(differing)}. {remedy}")
     return settings
 
 

@@ -38,6 +38,16 @@ class View(StrEnum):
     FRONTAL = "frontal"
     LATERAL = "lateral"
 
+    @property
+    def number(self) -> int:
+        """What networks are told of it."""
+        return list(View).index(self)
+
+    @property
+    def part(self) -> Part:
+        """The part of a study that it is."""
+        return Part(self.value)
+
 
 class Part(StrEnum):
     """What a study is made of: its views and its report."""
@@ -45,6 +55,19 @@ class Part(StrEnum):
     FRONTAL = "frontal"
     LATERAL = "lateral"
     REPORT = "report"
+
+    @property
+    def view(self) -> View:
+        """The view that it is.
+
+        Raises:
+            ValueError: it is the report.
+        """
+        return View(self.value)
+
+
+VIEWS = (Part.FRONTAL, Part.LATERAL)
+"""The parts of a study that are views."""
 
 
 class Mention(StrEnum):
@@ -109,6 +132,12 @@ class Study:
     report: Report | None = None
     labels: dict[str, Mention] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that it has; an empty report is none."""
+        there = (self.frontal is not None, self.lateral is not None, bool(self.report))
+        return tuple(part for part, has in zip(Part, there, strict=True) if has)
 
     def view(self, view: View | str) -> Image | None:
         """The image of that view, or None."""

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import radloom
 from evaluation.conftest import NewBench, found, value
 from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest
+from radloom.evaluation.bench import another
 from radloom.evaluation.completion import (
     BESIDE,
     BY_LANGUAGE,
@@ -23,7 +25,7 @@ from radloom.evaluation.completion import (
 from radloom.evaluation.glossary import MEASURES
 from radloom.evaluation.run import evaluate
 from radloom.evaluation.table import REAL
-from radloom.imaging import write_png
+from radloom.imaging import read_image, write_png
 from radloom.prediction import read_study
 from radloom.study import Part, Report
 
@@ -111,13 +113,31 @@ def test_parts_made_in_turn_are_compared_with_real_ones_those_of_others_and_thos
         bench, rows, {(d, Engine.DIFFUSION): parts for d, parts in made.items()}, any_to_any_model.any_to_any
     )
     scores = found(bench)
-    for name in ("similarity", "disagreement"):
+
+    def seen(part: Part, files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors, and chances of the observations."""
+        pixels = torch.stack([bench.vision.transform(read_image(files[row.uid])) for row in rows])
+        vectors = any_to_any_model.any_to_any.pixel_vectors(bench.vision.classifier, pixels, part.view).numpy()
+        return vectors, bench.vision.classifier.probabilities(pixels)[:, :14].detach().numpy()
+
+    frontal, lateral = (seen(part, files) for part, files in views.items())
+    apart = seen(Part.LATERAL, other)
+    shuffled = [x[another([row.patient for row in rows])] for x in lateral]
+    measures = {
+        "similarity": lambda a, b: float((a[0] * b[0]).sum(1).mean()),
+        "disagreement": lambda a, b: float(np.abs(a[1] - b[1]).mean()),
+    }
+    for name, measure in measures.items():
         one = f"{name}[F and L of T->F+L]"
-        own, apart = value(scores[one, "oracle"]), value(scores[f"{name}[F and L of T->F+L, made apart]", "oracle"])
-        assert own == pytest.approx(value(scores[one, REAL]), abs=5e-3)
-        assert own != pytest.approx(apart, abs=1e-6)
-        assert value(scores[f"{name}_gain[F and L of T->F+L]", "oracle"]) == pytest.approx(own - apart)
-        assert (one, "shuffled") in scores and (one, "shuffle gap") in scores
+        assert value(scores[one, "oracle"]) == pytest.approx(measure(frontal, lateral), abs=1e-6)
+        assert value(scores[one, REAL]) == pytest.approx(measure(frontal, lateral), abs=5e-3)
+        assert value(scores[one, "shuffled"]) == pytest.approx(measure(frontal, shuffled), abs=1e-6)
+        beside = value(scores[f"{name}[F and L of T->F+L, made apart]", "oracle"])
+        assert beside == pytest.approx(measure(frontal, apart), abs=1e-6)
+        assert beside != pytest.approx(measure(frontal, lateral), abs=1e-6)
+        gain = value(scores[f"{name}_gain[F and L of T->F+L]", "oracle"])
+        assert gain == pytest.approx(measure(frontal, lateral) - beside, abs=1e-6)
+        assert (one, "shuffle gap") in scores
 
 
 def test_lines_become_parts(tmp_path: Path) -> None:

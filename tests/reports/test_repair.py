@@ -69,6 +69,17 @@ def test_a_chest_is_not_called_normal_beside_anything(sentence: str) -> None:
     assert sentence not in agree(Report(impression=f"Cardiomegaly. {sentence}"), {"Cardiomegaly"}).impression
 
 
+@pytest.mark.parametrize(
+    ("sentence", "observation"),
+    [
+        ("Lungs are clear and there is no acute cardiopulmonary disease.", "Pleural Effusion"),
+        ("Normal chest without acute disease.", "Cardiomegaly"),
+    ],
+)
+def test_a_sentence_goes_where_any_of_what_it_says_contradicts(sentence: str, observation: str) -> None:
+    assert sentence not in agree(Report(sentence), {observation}).findings
+
+
 def test_what_was_not_stated_is_not_said() -> None:
     assert agree(Report("The heart is enlarged. The lungs are clear."), ()).findings == "The lungs are clear."
 

@@ -15,6 +15,7 @@ from PIL import Image
 from served import Held, encoded, wait_until
 
 import radloom
+from radloom.completion import Plan, complete
 from radloom.imaging import InMemory, read_image
 from radloom.study import Report, Study
 
@@ -35,11 +36,15 @@ def picture(drawing: dict[str, Any]) -> np.ndarray:
 class HeldCompleting(Held):
     """The same for completions."""
 
-    def completions(self, studies: list[Study], want: Any, **how: Any) -> list[Study]:
+    def __init__(self, model: radloom.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(model)
+        monkeypatch.setattr("radloom.serving.tasks.complete", self.complete)
+
+    def complete(self, model: radloom.Model, plan: Plan, studies: list[Study], **how: Any) -> list[Study]:
         self.batches.append([study.report.findings if study.report else "" for study in studies])
         self.begun.set()
         self.go.wait(20)
-        return self.model.completions(studies, want, **how)
+        return complete(self.model, plan, studies, **how)
 
 
 class HeldDrawing(Held):
@@ -94,9 +99,9 @@ def test_a_report_is_a_file_or_text_and_a_report_of_views_the_language_models(
 
 
 def test_those_that_wait_are_completed_together_and_as_they_are_alone(
-    serve: Any, any_to_any_model: radloom.Model
+    serve: Any, any_to_any_model: radloom.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = HeldCompleting(any_to_any_model)
+    held = HeldCompleting(any_to_any_model, monkeypatch)
     wants = ("frontal", "frontal", "frontal,lateral", "frontal")
     with serve(held) as client, ThreadPoolExecutor(4) as threads:
         queue = client.app.state.service.queue
@@ -141,8 +146,10 @@ def test_drawings_of_one_engine_and_its_settings_are_made_together_and_as_they_a
         assert np.abs(picture(answer["images"][0]) - alone).max() < 0.01
 
 
-def test_the_engine_is_chosen_for_each_and_not_for_the_batch(serve: Any, any_to_any_model: radloom.Model) -> None:
-    held = HeldCompleting(any_to_any_model)
+def test_the_engine_is_chosen_for_each_and_not_for_the_batch(
+    serve: Any, any_to_any_model: radloom.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = HeldCompleting(any_to_any_model, monkeypatch)
     with serve(held) as client, ThreadPoolExecutor(3) as threads:
 
         def complete(want: str, files: dict | None = None, how: dict = TWO) -> Any:
@@ -197,7 +204,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
         (PNG, {"want": "lateral", "weights": "frontal=nan"}, "invalid_request", "^The weight of frontal is nan"),
         (PNG, {"want": "lateral", "weights": "report=1"}, "invalid_request", "^A weight is given for the report"),
         (PNG, {"want": "lateral", "engine": "difusion"}, "invalid_request", "did you mean 'diffusion'"),
-        (PNG, {"want": "report", "steps": 5}, "invalid_request", "^steps is a setting of the diffusion engine"),
+        (PNG, {"want": "report", "steps": 5}, "invalid_request", "^steps counts for the diffusion engine alone"),
         (PNG, {"want": "lateral", "sampler": "euler"}, "invalid_request", "^Unknown sampler 'euler'"),
         (PNG, {"want": "lateral", "steps": 0}, "invalid_request", "^steps: "),
         (PNG, {"want": "lateral", "n": 5}, "invalid_request", "^n is 5; at most 4"),

@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from radloom import __version__
-from radloom.allocator import keep_memory
 from radloom.cli import completing, corpora, scoring, serving, synthetic, using
 from radloom.cli.base import app
+from radloom.runtime import tune
 
 __all__ = ["app", "completing", "corpora", "main", "scoring", "serving", "synthetic", "using"]
 
@@ -37,5 +37,5 @@ def _main(
 
 def main() -> None:
     """Entry point of the command `radloom`."""
-    keep_memory()
+    tune()
     app(prog_name="radloom")

@@ -28,10 +28,9 @@ from radloom.cli.base import (
     say,
     since,
 )
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, ReportError
 
 if TYPE_CHECKING:
-    from radloom.completion import Engine
     from radloom.models import Model
     from radloom.study import Part, Study
 
@@ -59,12 +58,13 @@ def complete_command(
     steps: Steps = None,
     sampler: Annotated[str | None, typer.Option(help="dpm++ or ddim.")] = None,
     together: Annotated[
-        bool, typer.Option("--together", help="Denoise all parts at once, none made from another that is finished.")
-    ] = False,
+        bool | None,
+        typer.Option("--together/--in-turn", help="Denoise all parts at once, or each also from those made before it."),
+    ] = None,
     seed: Seed = 0,
     split: Split = None,
     images: ImagesFolder = None,
-    batch: Annotated[int, typer.Option(min=1, help="Studies of a manifest at a time.")] = 8,
+    batch: Annotated[int | None, typer.Option(min=1, help="Studies of a manifest at a time; by default 8.")] = None,
     model: ModelName = "nano",
     device: Device = "cpu",
     as_json: Json = False,
@@ -73,38 +73,37 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
-    from radloom.completion import as_engine, parse_want, parse_weights, planned
+    from radloom.completion import parse_want, parse_weights
+    from radloom.models import load
 
     wanted = parse_want(want)
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
-    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together or None}
-    if manifest is not None and (frontal or lateral or report or weights or n > 1):
-        raise RadloomError(
-            "A manifest brings its own parts; leave out --frontal, --lateral, --report, --weights and -n."
-        )
-    if manifest is not None and out.resolve() == (manifest if manifest.is_dir() else manifest.parent).resolve():
-        raise RadloomError(f"{out} holds the manifest itself; name another folder with --out.")
-    if manifest is None and replace:
-        raise RadloomError("--replace is of a manifest; of one study, leave out the view that is to be made.")
-    weighed = parse_weights(weights or "")
-    from radloom.filling import fill
-    from radloom.models import load
-
+    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
     if manifest is None:
-        loaded, seeds = load(model, device=device), range(seed, seed + n)
-        study, start = _study(loaded, frontal, lateral, report), time.perf_counter()
-        plan = planned(loaded, [study], wanted, as_engine(engine))
-        made = loaded.completions(
-            [study] * n, wanted, seeds=seeds, weights=weighed, engine=plan, progress=Counter("steps"), **how
-        )
-        return _write(loaded, plan, study, made, seeds, out, since(start))
+        _refuse("of a manifest; leave it out for one study", replace=replace, split=split, images=images, batch=batch)
+        loaded, weighed = load(model, device=device), parse_weights(weights or "")
+        study = _study(loaded, frontal, lateral, report)
+        return _one_study(loaded, study, wanted, range(seed, seed + n), out, weights=weighed, engine=engine, **how)
+    own = {"frontal": frontal, "lateral": lateral, "report": report, "weights": weights, "n": n > 1}
+    _refuse("of one study, and a manifest brings its own parts; leave it out", **own)
+    if out.resolve() == (manifest if manifest.is_dir() else manifest.parent).resolve():
+        raise RadloomError(f"{out} holds the manifest itself; name another folder with --out.")
+    from radloom.filling import fill
+
     studies, loaded = read_manifest(manifest, split, images), load(model, device=device)
-    how |= {"engine": engine, "batch_size": batch, "seed": seed}
+    how |= {"engine": engine, "seed": seed, **({"batch_size": batch} if batch else {})}
     _, done = fill(loaded, studies, wanted, out, redraw=replace, progress=Counter("studies"), **how)
     data: dict[str, Any] = {"out": str(out), "new": done.new, "before": done.before, "model": loaded.fingerprint}
     return Answer(data, f"{out}: {done.new} studies completed now, {done.before} before")
+
+
+def _refuse(why: str, **options: object) -> None:
+    """Refuse options that are given and play no part."""
+    for name, value in options.items():
+        if value:
+            raise RadloomError(f"{'-' * (1 + (len(name) > 1))}{name} is {why}.")
 
 
 def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str | None) -> Study:
@@ -122,43 +121,44 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
     return study
 
 
-def _write(
-    model: Model,
-    plan: dict[Part, Engine],
-    given: Study,
-    made: Sequence[Study],
-    seeds: range,
-    out: Path,
-    seconds: float,
-) -> Answer:
-    """Write the wanted parts of each completion, and `study.json` that says what they were made from."""
-    from radloom import completion
+def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, out: Path, **how: Any) -> Answer:
+    """Write the wanted parts of each completion, and `study.json` that says how they were made."""
+    import numpy as np
+
+    from radloom.completion import Asked, complete, planned
+    from radloom.config import to_dict
     from radloom.imaging import write_png
     from radloom.reports.answers import format_answer
-    from radloom.study import Report, View
+    from radloom.study import VIEWS, Report
 
+    start, asked = time.perf_counter(), Asked.of(given.parts, want)
+    plan = planned(model, [asked], **how)[asked]
+    made = complete(model, plan, [given] * len(seeds), seeds=seeds, progress=Counter("steps"))
+    seconds = since(start)
     out.mkdir(parents=True, exist_ok=True)
     files, lines = [], []
     for number, (whole, seed) in enumerate(zip(made, seeds, strict=True), 1):
         mark, report = "" if len(made) == 1 else f"-{number}", whole.report or Report()
-        for name, engine in plan.items():
-            if name == "report":
+        for part, engine in plan.makers.items():
+            if part in VIEWS:
+                path = out / f"{part}{mark}.png"
+                image, marks = whole.view(part.view), model.provenance(report, part.view, seed, engine)
+                write_png(np.asarray(image), path, text=marks)
+                lines += [str(path)]
+            else:
                 text = format_answer(report)
-                path = out / f"report{mark}.txt"
+                path = out / f"{part}{mark}.txt"
                 path.write_text(text + "\n", encoding="utf-8")
                 lines += [f"{path}: {text}"]
-            else:
-                path = out / f"{name}{mark}.png"
-                marks = model.provenance(report, View(name), seed, engine)
-                write_png(whole.view(name), path, text=marks)  # type: ignore[arg-type]
-                lines += [str(path)]
             files.append(path.name)
     data = {
-        "given": [part.value for part in completion.given(given)],
-        "made": list(plan),
+        "given": list(given.parts),
+        "made": list(plan.makers),
         "files": files,
         "seeds": list(seeds),
-        "engines": plan,
+        "engines": plan.makers,
+        "weights": plan.weights,
+        "denoising": to_dict(plan.denoising) if plan.denoises else None,
         "model": model.fingerprint,
         "seconds": seconds,
     }
@@ -167,7 +167,17 @@ def _write(
 
 
 def _text(report: str) -> str:
-    """The report itself, or what stands in the file of that name."""
-    if len(report) < 1000 and "\n" not in report and Path(report).suffix in (".txt", ".md") and Path(report).is_file():
+    """The report itself, or what stands in the text file of that name.
+
+    Raises:
+        ReportError: such a file that is not there or is no text.
+    """
+    named = len(report) < 1000 and Path(report).suffix.lower() in (".txt", ".md")
+    if not named or (len(report.split()) > 1 and not Path(report).is_file()):
+        return report
+    try:
         return Path(report).read_text(encoding="utf-8")
-    return report
+    except UnicodeDecodeError:
+        raise ReportError(f"{report} is no text in UTF-8; save it as that.") from None
+    except OSError as error:
+        raise ReportError(f"{report} cannot be read ({error.strerror}); name a text file, or give the text.") from None

@@ -101,9 +101,15 @@ class Row:
         """The first image of that view, or None."""
         return next((ref for ref in self.images if ref.view is View(view)), None)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that it has."""
+        there = {ref.view.part for ref in self.images} | ({Part.REPORT} if self.report else set())
+        return tuple(part for part in Part if part in there)
+
     def is_made(self, ref: ImageRef) -> bool:
         """Whether a model made that image of it."""
-        return Part(ref.view.value) in self.made
+        return ref.view.part in self.made
 
     def study(self, root: Path) -> Study:
         """The row as a `Study` whose views are files below `root`."""

@@ -27,8 +27,6 @@ from radloom.study import OBSERVATIONS, View
 REGIONS = 4
 """Quarters of an image whose features are pooled apart, so that left and right stay apart."""
 
-VIEWS = tuple(View)
-"""Views by their number in the networks."""
 
 _HOTTEST = math.log(100.0)  # CLIP's bound of the logit scale
 
@@ -76,7 +74,7 @@ class ImageTower(nn.Module):
         width = config.image_width
         self.enter = nn.Sequential(nn.LayerNorm(FEATURES), nn.Dropout(config.dropout), nn.Linear(FEATURES, width))
         self.place = nn.Parameter(torch.randn(REGIONS, width) * 0.02)
-        self.view = nn.Embedding(len(VIEWS), width)
+        self.view = nn.Embedding(len(View), width)
         self.mix = _layer(width, config)
         self.deeper = nn.ModuleList(_layer(width, config) for _ in range(config.image_layers - 1))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.width))

@@ -350,7 +350,7 @@ class StepEmbedding(nn.Module):
 
 def view_number(part: Part, like: Tensor) -> Tensor:
     """The number of the view that a part is, for each of a batch."""
-    return torch.full((len(like),), int(part is Part.LATERAL), device=like.device)
+    return torch.full((len(like),), part.view.number, device=like.device)
 
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:

@@ -6,7 +6,6 @@ are its image latents, and to one classifier, whose features its image tower rea
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from radloom import checkpoint
+from radloom.classifier.model import ClinicalClassifier
 from radloom.config import from_dict, to_dict
-from radloom.diffusion.alignment import AlignmentConfig
+from radloom.diffusion.alignment import AlignmentConfig, regions
 from radloom.diffusion.autoencoder import AutoencoderConfig
 from radloom.diffusion.denoiser import DenoiserConfig
-from radloom.diffusion.sampling import STEPS, denoise, guided, start
+from radloom.diffusion.sampling import STEPS, check_settings, denoise, guided, start
 from radloom.diffusion.text import ReportTokenizer
-from radloom.errors import CheckpointError, RadloomError
-from radloom.study import Part, Report
+from radloom.errors import CheckpointError
+from radloom.study import Part, Report, View
 
 KIND = "any-to-any"
+
+AT_ONCE = 32
+"""Images that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,14 @@ class AnyToAny(nn.Module):
     # -- prompts -------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def image_vectors(self, features: Tensor, view: Tensor) -> Tensor:
-        """Vectors (b, width) of images, from their features (b, 4, 1280) and view numbers (b,)."""
-        return self.alignment.images(features.to(self.device), view.to(self.device))
+    def image_vectors(self, features: Tensor, view: View) -> Tensor:
+        """Vectors (b, width) of images of one view, from their features (b, 4, 1280)."""
+        numbers = torch.full((len(features),), view.number, device=self.device)
+        return self.alignment.images(features.to(self.device), numbers)
+
+    def pixel_vectors(self, classifier: ClinicalClassifier, pixels: Tensor, view: View) -> Tensor:
+        """Vectors (b, width) of images of one view, from their pixels (b, 1, R, R), as the classifier sees them."""
+        return torch.cat([self.image_vectors(regions(classifier, some), view) for some in pixels.split(AT_ONCE)])
 
     @property
     def room(self) -> int:
@@ -138,10 +146,9 @@ class AnyToAny(nn.Module):
             For each part (b, ...) latents as the codec and the report autoencoder have them.
 
         Raises:
-            RadloomError: a guidance that is no finite number, an unknown sampler, or too few or too many steps.
+            RadloomError: see `sampling.check_settings`.
         """
-        if not math.isfinite(guidance):
-            raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
+        check_settings(sampler, steps, guidance)
         own = self.denoisers
         device = own.device  # in training they alone may be on an accelerator
         noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}

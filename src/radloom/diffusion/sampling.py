@@ -7,13 +7,14 @@ step's prediction seeing all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, did_you_mean
 from radloom.study import Part
 
 Sampler = Literal["dpm++", "ddim"]
@@ -73,10 +74,9 @@ def denoise(
         progress: told of steps done and in all.
 
     Raises:
-        RadloomError: unknown sampler, or steps outside 1 to `STEPS`.
+        RadloomError: see `check_settings`.
     """
-    if not 1 <= steps <= STEPS:
-        raise RadloomError(f"steps is {steps}; give 1 to {STEPS}, 20 for a good drawing.")
+    check_settings(sampler, steps)
     solvers = {part: _solver(sampler, steps) for part in noise}
     latents = dict(noise)
     for done, step in enumerate(next(iter(solvers.values())).timesteps.tolist(), 1):
@@ -85,6 +85,21 @@ def denoise(
         if progress:
             progress(done, steps)
     return latents
+
+
+def check_settings(sampler: str, steps: int, guidance: float = 1.0) -> None:
+    """Refuse settings that nothing can be denoised with.
+
+    Raises:
+        RadloomError: an unknown sampler, steps outside 1 to `STEPS`, or a guidance that is no finite number.
+    """
+    if sampler not in SAMPLERS:
+        known = ", ".join(SAMPLERS)
+        raise RadloomError(f"Unknown sampler {sampler!r}{did_you_mean(sampler, SAMPLERS)}; samplers: {known}.")
+    if not 1 <= steps <= STEPS:
+        raise RadloomError(f"steps is {steps}; give 1 to {STEPS}, 20 for a good drawing.")
+    if not math.isfinite(guidance):
+        raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
 
 
 def guided(with_prompt: Tensor, without: Tensor, guidance: float) -> Tensor:
@@ -97,11 +112,9 @@ def _solver(sampler: str, steps: int) -> Any:
 
     if sampler == "ddim":
         solver: Any = DDIMScheduler(**_SETTINGS, timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True)
-    elif sampler == "dpm++":
+    else:
         solver = DPMSolverMultistepScheduler(
             **_SETTINGS, timestep_spacing="trailing", algorithm_type="dpmsolver++", lower_order_final=True
         )
-    else:
-        raise RadloomError(f"Unknown sampler {sampler!r}; samplers: {', '.join(SAMPLERS)}.")
     solver.set_timesteps(steps)
     return solver

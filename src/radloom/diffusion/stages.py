@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radloom import checkpoint
 from radloom.config import to_dict
-from radloom.diffusion.alignment import VIEWS, Alignment, contrastive_loss, mixed, recall_at
+from radloom.diffusion.alignment import Alignment, contrastive_loss, mixed, recall_at
 from radloom.diffusion.autoencoder import ReportAutoencoder, token_f1
 from radloom.diffusion.model import AnyToAny
 from radloom.diffusion.sampling import STEPS, schedule
@@ -24,10 +24,8 @@ from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import verdicts
 from radloom.scores.classification import f1, f1_macro
 from radloom.scores.names import score_name
-from radloom.study import Mention, Part, Report
+from radloom.study import VIEWS, Mention, Part, Report, View
 from radloom.training import Clock, LoopConfig, Loss, Stage, decay_groups
-
-IMAGES = (Part.FRONTAL, Part.LATERAL)
 
 _Parts = dict[Part, dict[str, Tensor]]  # of each part: latent, prompt, told, there, step; rows are studies
 
@@ -61,7 +59,7 @@ class AlignmentStage(Stage):
         """A study as tensors; without randomness its first images and its whole report."""
         picks = np.random.default_rng(0) if random is None else random
         images, there = [], []
-        for part in IMAGES:
+        for part in VIEWS:
             path = table.path(index, part, picks) if random else next(iter(table.paths(index, part)), None)
             images.append(torch.zeros(4, 1280) if path is None else table.features(path, random))
             there.append(path is not None)
@@ -97,7 +95,7 @@ class AlignmentStage(Stage):
         """Vectors of frontal views, lateral views and reports."""
         features = batch["features"]
         b = len(features)
-        view = torch.arange(len(VIEWS), device=features.device).repeat_interleave(b)
+        view = torch.arange(len(View), device=features.device).repeat_interleave(b)
         images, reports = self.modules["alignment"](features.transpose(0, 1).flatten(0, 1), view, batch["ids"])
         return [*images.split(b), reports]
 
@@ -259,7 +257,7 @@ class DenoiserStage(Stage):
         model.requires_grad_(False)
         for parameter in own.environment_parameters() if self.joint else own.parameters():
             parameter.requires_grad_(True)
-        for part in IMAGES:
+        for part in VIEWS:
             own.image_denoiser(part).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
         self.modules = {"denoisers": own}
 
@@ -267,7 +265,7 @@ class DenoiserStage(Stage):
         """Mean and spread of the latents of training studies."""
         own = self.model.denoisers
         picks = np.linspace(0, len(self.train) - 1, min(512, len(self.train))).astype(int)
-        paths = [p for i in picks for part in IMAGES for p in self.train.paths(int(i), part)]
+        paths = [p for i in picks for part in VIEWS for p in self.train.paths(int(i), part)]
         images = torch.cat([self._latents(self.train, path)[None] for path in paths])
         own.image_mean.copy_(images.mean((0, 2, 3))[:, None, None])
         own.image_std.copy_(images.std((0, 2, 3))[:, None, None].clamp(min=1e-3))
@@ -290,7 +288,7 @@ class DenoiserStage(Stage):
 
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         prompts = self.prompts[id(table)]
-        picked = {part: table.path(index, part, random) for part in IMAGES}
+        picked = {part: table.path(index, part, random) for part in VIEWS}
         there = {part: path is not None for part, path in picked.items()} | {Part.REPORT: prompts.has_report(index)}
         vectors = {part: prompts.image(path) for part, path in picked.items() if path}
         if there[Part.REPORT]:
@@ -394,8 +392,8 @@ class DenoiserStage(Stage):
             return None
         prompts = torch.stack([table.report(i, None) for i in picks])
         told = torch.ones(len(picks), dtype=torch.bool)
-        made = self.model.make(prompts, told, IMAGES, seeds=range(len(picks)), guidance=2.0)
-        pixels = [self.decode(made[part]) for part in IMAGES]
+        made = self.model.make(prompts, told, VIEWS, seeds=range(len(picks)), guidance=2.0)
+        pixels = [self.decode(made[part]) for part in VIEWS]
         return sheet([(p[0].float().cpu().clamp(-1, 1).numpy() + 1) / 2 for x in pixels for p in x], columns=len(picks))
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
@@ -408,13 +406,12 @@ class _Prompts:
     def __init__(self, model: AnyToAny, table: StudyTable) -> None:
         self.width = model.config.alignment.width
         self._image: dict[str, Tensor] = {}
-        for part in IMAGES:
+        for part in VIEWS:
             paths = [path for i in range(len(table)) for path in table.paths(i, part)]
             for start in range(0, len(paths), 256):
                 some = paths[start : start + 256]
                 features = torch.stack([table.features(path) for path in some])
-                view = torch.full((len(some),), IMAGES.index(part))
-                self._image |= dict(zip(some, model.image_vectors(features, view).cpu(), strict=True))
+                self._image |= dict(zip(some, model.image_vectors(features, part.view).cpu(), strict=True))
         texts = [table.excerpts(i) for i in range(len(table))]
         self._rows = {i: n for n, i in enumerate(i for i, found in enumerate(texts) if found)}
         flat = [report for found in texts for report in found]

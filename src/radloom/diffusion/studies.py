@@ -20,7 +20,7 @@ from radloom.corpora.tokens import TokenStore
 from radloom.diffusion.alignment import REGIONS
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import label
-from radloom.study import OBSERVATIONS, Mention, Part, Report, View
+from radloom.study import OBSERVATIONS, Mention, Part, Report
 
 EXCERPTS = 3
 """Excerpts of some sentences that are made of each report."""
@@ -74,7 +74,7 @@ class StudyTable:
 
     def paths(self, index: int, part: Part) -> list[str]:
         """The images of a study that are that part."""
-        return [ref.path for ref in self.rows[index].images if ref.view is View(part.value)]
+        return [ref.path for ref in self.rows[index].images if ref.view is part.view]
 
     def path(self, index: int, part: Part, random: np.random.Generator) -> str | None:
         """One of them, or None."""

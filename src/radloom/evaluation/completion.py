@@ -19,21 +19,19 @@ from torch import Tensor
 
 from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
-from radloom.diffusion.alignment import regions
 from radloom.diffusion.model import AnyToAny
 from radloom.evaluation.bench import SEED, Bench, another, known_labels, spread
 from radloom.evaluation.exhibits import picture
 from radloom.evaluation.reports import stated
 from radloom.evaluation.table import JUDGE, REAL, SHUFFLED, Results, Tally
 from radloom.imaging import Transform, read_image
-from radloom.prediction import parts_of
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.classification import score_auroc, score_f1
 from radloom.scores.distributions import SetScores, recentred
 from radloom.scores.names import score_name
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import score_reports
-from radloom.study import OBSERVATIONS, Part, Report, View
+from radloom.study import OBSERVATIONS, VIEWS, Part, Report, View
 
 TASK = "complete"
 
@@ -51,7 +49,6 @@ FRECHET_SAMPLES = 200
 
 RULE = "uncertain=negative"
 
-_VIEWS = (Part.FRONTAL, Part.LATERAL)
 _LETTERS = {Part.FRONTAL: "F", Part.LATERAL: "L", Part.REPORT: "T"}
 
 
@@ -90,7 +87,7 @@ WHOLE = Direction((), tuple(Part))
 """A whole synthetic study."""
 
 BESIDE = (
-    *(replace(direction, together=True) for direction in (Direction((Part.REPORT,), _VIEWS), WHOLE)),
+    *(replace(direction, together=True) for direction in (Direction((Part.REPORT,), VIEWS), WHOLE)),
     *(Direction((), (part,)) for part in Part),
 )
 """What the parts of others are compared with: views and whole studies denoised together, and parts made of nothing."""
@@ -101,7 +98,7 @@ BY_LANGUAGE = tuple(d for d in DIRECTIONS if len(d.want) == 1 and (Part.REPORT i
 
 def completable(manifest: Manifest) -> list[Row]:
     """The studies that directions are scored on: `STUDIES` of those that have all parts."""
-    return spread([row for row in manifest if parts_of(row) == set(Part)], STUDIES)
+    return spread([row for row in manifest if row.parts == tuple(Part)], STUDIES)
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,7 @@ class Made:
     def of(cls, lines: Sequence[Mapping[str, str]], folder: Path) -> Made:
         """What `predict` wrote: its lines, with files relative to `folder`."""
         views = {
-            part: {line["uid"]: folder / line[part.value] for line in lines if part.value in line}
-            for part in (Part.FRONTAL, Part.LATERAL)
+            part: {line["uid"]: folder / line[part.value] for line in lines if part.value in line} for part in VIEWS
         }
         texts = {x["uid"]: Report(x["findings"], x["impression"]) for x in lines if "findings" in x}
         return cls(views, texts)
@@ -141,7 +137,7 @@ def score_completions(
             if part is Part.REPORT:
                 studies.score_reports(tally, parts.reports, made_by)
             else:
-                studies.score_views(tally, View(part.value), parts.views[part], made_by)
+                studies.score_views(tally, part.view, parts.views[part], made_by)
         tally.gaps()
         bench.scores += tally.scores
     if reader:
@@ -164,7 +160,7 @@ class _Studies:
 
     def real_pixels(self) -> dict[Part, Tensor]:
         """Model pixels of the real views."""
-        refs = {Part(v): [ref for row in self.rows if (ref := row.image(v))] for v in View}
+        refs = {v.part: [ref for row in self.rows if (ref := row.image(v))] for v in View}
         return {part: self.bench.vision.pixels(self.bench.split, of_view) for part, of_view in refs.items()}
 
     def seen(self, pixels: Tensor) -> np.ndarray:
@@ -279,9 +275,8 @@ class _Seen:
         self.vectors: dict[Part, np.ndarray] = {}
         self.chances: dict[Part, np.ndarray] = {}
         for part, shown in pixels.items():
-            view = torch.full((len(shown),), int(part is Part.LATERAL))
-            found = torch.cat([regions(vision.classifier, x.to(vision.device)) for x in shown.split(32)])
-            self.vectors[part] = reader.image_vectors(found, view).cpu().numpy()
+            found = reader.pixel_vectors(vision.classifier, shown.to(vision.device), part.view)
+            self.vectors[part] = found.cpu().numpy()
             self.chances[part] = vision.chances(studies.seen(shown))[:, : len(OBSERVATIONS)]
         if made.reports:
             reports = [made.reports[uid] for uid in studies.uids]
@@ -308,11 +303,9 @@ def _disagreement(x: _Seen, a: Part, y: _Seen, b: Part) -> np.ndarray:
 def _show(studies: _Studies, made: Mapping[tuple[Direction, Engine], Made]) -> None:
     """A sheet a view: real images, then what each direction made of the same studies."""
     bench, picks = studies.bench, spread(studies.rows, SHOWN)
-    for part in (Part.FRONTAL, Part.LATERAL):
-        view = View(part.value)
-        cells = [
-            Transform.to_image(bench.vision.pixels(bench.split, [ref])[0]) for row in picks if (ref := row.image(view))
-        ]
+    for part in VIEWS:
+        refs = [ref for row in picks if (ref := row.image(part.view))]
+        cells = [Transform.to_image(bench.vision.pixels(bench.split, [ref])[0]) for ref in refs]
         lines = ["real"]
         for (direction, engine), parts in made.items():
             if part in direction.want:
@@ -321,4 +314,4 @@ def _show(studies: _Studies, made: Mapping[tuple[Direction, Engine], Made]) -> N
                 lines.append(f"{direction} by {engine}")
         if len(lines) > 1:
             caption = "From above: " + ", ".join(lines) + "."
-            bench.exhibits.append(picture(TASK, f"Completed, {view}", caption, cells, len(picks)))
+            bench.exhibits.append(picture(TASK, f"Completed, {part}", caption, cells, len(picks)))

@@ -109,7 +109,7 @@ NEITHER = frozenset(
 
 SYSTEMS: dict[str, str] = {
     SHUFFLED: "The model's output for another study's image (for drawings: another study's report), scored against "
-    "this one.",
+    "this one. Of agreement: one made part beside the other part made of another study.",
     GAP: "The model's score less the shuffled one, study by study. Where its interval reaches 0 nothing shows "
     "that the model looks; over few studies nothing could.",
     CONSTANT: "The same for every study: the most typical training report, the commonest training answer to that "
@@ -122,8 +122,8 @@ SYSTEMS: dict[str, str] = {
     "for drawings, by the words of the report. Where train is very large, of a part of it; a warning says so.",
     REAL: "Real images in place of the model's. For distances: the real images of the split against as many real "
     "training images, two samples of the same kind, which is the least distance to hope for; elsewhere: the real "
-    "images of the same studies. That is no upper limit: training images may look better to a classifier that learned "
-    "from them.",
+    "images of the same studies, and of agreement their real reports. That is no upper limit: training images may look "
+    "better to a classifier that learned from them.",
     LESS_REAL: "Trained on these images less trained on all real ones, patient by patient of the held-out ones.",
     GAIN: "Trained with synthetic images less trained without: `real and synthetic` less `real`, `few real and "
     "synthetic` less `few real`, `rare synthetic` less `rare repeated`.",

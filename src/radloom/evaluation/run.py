@@ -288,7 +288,7 @@ def _complete(run: _Run) -> None:
     for direction, engine in plans:
         request = Request(direction.want, direction.given, engine)
         name = f"complete-{str(direction).replace('->', '-to-').replace(' ', '-')}-{engine}"
-        how = {"together": True} if direction.together else {}
+        how = {"together": direction.together} if engine is Engine.DIFFUSION else {}
         made[direction, engine] = Made.of(run.predict(studies, "complete", name, request=request, **how), run.folder)
     score_completions(run.bench, rows, made, run.model.any_to_any if run.model.has_diffusion else None)
 

@@ -22,9 +22,7 @@ from transformers import PreTrainedModel
 from radloom.errors import RadloomError
 from radloom.language.losses import linear_head
 from radloom.language.vocabulary import POSITIVE, TokenIds
-
-Progress = Callable[[int, int], None]
-"""Called after each step with steps done and steps in all."""
+from radloom.progress import Progress
 
 Written = Callable[[list[list[int]]], None]
 """Called after each token of text with the token ids of every answer so far, statements included."""

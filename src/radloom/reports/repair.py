@@ -82,8 +82,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
 
 def _contradicts(sentence: str, positive: Collection[str]) -> bool:
     """Whether a sentence says of lungs or chest as a whole that nothing is wrong where something is."""
-    if _CLEAR.search(sentence):
-        return not LUNGS.isdisjoint(positive)
-    if _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence):
-        return not ACUTE.isdisjoint(positive)
-    return bool(positive) and _NORMAL.search(sentence) is not None
+    clear = _CLEAR.search(sentence) and not LUNGS.isdisjoint(positive)
+    calm = _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence) and not ACUTE.isdisjoint(positive)
+    normal = _NORMAL.search(sentence) and positive
+    return bool(clear or calm or normal)

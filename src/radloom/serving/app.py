@@ -23,8 +23,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
-from radloom.completion import Engine, as_engine, check_denoising, parse_want, parse_weights, planned
-from radloom.completion import check as check_completion
+from radloom.completion import Asked, Engine, parse_want, parse_weights, planned
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
@@ -45,7 +44,7 @@ from radloom.serving.pages import pages
 from radloom.serving.queue import ClosedError, Job
 from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
-from radloom.serving.tasks import Ask, Check, Complete, Draw, How, HowComplete, Locate, Read, Task
+from radloom.serving.tasks import Ask, Check, Complete, Draw, How, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
 from radloom.study import OBSERVATIONS, Report, Study
 
@@ -165,7 +164,7 @@ async def image(
     _check_text("report", report, service)
     _check_number(n, service)
     changes = {"guidance": guidance, "steps": steps, "temperature": temperature, "top_p": top_p}
-    how = tuple(service.model.drawing_settings(engine, **changes).items())
+    how = service.model.drawing_settings(engine, **changes)
     return await _answer(request, service, Draw(as_report(report), as_view(view), how, n, seed, dicom))
 
 
@@ -237,13 +236,10 @@ async def complete(
     pictures = await _pictures(service, frontal=frontal, lateral=lateral)
     given = None if text is None else as_report(text)
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
-    plan = planned(service.model, [study], parts, as_engine(engine))
-    check_completion([study], plan, weighed)
+    asked = Asked.of(study.parts, parts)
     changes = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
-    denoising = {name: value for name, value in changes.items() if value is not None}
-    check_denoising(plan, list(denoising))
-    how = HowComplete(tuple(plan.items()), tuple(sorted(weighed.items())), tuple(denoising.items()))
-    return await _answer(request, service, Complete(study, how, n, seed, dicom))
+    plan = planned(service.model, [asked], engine, weighed, **changes)[asked]
+    return await _answer(request, service, Complete(study, plan, n, seed, dicom))
 
 
 @work.post("/view", response_class=Response, responses=_file_of("image/png"))

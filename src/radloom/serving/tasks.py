@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from radloom.completion import Engine, given, remarks, too_long
+from radloom.completion import Engine, Plan, complete, remarks, too_long
 from radloom.reports.labeller import label
 from radloom.serving.answers import (
     AskAnswer,
@@ -25,8 +25,8 @@ from radloom.serving.answers import (
 from radloom.study import OBSERVATIONS, Part, Report, Study, View
 
 if TYPE_CHECKING:
-    from radloom.language.decoding import Progress
     from radloom.models import Model
+    from radloom.progress import Progress
 
 Written = Callable[[list[dict[str, Any]]], None]
 """Called with the fields of every answer that are words, as far as these are written."""
@@ -40,21 +40,6 @@ class How:
     top_p: float | None = None
     guidance: float | None = None
     candidates: int | None = None
-
-
-@dataclass(frozen=True)
-class HowComplete:
-    """What is completed and how.
-
-    Attributes:
-        plan: the parts that are made, and the engine that makes each.
-        weights: of parts that are given.
-        denoising: fields of `completion.Denoising` that are set.
-    """
-
-    plan: tuple[tuple[Part, Engine], ...]
-    weights: tuple[tuple[Part, float], ...] = ()
-    denoising: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +97,7 @@ class Draw:
     Attributes:
         report: what is to be seen.
         view: frontal or lateral.
-        how: the engine and its settings, the items of `Model.drawing_settings`.
+        how: the engine and its settings, as `Model.drawing_settings` gives them.
         n: how many; they use seed, seed + 1, ...
         seed: of the first.
         dicom: they are wanted as DICOM too.
@@ -120,7 +105,7 @@ class Draw:
 
     report: Report
     view: View
-    how: tuple[tuple[str, Any], ...]
+    how: dict[str, Any]
     n: int = 1
     seed: int = 0
     dicom: bool = False
@@ -132,32 +117,39 @@ class Draw:
         return self.n
 
     @property
-    def group(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    def seeds(self) -> range:
+        """One each."""
+        return range(self.seed, self.seed + self.n)
+
+    @property
+    def group(self) -> tuple[str, dict[str, Any]]:
         """Tasks of the same group can be done together."""
         return self.kind, self.how
 
     @staticmethod
     def run(model: Model, tasks: Sequence[Draw], progress: Progress, written: Written | None) -> list[ImageAnswer]:
         """Drawings of several reports."""
-        how = dict(tasks[0].how)
+        how = tasks[0].how
         engine = how["engine"]
-        wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
-        images = model.images(
-            [task.report for task, _ in wanted],
-            [task.view for task, _ in wanted],
-            seeds=[seed for _, seed in wanted],
-            progress=progress,
-            **how,
+        wanted = _by_seed(tasks)
+        images = iter(
+            model.images(
+                [task.report for task, _ in wanted],
+                [task.view for task, _ in wanted],
+                seeds=[seed for _, seed in wanted],
+                progress=progress,
+                **how,
+            )
         )
-        drawn: dict[int, list[Drawing]] = {id(task): [] for task in tasks}
-        for (task, seed), image in zip(wanted, images, strict=True):
-            drawn[id(task)].append(_drawing(model, image, task.report, task.view, seed, engine, task.dicom))
         return [
             ImageAnswer(
-                images=drawn[id(task)],
+                images=[
+                    _drawing(model, next(images), task.report, task.view, seed, engine, task.dicom)
+                    for seed in task.seeds
+                ],
                 view=task.view,
                 engine=engine,
-                remarks=_too_long(model, task.report, [engine]),
+                remarks=too_long(model, task.report) if engine is Engine.DIFFUSION else [],
                 model=model.fingerprint,
             )
             for task in tasks
@@ -266,14 +258,14 @@ class Complete:
 
     Attributes:
         study: its views are arrays (H, W) in [0, 1].
-        how: the parts that are made, and settings.
+        plan: the parts that are made, and how.
         n: how many times; they use seed, seed + 1, ...
         seed: of the first.
         dicom: drawings are wanted as DICOM too.
     """
 
     study: Study
-    how: HowComplete
+    plan: Plan
     n: int = 1
     seed: int = 0
     dicom: bool = False
@@ -285,37 +277,30 @@ class Complete:
         return self.n
 
     @property
-    def group(self) -> tuple[str, HowComplete]:
+    def seeds(self) -> range:
+        """One each."""
+        return range(self.seed, self.seed + self.n)
+
+    @property
+    def group(self) -> tuple[str, Plan]:
         """Tasks of the same group can be done together."""
-        return self.kind, self.how
+        return self.kind, self.plan
 
     @staticmethod
     def run(
         model: Model, tasks: Sequence[Complete], progress: Progress, written: Written | None
     ) -> list[CompleteAnswer]:
         """Completions of several studies."""
-        how = tasks[0].how
-        plan = dict(how.plan)
-        wanted = [(task, seed) for task in tasks for seed in range(task.seed, task.seed + task.n)]
-        studies = model.completions(
-            [task.study for task, _ in wanted],
-            list(plan),
-            seeds=[seed for _, seed in wanted],
-            weights=dict(how.weights),
-            engine=plan,
-            progress=progress,
-            **dict(how.denoising),
-        )
-        made: dict[int, list[Completion]] = {id(task): [] for task in tasks}
-        for (task, seed), study in zip(wanted, studies, strict=True):
-            made[id(task)].append(_completion(model, study, plan, seed, task.dicom))
+        plan, wanted = tasks[0].plan, _by_seed(tasks)
+        given = [task.study for task, _ in wanted]
+        studies = iter(complete(model, plan, given, seeds=[seed for _, seed in wanted], progress=progress))
         return [
             CompleteAnswer(
-                samples=made[id(task)],
-                given=given(task.study),
-                made=list(plan),
-                engines=plan,
-                remarks=remarks(model, task.study) + _too_long(model, task.study.report, plan.values()),
+                samples=[_completion(model, next(studies), plan, seed, task.dicom) for seed in task.seeds],
+                given=list(task.study.parts),
+                made=list(plan.makers),
+                engines=dict(plan.makers),
+                remarks=remarks(model, task.study) + (too_long(model, task.study.report) if plan.denoises else []),
                 model=model.fingerprint,
             )
             for task in tasks
@@ -325,19 +310,23 @@ class Complete:
 Task = Read | Draw | Ask | Check | Locate | Complete
 
 
-def _completion(model: Model, study: Study, plan: Mapping[Part, Engine], seed: int, dicom: bool) -> Completion:
+S = TypeVar("S", Draw, Complete)
+
+
+def _by_seed(tasks: Sequence[S]) -> list[tuple[S, int]]:
+    """Each task as often as it has seeds, with each of them."""
+    return [(task, seed) for task in tasks for seed in task.seeds]
+
+
+def _completion(model: Model, study: Study, plan: Plan, seed: int, dicom: bool) -> Completion:
     report = study.report or Report()
     drawn = {
-        view.value: _drawing(model, image, report, view, seed, plan[part], dicom)
+        view.value: _drawing(model, image, report, view, seed, plan.makers[view.part], dicom)
         for view in View
-        if (part := Part(view.value)) in plan and isinstance(image := study.view(view), np.ndarray)
+        if view.part in plan.makers and isinstance(image := study.view(view), np.ndarray)
     }
-    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in plan else None
+    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in plan.makers else None
     return Completion(seed, **drawn, report=written)
-
-
-def _too_long(model: Model, report: Report | None, engines: Collection[Engine]) -> list[str]:
-    return too_long(model, report) if Engine.DIFFUSION in engines else []
 
 
 def _drawing(
