@@ -329,7 +329,7 @@ def test_bad_requests(any_to_any_model: radloom.Model, there: dict, given, want,
 
 
 def test_parts_are_ordered_and_each_once() -> None:
-    assert as_parts(["report", "frontal", "report"]) == [Part.FRONTAL, Part.REPORT]
+    assert as_parts(["report", "frontal", "report"]) == as_parts("report, frontal") == [Part.FRONTAL, Part.REPORT]
 
 
 def test_fingerprint_changes_with_the_engine(any_to_any_model: radloom.Model, model: radloom.Model) -> None:

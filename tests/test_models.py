@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 import radloom
 import tiny
@@ -32,7 +33,15 @@ def test_the_same_image_as_file_string_and_array_gives_one_report(
 ) -> None:
     report = model.report(chest_file)
     assert report.findings or report.impression
-    assert report == model.report(str(chest_file)) == model.report(chest)
+    assert report == model.report(str(chest_file)) == model.report(chest) == model.report(chest_file.read_bytes())
+    with PILImage.open(chest_file) as picture:
+        assert report == model.report(picture)
+
+
+@pytest.mark.parametrize("image", [None, [[0.5]], object()])
+def test_what_is_no_image_is_named(model: radloom.Model, image: Any) -> None:
+    with pytest.raises(ImageError, match=f"is a {type(image).__name__}; give a path, the bytes of a file, a picture"):
+        model.check(image)
 
 
 def test_drawings_are_images_that_depend_on_seed_view_and_text(model: radloom.Model) -> None:
@@ -57,6 +66,8 @@ def test_a_batch_gives_what_its_members_give_one_by_one(model: radloom.Model) ->
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_constant_image_gives_no_nan(model: radloom.Model, value: float) -> None:
     blank = np.full((80, 72), value, np.float32)
+    with pytest.warns(ImageWarning, match="one grey value everywhere"):
+        model.view(blank)
     assert all(0 <= p <= 1 for p in model.check(blank).values())
     again = model.reconstruct(blank)
     assert np.isfinite(again).all() and 0 <= again.min() <= again.max() <= 1
@@ -87,8 +98,12 @@ def test_a_lateral_view_alone_is_read_as_one_with_a_warning(
 def test_a_study_is_arranged_by_what_its_image_looks_like(
     model: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seen = {True: View.FRONTAL, False: View.LATERAL}
+    monkeypatch.setattr(model, "view", lambda image: seen[bool(image[0, 0] == chest[0, 0])])
     study, remark = model.arrange(chest, 1 - chest)
     assert study.frontal is not None and study.lateral is not None and remark == ""
+    remark = model.arrange(1 - chest, chest)[1]
+    assert remark == "The frontal image looks like a lateral view. The lateral image looks like a frontal view."
     monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
     study, remark = model.arrange(chest)
     assert study.frontal is None and study.lateral is not None and "read as one" in remark

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +26,7 @@ from radloom.diffusion.alignment import mixed
 from radloom.diffusion.sampling import check_settings
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
 from radloom.progress import Progress, share
+from radloom.provenance import Maker
 from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -117,6 +118,15 @@ class Plan:
         """What that engine makes."""
         return [part for part, maker in self.makers.items() if maker is engine]
 
+    def maker(self, model: Model, part: Part, seed: int) -> Maker:
+        """What the file of a made part says of its making."""
+        if self.makers[part] is Engine.LANGUAGE:
+            return Maker.of(model, seed, Engine.LANGUAGE)
+        settings = {f.name: getattr(self.denoising, f.name) for f in fields(self.denoising) if f.name != "beams"}
+        if self.weights:
+            settings["weights"] = ",".join(f"{given}={weight:g}" for given, weight in self.weights.items())
+        return Maker.of(model, seed, Engine.DIFFUSION, **settings)
+
     def turns(self) -> list[list[Part]]:
         """What diffusion makes, by turns."""
         denoised = self.parts(Engine.DIFFUSION)
@@ -128,21 +138,21 @@ class Plan:
 # -- what is asked for -----------------------------------------------------------------------------------------------
 
 
-def as_parts(names: Sequence[str]) -> list[Part]:
+def as_parts(names: Sequence[str] | str) -> list[Part]:
     """The parts that are wanted, by their names, each once, in the order of `Part`.
+
+    Args:
+        names: a list of them, or a text with commas between them.
 
     Raises:
         RadloomError: an unknown name, or none.
     """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
     if not names:
         raise RadloomError("Nothing is wanted; name frontal, lateral or report.")
     named = {member(Part, name) for name in names}
     return [part for part in Part if part in named]
-
-
-def parse_want(text: str) -> list[Part]:
-    """`lateral,report` -> those parts; see `as_parts`."""
-    return as_parts([name.strip() for name in text.split(",") if name.strip()])
 
 
 def parse_weights(text: str) -> dict[Part, float]:

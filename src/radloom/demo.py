@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from radloom.errors import RadloomError
 from radloom.imaging import write_png
-from radloom.study import OBSERVATIONS, Report, View
+from radloom.provenance import Maker, Origin, marks
+from radloom.study import OBSERVATIONS, Part, Report, View
 
 if TYPE_CHECKING:
     from radloom.models import Model
@@ -75,12 +76,12 @@ def run_demo(model: Model, folder: Path | str, *, text: str = TEXT, seed: int = 
         seconds[name] = time.perf_counter() - start
         return result
 
-    engine = model.drawing_settings()["engine"]
-    drawings = timed("draw", lambda: model.image(text, n=SAMPLES, seed=seed, engine=engine))
+    how = model.drawing_settings()
+    drawings = timed("draw", lambda: model.image(text, n=SAMPLES, seed=seed, **how))
     pictures = []
     for i, drawing in enumerate(drawings):
-        marks = model.provenance(Report(findings=text), View.FRONTAL, seed + i, engine)
-        pictures.append(write_png(drawing, folder / f"drawing-{i + 1}.png", text=marks))
+        made = marks(View.FRONTAL, Maker.of(model, seed + i, **how), Origin([Part.REPORT], Report(findings=text)))
+        pictures.append(write_png(drawing, folder / f"drawing-{i + 1}.png", text=made))
     report = timed("read", lambda: model.report(pictures[0]))
     observations = timed("check", lambda: model.check(pictures[0]))
     answers = timed("ask", lambda: model.answers([pictures[0]] * len(QUESTIONS), QUESTIONS))

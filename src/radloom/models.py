@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radloom import __version__, checkpoint
+from radloom import checkpoint
 from radloom.classifier.evidence import evidence
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
@@ -44,16 +44,18 @@ from radloom.completion import (
     check_drawing,
     complete,
     planned,
+    remarks,
 )
 from radloom.config import changed, from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
+from radloom.interop import check_same_patient
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
 from radloom.progress import Progress, share
-from radloom.reports.answers import Sections, format_answer, parse_answer
+from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import closed_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
@@ -565,15 +567,6 @@ class Model:
             made |= dict(zip(members, complete(self, plan, some, seeds=sown, progress=told), strict=True))
         return [made[i] for i in range(len(studies))]
 
-    def provenance(self, report: Report, view: View, seed: int, engine: Engine) -> dict[str, str]:
-        """What a drawn X-ray's file says of itself, for `write_png`."""
-        return {
-            "Comment": f"Synthetic {view} chest X-ray. It shows no patient and is for research only.",
-            "Description": format_answer(report),
-            "Software": f"radloom {__version__}, model {self.config.recipe} {self.fingerprint}, {engine} engine, "
-            f"seed {seed}",
-        }
-
     def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, str]:
         """The study of an image and perhaps a lateral one.
 
@@ -585,15 +578,15 @@ class Model:
             The study, and a sentence on what is odd about its views; `""` where nothing is.
 
         Raises:
-            ImageError: an image that cannot be read.
+            ImageError: an image that cannot be read, or DICOM files of different patients.
         """
+        check_same_patient([image for image in (image, lateral) if isinstance(image, Path | str)])
         first = as_image(Path(image) if isinstance(image, str) else image)
         second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
-        seen = self.view(first)
-        if seen is View.LATERAL and second is None:
+        if second is None and self.view(first) is View.LATERAL:
             return Study(lateral=first), "The image looks like a lateral view and is read as one."
-        remark = "The frontal image looks like a lateral view." if seen is View.LATERAL else ""
-        return Study(frontal=first, lateral=second), remark
+        study = Study(frontal=first, lateral=second)
+        return study, " ".join(remarks(self, study)) if second is not None else ""
 
     # -- parts ---------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
 from radloom.imaging import read_image, write_png
 from radloom.models import Model, Sampling
+from radloom.provenance import Maker, Origin, marks
 from radloom.study import Part, Question, Report, Study, View
 
 FORMAT = 1
@@ -97,10 +98,10 @@ class _Place:
     def seeds(self, items: Iterable[_Item]) -> list[int]:
         return [zlib.crc32(f"{self.seed}:{item.id}".encode()) for item in items]
 
-    def write(self, image: Any, name: str, report: Report, view: View, seed: int, engine: Engine) -> str:
+    def write(self, image: Any, name: str, view: View, maker: Maker, origin: Origin) -> str:
         """Write a drawing; its path relative to the output's folder."""
         path = self.out.with_suffix("") / f"{name}.png"
-        write_png(np.asarray(image), path, text=self.model.provenance(report, view, seed, engine))
+        write_png(np.asarray(image), path, text=marks(view, maker, origin))
         return path.relative_to(self.out.parent).as_posix()
 
 
@@ -269,12 +270,13 @@ class _Draw(_Task):
         return found, {"studies without a report": len(manifest) - len(found)}
 
     def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
-        seeds, reports, engine = place.seeds(items), [item.row.report for item in items], self.how["engine"]
-        images = place.model.images(reports, [self.view] * len(items), seeds=seeds, **self.how)
-        return [
-            {"image": place.write(image, file_name(item.id), report, self.view, seed, engine)}
-            for item, report, image, seed in zip(items, reports, images, seeds, strict=True)
-        ]
+        model, seeds, reports = place.model, place.seeds(items), [item.row.report for item in items]
+        images = model.images(reports, [self.view] * len(items), seeds=seeds, **self.how)
+        lines = []
+        for item, report, image, seed in zip(items, reports, images, seeds, strict=True):
+            maker, origin = Maker.of(model, seed, **self.how), Origin([Part.REPORT], report)
+            lines.append({"image": place.write(image, file_name(item.id), self.view, maker, origin)})
+        return lines
 
 
 @dataclass(frozen=True)
@@ -341,18 +343,18 @@ class _Complete(_Task):
             seeds, plan = place.seeds(group), self.plans[asked]
             studies = [read_study(place.manifest, item.row, asked.given) for item in group]
             whole = complete(self.model, plan, studies, seeds=seeds)
-            for item, study, seed in zip(group, whole, seeds, strict=True):
-                made[item.id] = self._line(place, item, study, plan, seed)
+            for item, given, study, seed in zip(group, studies, whole, seeds, strict=True):
+                made[item.id] = self._line(place, item, Origin.of(given), study, plan, seed)
         return [made[item.id] for item in items]
 
-    def _line(self, place: _Place, item: _Item, study: Study, plan: Plan, seed: int) -> dict[str, Any]:
+    def _line(self, place: _Place, item: _Item, origin: Origin, study: Study, plan: Plan, seed: int) -> dict[str, Any]:
         report, line = study.report or Report(), dict[str, Any]()
-        for part, engine in plan.makers.items():
+        for part in plan.makers:
             if part is Part.REPORT:
                 line |= {"findings": report.findings, "impression": report.impression}
             else:
-                name = f"{file_name(item.id)}-{part}"
-                line[part.value] = place.write(study.view(part.view), name, report, part.view, seed, engine)
+                name, maker = f"{file_name(item.id)}-{part}", plan.maker(self.model, part, seed)
+                line[part.value] = place.write(study.view(part.view), name, part.view, maker, origin)
         return line | {"engines": to_dict(plan.makers)}
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
+from PIL.Image import Image as PILImage
 
 OBSERVATIONS: tuple[str, ...] = (
     "No Finding",
@@ -110,8 +111,8 @@ class Question:
     image: str = ""
 
 
-Image = Path | np.ndarray
-"""An X-ray: a file, or a float32 array (H, W) in [0, 1] with bones bright, as `imaging.read_image` gives it."""
+Image = Path | bytes | PILImage | np.ndarray
+"""An X-ray: a file by its path or its bytes, a picture of Pillow, or an array (H, W) in [0, 1] with bones bright."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ NEWER_THAN_THE_CHECKER = "(0x0008,0x001c)"
 
 @pytest.fixture
 def maker() -> Maker:
-    return Maker("llm-cxr/nano", "0123456789abcdef", seed=7)
+    return Maker("llm-cxr/nano", "0123456789abcdef", seed=7, settings={"steps": 20})
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from radloom.errors import RadloomError, ReportError
-from radloom.interop import Maker, diagnostic_report, read_source, write_dicom
-from radloom.study import OBSERVATIONS, Mention, Report, View
+from radloom.errors import ImageError, RadloomError, ReportError
+from radloom.interop import Maker, Origin, diagnostic_report, read_source, write_dicom
+from radloom.study import OBSERVATIONS, Mention, Part, Report, View
+
+CLEAR = Origin([Part.REPORT], Report("Clear."))
 
 LABELS = {name: list(Mention)[i % 3] for i, name in enumerate(OBSERVATIONS)}
 
@@ -115,10 +117,16 @@ def test_a_header_that_says_little_gives_a_report_that_says_less(
 def test_a_report_of_a_synthetic_image_is_test_data(
     report: Report, maker: Maker, chest: np.ndarray, tmp_path: Path
 ) -> None:
-    drawn = read_source(write_dicom(chest, tmp_path / "x.dcm", view=View.FRONTAL, text="Clear.", maker=maker))
+    drawn = read_source(write_dicom(chest, tmp_path / "x.dcm", view=View.FRONTAL, origin=CLEAR, maker=maker))
     assert drawn is not None
     resource = diagnostic_report(report, maker=maker, sources=[drawn])
     assert [label["code"] for label in resource["meta"]["security"]] == ["AIAST", "HTEST"]
+
+
+def test_patients_are_not_mixed(report: Report, maker: Maker, hospital: Callable[..., Path]) -> None:
+    sources = [read_source(hospital()), read_source(hospital("other.dcm", PatientID="P18"))]
+    with pytest.raises(ImageError, match=r"hospital\.dcm and .*other\.dcm are of different patients"):
+        diagnostic_report(report, maker=maker, sources=sources)  # type: ignore[arg-type]
 
 
 def test_the_text_is_there_for_people(report: Report, maker: Maker) -> None:

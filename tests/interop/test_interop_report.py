@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pydicom
 import pytest
 
 from radloom.errors import ImageError, RadloomError, ReportError
-from radloom.interop import Maker, read_source, write_report
+from radloom.imaging import write_png
+from radloom.interop import Maker, Origin, check_same_patient, read_source, write_dicom, write_report
 from radloom.interop.report import REPORT_SUFFIXES
-from radloom.study import Report
+from radloom.provenance import marks
+from radloom.reports.sections import parse_report
+from radloom.study import Part, Report, View
 
 
 def test_the_suffix_decides(report: Report, maker: Maker, hospital: Callable[..., Path], tmp_path: Path) -> None:
@@ -19,7 +23,9 @@ def test_the_suffix_decides(report: Report, maker: Maker, hospital: Callable[...
         write_report(report, tmp_path / "new" / f"x{suffix}", maker=maker, images=[hospital()])
         for suffix in REPORT_SUFFIXES
     )
-    assert text.read_text() == f"FINDINGS: {report.findings}\nIMPRESSION: {report.impression}\n"
+    note = f"NOTE: Written by {maker}, and checked by nobody. For research only.\n"
+    assert text.read_text() == f"FINDINGS: {report.findings}\nIMPRESSION: {report.impression}\n{note}"
+    assert parse_report(text.read_text()) == replace(report, indication="")
     resource = json.loads(fhir.read_text())
     assert resource["resourceType"] == "DiagnosticReport"
     assert {"#pneumonia", "#pleural-effusion"} <= {result["reference"] for result in resource["result"]}
@@ -36,6 +42,22 @@ def test_images_that_are_not_dicom_are_not_referred_to(
         path = write_report(report, tmp_path / "x.json", maker=maker, images=images)
         assert "imagingStudy" not in json.loads(path.read_text())
     assert read_source(chest_file) is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".dcm"])
+def test_a_report_of_a_drawing_says_that_it_is_synthetic(
+    report: Report, maker: Maker, chest: np.ndarray, tmp_path: Path, suffix: str
+) -> None:
+    origin, drawing = Origin([Part.LATERAL]), tmp_path / f"drawing{suffix}"
+    if suffix == ".dcm":
+        write_dicom(chest, drawing, view=View.FRONTAL, origin=origin, maker=maker)
+    else:
+        write_png(chest, drawing, text=marks(View.FRONTAL, maker, origin))
+    files = [tmp_path / f"x{end}" for end in REPORT_SUFFIXES]
+    text, fhir, sr = (write_report(report, file, maker=maker, images=[drawing]) for file in files)
+    assert text.read_text().endswith("For research only. Of a synthetic X-ray.\n")
+    assert "HTEST" in [label["code"] for label in json.loads(fhir.read_text())["meta"]["security"]]
+    assert pydicom.dcmread(sr).SyntheticData == "YES"
 
 
 def test_bad_input(report: Report, maker: Maker, tmp_path: Path) -> None:
@@ -55,3 +77,9 @@ def test_a_damaged_dicom_file_is_named(report: Report, maker: Maker, tmp_path: P
     damaged.write_bytes(b"\0" * 128 + b"DICM" + bytes(range(256)))
     with pytest.raises(ImageError, match=r"bad\.dcm"):
         write_report(report, tmp_path / "x.dcm", maker=maker, images=[damaged])
+
+
+def test_x_rays_of_two_patients_are_refused(hospital: Callable[..., Path], chest_file: Path) -> None:
+    check_same_patient([hospital(), hospital("second.dcm"), chest_file])
+    with pytest.raises(ImageError, match=r"hospital\.dcm and .*other\.dcm are of different patients"):
+        check_same_patient([hospital(), hospital("other.dcm", PatientID="P18")])

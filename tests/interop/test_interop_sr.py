@@ -9,8 +9,10 @@ import pytest
 from pydicom import Dataset
 
 from radloom.errors import ImageError, RadloomError, ReportError
-from radloom.interop import Maker, read_source, write_dicom, write_sr
-from radloom.study import Mention, Report, View
+from radloom.interop import Maker, Origin, read_source, write_dicom, write_sr
+from radloom.study import Mention, Part, Report, View
+
+CLEAR = Origin([Part.REPORT], Report("Clear."))
 
 LABELS = {"Pleural Effusion": Mention.POSITIVE, "Pneumonia": Mention.UNCERTAIN}
 
@@ -114,7 +116,7 @@ def test_two_views_are_referenced_by_series(
 def test_a_report_of_a_synthetic_image_is_synthetic(
     report: Report, maker: Maker, chest: np.ndarray, tmp_path: Path
 ) -> None:
-    drawn = write_dicom(chest, tmp_path / "drawn.dcm", view=View.FRONTAL, text="Clear.", maker=maker)
+    drawn = write_dicom(chest, tmp_path / "drawn.dcm", view=View.FRONTAL, origin=CLEAR, maker=maker)
     dataset = pydicom.dcmread(write_sr(report, tmp_path / "x.dcm", maker=maker, sources=[source(drawn)]))
     assert dataset.SyntheticData == "YES"
     assert dataset.PatientID == pydicom.dcmread(drawn).PatientID
@@ -146,7 +148,7 @@ def test_the_checkers_have_nothing_to_complain_about(
 ) -> None:
     sources = []
     if of == "synthetic":
-        drawn = write_dicom(chest, tmp_path / "drawn.dcm", view=View.LATERAL, text="Clear.", maker=maker)
+        drawn = write_dicom(chest, tmp_path / "drawn.dcm", view=View.LATERAL, origin=CLEAR, maker=maker)
         sources = [source(drawn)]
     elif of == "hospital":
         sources = [source(hospital())]

@@ -15,6 +15,7 @@ from served import Held, Stub, dicom, encoded
 
 import radloom
 import tiny
+from radloom.completion import remarks
 from radloom.imaging import InMemory, read_image
 from radloom.study import Report, Study, View
 
@@ -30,8 +31,13 @@ def test_a_report_is_the_models(serve: Any, model: radloom.Model) -> None:
         given = client.post("/v1/report", files={"frontal": frontal, "lateral": lateral}, data=how)
         alone = client.post("/v1/report", files={"lateral": lateral}).json()
     answer, expected = given.json(), model.report(chest(1), chest(2), **how)
+    found = remarks(model, Study(frontal=chest(1), lateral=chest(2)))
     assert (answer["findings"], answer["impression"]) == (expected.findings, expected.impression)
-    assert (answer["seed"], answer["model"], answer["remarks"]) == (5, model.fingerprint, [])
+    assert (answer["seed"], answer["model"], answer["remarks"]) == (
+        5,
+        model.fingerprint,
+        [" ".join(remarks)] * bool(remarks),
+    )
     assert answer["seconds"] > 0
     assert given.headers["cache-control"] == "no-store"
     assert alone["findings"] == model.reports([Study(lateral=chest(2))])[0].findings

@@ -73,7 +73,9 @@ def test_samples_are_the_models_and_say_that_they_are_synthetic(serve: Any, any_
         assert sample["frontal"] is None and sample["report"] is None
         with Image.open(io.BytesIO(base64.b64decode(sample["lateral"]["png"]))) as image:
             assert image.text["Comment"].startswith("Synthetic lateral")  # type: ignore[attr-defined]
-            assert TEXT in image.text["Description"]  # type: ignore[attr-defined]
+            told = image.text["Description"], image.text["Software"]  # type: ignore[attr-defined]
+            assert re.fullmatch(r"Made from a frontal X-ray and a text with SHA-256 [0-9a-f]{16}\.", told[0])
+            assert "guidance 2.0, guided_below 900, steps 2, sampler ddim" in told[1] and "frontal=2" in told[1]
         assert pydicom.dcmread(io.BytesIO(base64.b64decode(sample["lateral"]["dicom"]))).SyntheticData == "YES"
     [sample] = whole["samples"]
     expected = any_to_any_model.complete(Study(), ["frontal", "lateral", "report"], steps=2)

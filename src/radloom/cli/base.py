@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, ReportError
 
 if TYPE_CHECKING:
     from radloom.corpora.manifest import Manifest
@@ -168,6 +168,23 @@ def check_output(path: Path, *suffixes: str) -> None:
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise RadloomError(f"{path} cannot be written, since {above} does not take files; choose another place.")
+
+
+def text_or_file(report: str) -> str:
+    """The report itself, or what stands in the text file of that name.
+
+    Raises:
+        ReportError: such a file that is not there or is no text.
+    """
+    named = len(report) < 1000 and Path(report).suffix.lower() in (".txt", ".md")
+    if not named or (len(report.split()) > 1 and not Path(report).is_file()):
+        return report
+    try:
+        return Path(report).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ReportError(f"{report} is no text in UTF-8; save it as that.") from None
+    except OSError as error:
+        raise ReportError(f"{report} cannot be read ({error.strerror}); name a text file, or give the text.") from None
 
 
 def since(start: float) -> float:

@@ -27,8 +27,9 @@ from radloom.cli.base import (
     read_manifest,
     say,
     since,
+    text_or_file,
 )
-from radloom.errors import RadloomError, ReportError
+from radloom.errors import RadloomError
 
 if TYPE_CHECKING:
     from radloom.models import Model
@@ -73,10 +74,10 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
-    from radloom.completion import parse_want, parse_weights
+    from radloom.completion import as_parts, parse_weights
     from radloom.models import load
 
-    wanted = parse_want(want)
+    wanted = as_parts(want)
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / "study.json")
@@ -110,11 +111,13 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
     """The study of the given parts; an image that looks like the other view is warned of."""
     from radloom.completion import remarks
     from radloom.imaging import as_image
+    from radloom.interop import check_same_patient
     from radloom.models import as_report
     from radloom.study import Study
 
+    check_same_patient([path for path in (frontal, lateral) if path])
     views = {name: as_image(path) for name, path in (("frontal", frontal), ("lateral", lateral)) if path}
-    text = as_report(_text(report)) if report is not None else None
+    text = as_report(text_or_file(report)) if report is not None else None
     study = Study(frontal=views.get("frontal"), lateral=views.get("lateral"), report=text)
     for remark in remarks(model, study):
         say(f"warning: {remark}")
@@ -128,6 +131,7 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     from radloom.completion import Asked, complete, planned
     from radloom.config import to_dict
     from radloom.imaging import write_png
+    from radloom.provenance import Origin, marks
     from radloom.reports.answers import format_answer
     from radloom.study import VIEWS, Report
 
@@ -139,17 +143,16 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     files, lines = [], []
     for number, (whole, seed) in enumerate(zip(made, seeds, strict=True), 1):
         mark, report = "" if len(made) == 1 else f"-{number}", whole.report or Report()
-        for part, engine in plan.makers.items():
+        for part in plan.makers:
             if part in VIEWS:
                 path = out / f"{part}{mark}.png"
-                image, marks = whole.view(part.view), model.provenance(report, part.view, seed, engine)
-                write_png(np.asarray(image), path, text=marks)
+                text = marks(part.view, plan.maker(model, part, seed), Origin.of(given))
+                write_png(np.asarray(whole.view(part.view)), path, text=text)
                 lines += [str(path)]
             else:
-                text = format_answer(report)
-                path = out / f"{part}{mark}.txt"
-                path.write_text(text + "\n", encoding="utf-8")
-                lines += [f"{path}: {text}"]
+                path, words = out / f"{part}{mark}.txt", format_answer(report)
+                path.write_text(words + "\n", encoding="utf-8")
+                lines += [f"{path}: {words}"]
             files.append(path.name)
     data = {
         "given": list(given.parts),
@@ -164,20 +167,3 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     }
     (out / "study.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     return Answer({"out": str(out), **data}, "\n".join(lines))
-
-
-def _text(report: str) -> str:
-    """The report itself, or what stands in the text file of that name.
-
-    Raises:
-        ReportError: such a file that is not there or is no text.
-    """
-    named = len(report) < 1000 and Path(report).suffix.lower() in (".txt", ".md")
-    if not named or (len(report.split()) > 1 and not Path(report).is_file()):
-        return report
-    try:
-        return Path(report).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ReportError(f"{report} is no text in UTF-8; save it as that.") from None
-    except OSError as error:
-        raise ReportError(f"{report} cannot be read ({error.strerror}); name a text file, or give the text.") from None

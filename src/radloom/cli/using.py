@@ -25,6 +25,7 @@ from radloom.cli.base import (
     check_output,
     command,
     since,
+    text_or_file,
 )
 
 
@@ -63,7 +64,7 @@ def report_command(
 
 @command("image")
 def image_command(
-    text: Annotated[str, typer.Argument(help="Findings, or a report with its headings.")],
+    text: Annotated[str, typer.Argument(help="Findings, a report with its headings, or a text file with it.")],
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="FILE", help="PNG or DICOM (.dcm) to write; with -n 2: FILE-1 and FILE-2."),
@@ -90,9 +91,11 @@ def image_command(
         check_output(path, ".png", ".dcm")
     from radloom.imaging import write_png
     from radloom.models import as_report, as_view, load
-    from radloom.reports.answers import format_answer
+    from radloom.provenance import Maker, Origin, marks
+    from radloom.study import Part
 
-    report, which = as_report(text), as_view(view)
+    report, which = as_report(text_or_file(text)), as_view(view)
+    origin = Origin([Part.REPORT], report)
     loaded = load(model, device=device)
     how = loaded.drawing_settings(engine, guidance=guidance, steps=steps, temperature=temperature, top_p=top_p)
     start = time.perf_counter()
@@ -100,13 +103,13 @@ def image_command(
     drawings = loaded.images([report] * n, [which] * n, seeds=seeds, progress=Counter("steps"), **how)
     seconds = since(start)
     for path, drawing, number in zip(paths, drawings, seeds, strict=True):
+        maker = Maker.of(loaded, number, **how)
         if path.suffix == ".dcm":
-            from radloom.interop import Maker, write_dicom
+            from radloom.interop import write_dicom
 
-            maker = Maker.of(loaded, number, how["engine"])
-            write_dicom(drawing, path, view=which, text=format_answer(report), maker=maker)
+            write_dicom(drawing, path, view=which, origin=origin, maker=maker)
         else:
-            write_png(drawing, path, text=loaded.provenance(report, which, number, how["engine"]))
+            write_png(drawing, path, text=marks(which, maker, origin))
     files = [str(path) for path in paths]
     data = {"images": files, "view": which.value, "seeds": list(seeds), "engine": how["engine"]}
     return Answer(data | {"model": loaded.fingerprint, "seconds": seconds}, "\n".join(files))

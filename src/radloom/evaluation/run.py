@@ -38,11 +38,12 @@ from radloom.evaluation.table import FEW, SCORES, Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
 from radloom.prediction import Request, file_name, predict
+from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import VERSION as LABELLER_VERSION
 from radloom.scores.adapters import IMAGES, TEXT, ImageAdapter, LabelAdapter, TextAdapter, statuses
 from radloom.scores.statistics import LEVEL
-from radloom.study import Report, View
+from radloom.study import Part, Report, View
 
 PROMPTS, SAMPLES = 8, 4
 """Reports that are drawn several times to see how much the drawings differ, and how often each."""
@@ -272,7 +273,8 @@ def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
     for i, (row, group) in enumerate(zip(picked, files, strict=True)):
         if not run.model.fingerprint or not all(file.is_file() for file in group):
             for seed, image in enumerate(run.model.image(row.report, view=view, n=SAMPLES, engine=run.engine)):
-                write_png(image, group[seed], text=run.model.provenance(row.report, view, seed, run.engine))
+                maker = Maker.of(run.model, seed, run.engine)
+                write_png(image, group[seed], text=marks(view, maker, Origin([Part.REPORT], row.report)))
         if told:
             told(i + 1, len(files))
     return files

@@ -32,8 +32,9 @@ def check_array(image: Any, name: str = "image") -> np.ndarray:
         ImageError: not a 2-D array, empty, non-finite or outside [0, 1].
     """
     if not isinstance(image, np.ndarray) or image.dtype.kind not in "biuf":
-        got = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
-        raise ImageError(f"{name}: expected a numpy array of real numbers, got {got}; read files with read_image.")
+        got = f"an array of {image.dtype}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+        takes = "a path, the bytes of a file, a picture of Pillow, or a numpy array (height, width) in [0, 1]"
+        raise ImageError(f"The {name} is {got}; give {takes}.")
     if image.ndim != 2:
         raise ImageError(f"{name} has shape {image.shape}; give one greyscale image as an array (height, width).")
     if image.size == 0:
@@ -42,7 +43,8 @@ def check_array(image: Any, name: str = "image") -> np.ndarray:
         raise ImageError(f"{name} holds pixels that are NaN or infinite; replace them before use.")
     low, high = float(image.min()), float(image.max())
     if low < -_SLACK or high > 1 + _SLACK:
-        raise ImageError(f"{name} has values from {low:.4g} to {high:.4g}; scale them to [0, 1].")
+        white = full_scale(int(high))
+        raise ImageError(f"{name} has values from {low:.4g} to {high:.4g}; scale them to [0, 1], say by {white}.")
     return np.clip(image.astype(np.float32), 0.0, 1.0)
 
 

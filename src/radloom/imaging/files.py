@@ -23,7 +23,7 @@ from PIL import Image as PILImage
 from PIL import ImageOps, TiffImagePlugin
 
 from radloom.errors import ImageError
-from radloom.imaging.array import check_array, full_scale, luminance
+from radloom.imaging.array import ImageWarning, check_array, full_scale, luminance
 from radloom.study import Image
 
 MAX_PIXELS = 100_000_000
@@ -68,11 +68,11 @@ File = Path | InMemory
 """Where the bytes of an image are; as text, what errors and warnings call it."""
 
 
-def as_image(source: Image | str) -> np.ndarray:
-    """The array of an image given as a file or as an array.
+def as_image(source: Image | InMemory | str) -> np.ndarray:
+    """The array of an image given in any of the ways that a program may have one.
 
     Args:
-        source: path, or array (H, W) in [0, 1].
+        source: a path, the bytes of a file, a picture of Pillow, or an array (H, W) in [0, 1].
 
     Returns:
         (H, W) float32 in [0, 1], bones bright, at least 16 x 16.
@@ -80,18 +80,31 @@ def as_image(source: Image | str) -> np.ndarray:
     Raises:
         ImageError: see `read_image` and `check_array`.
     """
-    if not isinstance(source, np.ndarray):
+    if isinstance(source, bytes):
+        return read_image(InMemory(source))
+    if isinstance(source, PILImage.Image):
+        stream = BytesIO()
+        (source.convert("RGB") if source.mode in ("CMYK", "YCbCr", "LAB", "HSV") else source).save(stream, "TIFF")
+        return read_image(InMemory(stream.getvalue()))
+    if isinstance(source, (str, Path, InMemory)):
         return read_image(source)
     image = check_array(source)
     check_size("image", image.shape, MAX_PIXELS)
+    _warn_of_nothing(image, "image")
     return image
+
+
+def _warn_of_nothing(image: np.ndarray, name: str) -> None:
+    if image.min() == image.max():
+        text = f"{name} has one grey value everywhere; it shows nothing, and what is made of it means nothing."
+        warnings.warn(text, ImageWarning, stacklevel=3)
 
 
 def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a PNG, JPEG, TIFF or DICOM file.
 
     Args:
-        source: the file, by its path or as bytes in memory.
+        source: the file, by its path or in memory.
         max_pixels: refuse an image of more pixels before decoding it.
 
     Returns:
@@ -102,19 +115,23 @@ def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
             or a DICOM object that is not a radiograph.
 
     Warns:
-        ImageWarning: a colour photo, read as greyscale.
+        ImageWarning: a colour photo, read as greyscale, or a picture of a single grey value.
     """
     file = Path(source) if isinstance(source, str) else source
     head = read_head(file)
     if is_dicom(file, head):
         from radloom.imaging.dicom import read_dicom
 
-        return read_dicom(file, max_pixels=max_pixels)
+        image = read_dicom(file, max_pixels=max_pixels)
+        _warn_of_nothing(image, str(file))
+        return image
     format_name = _picture_format(head)
     if format_name is None:
         what = "is a text file, not an image" if _is_text(head) else "is not an image that radloom reads"
         raise ImageError(f"{file} {what}; give a PNG, JPEG, TIFF or DICOM file.")
-    return _read_picture(file, format_name, max_pixels)
+    image = _read_picture(file, format_name, max_pixels)
+    _warn_of_nothing(image, str(file))
+    return image
 
 
 def read_head(file: File) -> bytes:

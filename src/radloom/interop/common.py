@@ -1,4 +1,4 @@
-"""What the formats share: who made it, which DICOM image it is of, text that every file can hold, writing a file whole.
+"""What the formats share: which DICOM image it is of, text that every file can hold, writing a file whole.
 
 Section numbers are those of DICOM PS3.3, where no other part is named.
 """
@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from PIL import Image as PILImage
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from radloom import __version__
-from radloom.errors import ReportError
+from radloom.errors import ImageError, ReportError
 from radloom.imaging.files import File, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
+from radloom.provenance import SYNTHETIC, Maker
 from radloom.study import Report
-
-if TYPE_CHECKING:
-    from radloom.models import Model
 
 SECTIONS = ("findings", "impression")
 """Of a report, in the order they are written."""
@@ -66,39 +62,6 @@ PATIENT_AND_STUDY = (
 _LONG_STRING = 64  # characters of VR LO, PS3.5 section 6.2
 
 
-@dataclass(frozen=True)
-class Maker:
-    """The software that made something.
-
-    Attributes:
-        recipe: what trained the model.
-        fingerprint: of the model's weights, `""` where there is none.
-        seed: of sampling.
-        engine: of the model that drew, `""` for what only one of them does.
-        version: of radloom.
-    """
-
-    recipe: str
-    fingerprint: str
-    seed: int
-    engine: str = ""
-    version: str = __version__
-
-    @classmethod
-    def of(cls, model: Model, seed: int, engine: str = "") -> Maker:
-        """A loaded model that samples with that seed, by that engine."""
-        return cls(model.config.recipe, model.fingerprint, seed, engine)
-
-    @property
-    def uid(self) -> str:
-        """UID of this version with these weights, whatever the seed."""
-        return derived_uid(f"radloom {self.version} {self.recipe} {self.fingerprint}")
-
-    def __str__(self) -> str:
-        engine = f", {self.engine} engine" if self.engine else ""
-        return f"radloom {self.version}, model {self.recipe} {self.fingerprint}{engine}, seed {self.seed}"
-
-
 def read_source(source: File | str) -> Dataset | None:
     """Of the header of a DICOM file that an X-ray was read from, what identifies image, study and patient.
 
@@ -128,6 +91,41 @@ def read_source(source: File | str) -> Dataset | None:
 def is_synthetic(sources: Sequence[Dataset]) -> bool:
     """Whether one of them says so: then all that is derived from it is synthetic too (C.12.1)."""
     return any(source.get("SyntheticData") == "YES" for source in sources)
+
+
+def says_synthetic(file: File) -> bool:
+    """Whether an X-ray's file says of itself that it is synthetic: DICOM's Synthetic Data, or radloom's mark in a PNG.
+
+    Raises:
+        ImageError: missing, empty or damaged file.
+    """
+    if source := read_source(file):
+        return is_synthetic([source])
+    try:
+        with file.open("rb") as stream, PILImage.open(stream) as picture:
+            return str(picture.info.get("Comment", "")).startswith(f"{SYNTHETIC} ")
+    except OSError as error:
+        raise undecodable(file, error) from error
+
+
+def check_same_patient(files: Sequence[File | str]) -> None:
+    """Refuse X-rays whose DICOM headers name different patients; see `check_one_patient`."""
+    check_one_patient([source for file in files if (source := read_source(file)) is not None])
+
+
+def check_one_patient(sources: Sequence[Dataset]) -> None:
+    """Refuse X-rays of different patients.
+
+    Args:
+        sources: headers, as `read_source` gives them.
+
+    Raises:
+        ImageError: their DICOM headers name different patients.
+    """
+    patients = {(str(source.get("PatientID") or ""), str(source.get("PatientName") or "")) for source in sources}
+    if len(patients) > 1:
+        names = " and ".join(str(source.filename) for source in sources)
+        raise ImageError(f"{names} are of different patients by their DICOM headers; take those of one patient.")
 
 
 def sections(report: Report) -> dict[str, str]:

@@ -9,7 +9,7 @@ the view as a code (C.8.6.2). Sections below are those of PS3.3:
   no code of CID 7203 means that an image was drawn from text. BurnedInAnnotation is NO.
 - Patient, study, series and instance are new with every file; name and identifier of the patient begin with SYNTHETIC.
 - What drew it is in General Equipment (C.7.5.1) and, as Synthesizing Equipment, in Contributing Equipment (C.12.1),
-  with its seed; the text it was drawn from is in ImageComments.
+  with seed and settings; what it was made from is in DerivationDescription and ImageComments, of a text a checksum.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from radloom.errors import ImageError, ReportError
+from radloom.errors import ImageError
 from radloom.files import write_whole
 from radloom.imaging.array import check_array
 from radloom.interop.codes import CHEST, SYNTHESIZING, VIEWS
-from radloom.interop.common import Maker, coded, dicom_bytes, new_instance, new_uid, plain, short
+from radloom.interop.common import coded, dicom_bytes, new_instance, new_uid, plain, short
+from radloom.provenance import Maker, Origin, marks
 from radloom.study import View
-
-_LONG_TEXT = 10_240  # characters of VR LT, PS3.5 section 6.2
 
 
 def write_dicom(
@@ -34,7 +33,7 @@ def write_dicom(
     path: Path | str,
     *,
     view: View,
-    text: str,
+    origin: Origin,
     maker: Maker,
 ) -> Path:
     """Write a drawn X-ray as DICOM, whole or not at all; its folder is made if need be.
@@ -43,7 +42,7 @@ def write_dicom(
         image: (H, W) in [0, 1], bones bright; stored as 8-bit MONOCHROME2.
         path: the file to write; ends in `.dcm`.
         view: what was asked for.
-        text: what it was drawn from.
+        origin: what it was made from.
         maker: what drew it.
 
     Returns:
@@ -51,28 +50,22 @@ def write_dicom(
 
     Raises:
         ImageError: another suffix, or an array that is not 2-D or outside [0, 1].
-        ReportError: a text that is longer than 10,000 characters.
         RadloomError: a place that cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() != ".dcm":
         raise ImageError(f"{path} does not end in .dcm; give a DICOM file that ending.")
-    return write_whole(path, drawing_bytes(image, view=view, text=text, maker=maker))
+    return write_whole(path, drawing_bytes(image, view=view, origin=origin, maker=maker))
 
 
-def drawing_bytes(image: np.ndarray, *, view: View, text: str, maker: Maker) -> bytes:
+def drawing_bytes(image: np.ndarray, *, view: View, origin: Origin, maker: Maker) -> bytes:
     """What `write_dicom` writes.
 
     Raises:
         ImageError: an array that is not 2-D or outside [0, 1].
-        ReportError: a text that is longer than 10,000 characters.
     """
     pixels = np.rint(check_array(image) * 255).astype(np.uint8)
-    comment = plain(
-        f"Synthetic {view} chest X-ray. It shows no patient and is for research only. Drawn by {maker}, from: {text}"
-    )
-    if len(comment) > _LONG_TEXT:
-        raise ReportError(f"The text has {len(text)} characters, more than a DICOM file can quote; shorten it.")
+    comment = marks(view, maker, origin)
     dataset = new_instance(SecondaryCaptureImageStorage, maker, SYNTHESIZING)
     dataset.SyntheticData = "YES"
     date, time = dataset.ContentDate, dataset.ContentTime
@@ -90,8 +83,8 @@ def drawing_bytes(image: np.ndarray, *, view: View, text: str, maker: Maker) -> 
     # Image
     dataset.InstanceNumber, dataset.ImageType = 1, ["DERIVED", "SECONDARY"]
     dataset.PatientOrientation = ["L", "F"] if view is View.FRONTAL else ""
-    dataset.DerivationDescription = "Drawn from text by a generative model; not acquired from a patient."
-    dataset.ImageComments = comment
+    dataset.DerivationDescription = plain(f"Made from {origin} by a generative model; not acquired from a patient.")
+    dataset.ImageComments = plain(" ".join([comment["Comment"], comment["Description"], f"Made by {maker}."]))
     dataset.BurnedInAnnotation = "NO"
     dataset.AnatomicRegionSequence, dataset.ViewCodeSequence = [coded(CHEST)], [coded(VIEWS[view])]
     # Pixels; the window is the whole range, so that 0 is black and 255 white everywhere

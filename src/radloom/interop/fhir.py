@@ -26,7 +26,8 @@ from radloom.interop.codes import (
     Code,
     in_order,
 )
-from radloom.interop.common import Maker, is_synthetic, plain, sections
+from radloom.interop.common import check_one_patient, is_synthetic, plain, sections
+from radloom.provenance import Maker
 from radloom.study import Mention, Report, slug
 
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -45,6 +46,7 @@ def diagnostic_report(
     maker: Maker,
     labels: Mapping[str, Mention] | None = None,
     sources: Sequence[Dataset] = (),
+    synthetic: bool = False,
 ) -> dict[str, Any]:
     """A report as a DiagnosticReport.
 
@@ -54,22 +56,25 @@ def diagnostic_report(
         labels: observation -> what the report says of it; unmentioned ones get no Observation.
         sources: headers of the DICOM files it is of, as `read_source` gives them; none for other files. Their patient
             and study are referred to by identifier alone.
+        synthetic: whether the X-ray is, even if no DICOM file says so.
 
     Returns:
         What `json.dumps` takes.
 
     Raises:
         ReportError: an empty report.
+        ImageError: sources of different patients.
         RadloomError: an unknown observation.
     """
     written = sections(report)
+    check_one_patient(sources)
     about = _about(sources)
     observations = _observations(written, in_order(labels or {}), about)
     issued = datetime.now(UTC).isoformat(timespec="seconds")
     text = "\n".join(f"{name.upper()}: {body}" for name, body in written.items())
     resource = {
         "resourceType": "DiagnosticReport",
-        "meta": {"security": [_BY_AI, *([_TEST_DATA] if is_synthetic(sources) else [])]},
+        "meta": {"security": [_BY_AI, *([_TEST_DATA] if synthetic or is_synthetic(sources) else [])]},
         "text": _narrative(written),
         "contained": [_device(maker), _provenance(maker, issued), *observations],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{uuid.uuid4()}"}],

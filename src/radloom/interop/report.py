@@ -9,9 +9,10 @@ from pathlib import Path
 from radloom.errors import RadloomError
 from radloom.files import write_whole
 from radloom.imaging.files import File
-from radloom.interop.common import Maker, read_source, sections
+from radloom.interop.common import read_source, says_synthetic, sections
 from radloom.interop.fhir import diagnostic_report
 from radloom.interop.sr import sr_bytes
+from radloom.provenance import Maker
 from radloom.reports.labeller import label
 from radloom.study import Image, Report
 
@@ -22,8 +23,8 @@ REPORT_SUFFIXES = (".txt", ".json", ".dcm")
 def write_report(report: Report, path: Path | str, *, maker: Maker, images: Sequence[Image] = ()) -> Path:
     """Write a report as its suffix says, whole or not at all; its folder is made if need be.
 
-    FHIR and DICOM also say what the rule-based labeller reads of the 14 observations, and refer to those of the images
-    that are DICOM files.
+    All say that software wrote it, and that the X-ray is synthetic where its file says so. FHIR and DICOM also say what
+    the rule-based labeller reads of the 14 observations, and refer to those of the images that are DICOM files.
 
     Args:
         report: findings and impression, or one of them.
@@ -59,12 +60,14 @@ def report_bytes(report: Report, suffix: str, *, maker: Maker, files: Sequence[F
         ReportError: an empty report.
         ImageError: an image that cannot be read, or DICOM images that one report cannot refer to.
     """
+    synthetic = any(says_synthetic(file) for file in files)
     if suffix == ".txt":
-        lines = [f"{name.upper()}: {body}\n" for name, body in sections(report).items()]
-        return "".join(lines).encode()
+        of = " Of a synthetic X-ray." if synthetic else ""
+        texts = {**sections(report), "note": f"Written by {maker}, and checked by nobody. For research only.{of}"}
+        return "".join(f"{name.upper()}: {body}\n" for name, body in texts.items()).encode()
     sources = [source for file in files if (source := read_source(file)) is not None]
     labels = label(report)
     if suffix == ".dcm":
-        return sr_bytes(report, maker=maker, labels=labels, sources=sources)
-    resource = diagnostic_report(report, maker=maker, labels=labels, sources=sources)
+        return sr_bytes(report, maker=maker, labels=labels, sources=sources, synthetic=synthetic)
+    resource = diagnostic_report(report, maker=maker, labels=labels, sources=sources, synthetic=synthetic)
     return (json.dumps(resource, indent=2, ensure_ascii=False) + "\n").encode()

@@ -25,7 +25,7 @@ from radloom.interop.common import (
     ALWAYS_THERE,
     IDENTIFIERS,
     PATIENT_AND_STUDY,
-    Maker,
+    check_one_patient,
     coded,
     derived_uid,
     dicom_bytes,
@@ -35,6 +35,7 @@ from radloom.interop.common import (
     sections,
     short,
 )
+from radloom.provenance import Maker
 from radloom.study import Mention, Report
 
 _HEADINGS = {
@@ -50,6 +51,7 @@ def write_sr(
     maker: Maker,
     labels: Mapping[str, Mention] | None = None,
     sources: Sequence[Dataset] = (),
+    synthetic: bool = False,
 ) -> Path:
     """Write a report as DICOM SR, whole or not at all; its folder is made if need be.
 
@@ -59,6 +61,7 @@ def write_sr(
         maker: what wrote it.
         labels: observation -> what the report says of it.
         sources: headers of the DICOM files it is of, as `read_source` gives them; none for other files.
+        synthetic: whether the X-ray is, even if no DICOM file says so.
 
     Returns:
         The path written.
@@ -71,7 +74,7 @@ def write_sr(
     path = Path(path)
     if path.suffix.lower() != ".dcm":
         raise RadloomError(f"{path} does not end in .dcm; give a DICOM file that ending.")
-    return write_whole(path, sr_bytes(report, maker=maker, labels=labels, sources=sources))
+    return write_whole(path, sr_bytes(report, maker=maker, labels=labels, sources=sources, synthetic=synthetic))
 
 
 def sr_bytes(
@@ -80,12 +83,13 @@ def sr_bytes(
     maker: Maker,
     labels: Mapping[str, Mention] | None = None,
     sources: Sequence[Dataset] = (),
+    synthetic: bool = False,
     name: str = "",
 ) -> bytes:
     """What `write_sr` writes.
 
     Args:
-        report, maker, labels, sources: see there.
+        report, maker, labels, sources, synthetic: see there.
         name: of the document. Its UIDs, instance and series, are always the same for one name and one maker; without
             a name they are new ones.
 
@@ -98,7 +102,7 @@ def sr_bytes(
     _check_sources(sources)
 
     dataset = new_instance(BasicTextSRStorage, maker, codes.PROCESSING)
-    if is_synthetic(sources):
+    if synthetic or is_synthetic(sources):
         dataset.SyntheticData = "YES"
     _join_study(dataset, sources)
     dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesNumber = "SR", new_uid(), 1
@@ -128,10 +132,7 @@ def _check_sources(sources: Sequence[Dataset]) -> None:
                 f"{source.filename} has no {missing}, so that a DICOM report cannot refer to it; "
                 "write the report to a .txt or .json file."
             )
-    patients = {(str(source.get("PatientID") or ""), str(source.get("PatientName") or "")) for source in sources}
-    if len(patients) > 1:
-        names = " and ".join(str(source.filename) for source in sources)
-        raise ImageError(f"{names} are of different patients by their DICOM headers; report them one by one.")
+    check_one_patient(sources)
 
 
 def _join_study(dataset: Dataset, sources: Sequence[Dataset]) -> None:

@@ -23,10 +23,10 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
-from radloom.completion import Asked, Engine, parse_want, parse_weights, planned
+from radloom.completion import Asked, Engine, as_parts, parse_weights, planned
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
-from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
+from radloom.interop import REPORT_SUFFIXES, Maker, check_same_patient, report_bytes
 from radloom.models import as_report, as_view
 from radloom.serving.answers import (
     Answer,
@@ -228,7 +228,7 @@ async def complete(
     dicom: AsDicom = False,
 ) -> Response | Answer:
     """Make the wanted parts of a study from those that are given; of nothing, a whole synthetic study."""
-    parts, weighed = parse_want(want), parse_weights(weights)
+    parts, weighed = as_parts(want), parse_weights(weights)
     _check_number(n, service)
     text = await in_memory_text(report, "report")
     if text is not None:
@@ -336,10 +336,11 @@ async def metrics(service: TheService) -> Response:
 async def _pictures(service: Service, **uploads: UploadFile | None) -> dict[str, np.ndarray]:
     """Pictures (R, R) by the fields they were sent in, decoded outside the event loop."""
     loop, transform, pictures = asyncio.get_running_loop(), service.model.transform, {}
-    for name, upload in uploads.items():
-        if file := await in_memory(upload, name):
-            read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
-            pictures[name] = await read
+    files = {name: file for name, upload in uploads.items() if (file := await in_memory(upload, name))}
+    await loop.run_in_executor(service.readers, check_same_patient, list(files.values()))
+    for name, file in files.items():
+        read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
+        pictures[name] = await read
     return pictures
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from radloom.completion import Engine, Plan, complete, remarks, too_long
+from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
 from radloom.serving.answers import (
     AskAnswer,
@@ -144,7 +145,7 @@ class Draw:
         return [
             ImageAnswer(
                 images=[
-                    _drawing(model, next(images), task.report, task.view, seed, engine, task.dicom)
+                    _drawing(next(images), task.view, Maker.of(model, seed, **how), _origin(task), task.dicom)
                     for seed in task.seeds
                 ],
                 view=task.view,
@@ -296,7 +297,7 @@ class Complete:
         studies = iter(complete(model, plan, given, seeds=[seed for _, seed in wanted], progress=progress))
         return [
             CompleteAnswer(
-                samples=[_completion(model, next(studies), plan, seed, task.dicom) for seed in task.seeds],
+                samples=[_completion(model, task, next(studies), seed) for seed in task.seeds],
                 given=list(task.study.parts),
                 made=list(plan.makers),
                 engines=dict(plan.makers),
@@ -318,29 +319,29 @@ def _by_seed(tasks: Sequence[S]) -> list[tuple[S, int]]:
     return [(task, seed) for task in tasks for seed in task.seeds]
 
 
-def _completion(model: Model, study: Study, plan: Plan, seed: int, dicom: bool) -> Completion:
-    report = study.report or Report()
+def _origin(task: Draw) -> Origin:
+    return Origin([Part.REPORT], task.report)
+
+
+def _completion(model: Model, task: Complete, made: Study, seed: int) -> Completion:
+    plan, report, origin = task.plan, made.report or Report(), Origin.of(task.study)
     drawn = {
-        view.value: _drawing(model, image, report, view, seed, plan.makers[view.part], dicom)
+        view.value: _drawing(image, view, plan.maker(model, view.part, seed), origin, task.dicom)
         for view in View
-        if view.part in plan.makers and isinstance(image := study.view(view), np.ndarray)
+        if view.part in plan.makers and isinstance(image := made.view(view), np.ndarray)
     }
     written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in plan.makers else None
     return Completion(seed, **drawn, report=written)
 
 
-def _drawing(
-    model: Model, image: np.ndarray, report: Report, view: View, seed: int, engine: Engine, dicom: bool
-) -> Drawing:
+def _drawing(image: np.ndarray, view: View, maker: Maker, origin: Origin, dicom: bool) -> Drawing:
     from radloom.imaging import png_bytes
-    from radloom.interop import Maker, drawing_bytes
-    from radloom.reports.answers import format_answer
+    from radloom.interop import drawing_bytes
 
-    png = png_bytes(image, text=model.provenance(report, view, seed, engine))
+    png = _base64(png_bytes(image, text=marks(view, maker, origin)))
     if not dicom:
-        return Drawing(_base64(png), seed)
-    file = drawing_bytes(image, view=view, text=format_answer(report), maker=Maker.of(model, seed, engine))
-    return Drawing(_base64(png), seed, _base64(file))
+        return Drawing(png, maker.seed)
+    return Drawing(png, maker.seed, _base64(drawing_bytes(image, view=view, origin=origin, maker=maker)))
 
 
 def _base64(data: bytes) -> str:

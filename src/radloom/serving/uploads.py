@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from radloom.errors import ReportError
 from radloom.imaging import InMemory, Transform, png_bytes, read_image
-from radloom.interop import is_synthetic, read_source
+from radloom.interop import says_synthetic
 from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -115,7 +115,7 @@ def to_png(file: InMemory, max_pixels: int, deep: bool = False) -> tuple[bytes, 
         ImageError: see `read_image`.
     """
     image = read_image(file, max_pixels=max_pixels)
-    return (_deep_png(image) if deep else png_bytes(image)), _says_synthetic(file)
+    return (_deep_png(image) if deep else png_bytes(image)), says_synthetic(file)
 
 
 def _deep_png(image: np.ndarray) -> bytes:
@@ -130,14 +130,6 @@ def _deep_png(image: np.ndarray) -> bytes:
     stream = BytesIO()
     PILImage.fromarray(np.dstack([high, low, np.zeros_like(low)])).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
-
-
-def _says_synthetic(file: InMemory) -> bool:
-    """By the metadata that radloom writes into PNG, or DICOM's Synthetic Data."""
-    if source := read_source(file):
-        return is_synthetic([source])
-    with PILImage.open(file.open()) as picture:
-        return str(picture.info.get("Comment", "")).startswith("Synthetic ")
 
 
 def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> np.ndarray:
