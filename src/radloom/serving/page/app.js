@@ -70,7 +70,7 @@ function setUpTools() {
     if (key in KEYS) act(KEYS[key]);
     else if (key in TOOLS) useTool(TOOLS[key]);
     else if (key in LAYOUTS) toggleLayout(LAYOUTS[key]);
-    else if (key === "r") readStudy();
+    else if (key === "r") openTab(byId("tab-read")), readStudy();
     else if (event.key in ARROWS && event.target.tagName === "CANVAS") turn(ARROWS[event.key]);
     else return;
     event.preventDefault();
@@ -129,6 +129,7 @@ async function start() {
   byId("notice").textContent = about.notice;
   viewer.fit = model.fit;
   study.addEventListener("change", showPictures);
+  study.addEventListener("begin", () => viewer.home());
   setUpOpening();
   setUpStrip(makePart);
   setUpReading(model);

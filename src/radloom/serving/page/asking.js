@@ -22,6 +22,7 @@ export function setUpAsking() {
     askNow(byId("question").value);
   });
   study.addEventListener("change", enable);
+  study.addEventListener("begin", () => byId("thread").replaceChildren());
   enable();
 }
 

@@ -19,14 +19,14 @@ export function card(picture, ...more) {
     study.arrange("compare");
   };
   const actions = [
-    button("Compare", compare, { disabled: !study.pictures.length, title: "with the original, by a slider" }),
+    button("Compare", compare, { disabled: !study.views[picture.view], title: "with the original of its view, by a slider" }),
     ...more,
     button("PNG", () => save(picture.file, `${name}.png`)),
     button("DICOM", () => save(picture.dicom, `${name}.dcm`), { title: "DICOM Secondary Capture" }),
   ];
   const made = element(
     "figure.card",
-    {},
+    { "data-key": picture.id },
     show,
     element("figcaption", {}, `${picture.view} · seed ${picture.seed}`, element("div.row.tight", {}, ...actions)),
   );

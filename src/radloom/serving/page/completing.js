@@ -2,7 +2,7 @@
 
 import { follow } from "./api.js";
 import { card } from "./cards.js";
-import { button, byId, complain, element } from "./dom.js";
+import { button, byId, complain, element, renew } from "./dom.js";
 import { Job } from "./job.js";
 import { adopt, check, drawn } from "./open.js";
 import { asText } from "./read.js";
@@ -39,6 +39,7 @@ export function setUpCompleting(model, limits, onTake) {
     complete();
   });
   study.addEventListener("change", show);
+  study.addEventListener("begin", () => (byId("complete-text").value = ""));
   show();
 }
 
@@ -71,7 +72,7 @@ function show() {
   report = study.report;
   showChoices();
   samples = samples.filter((sample) => sample.report || left(sample).length);
-  byId("completions").replaceChildren(...samples.map(sampleCard));
+  renew(byId("completions"), ...samples.map(sampleCard));
 }
 
 function showChoices() {
@@ -138,7 +139,7 @@ const left = ({ drawings }) => drawings.filter((picture) => study.drawings.inclu
 function sampleCard(sample) {
   const title = element("h3", { textContent: `Seed ${sample.seed}, ${sample.origin}` });
   const use = button("Take as study", () => becomeStudy(sample), { title: "with what it was made from" });
-  const made = element("section.sample", {}, element("div.row.tight", {}, title, element("span.space"), use));
+  const made = element("section.sample", { "data-key": `sample ${sample.seed} ${sample.origin}` }, element("div.row.tight", {}, title, element("span.space"), use));
   made.append(...left(sample).map((picture) => card(picture)));
   if (sample.report) made.append(element("p.prose", { textContent: asText(sample.report) }));
   return made;

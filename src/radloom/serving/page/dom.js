@@ -28,6 +28,14 @@ export function button(text, action, attributes = {}) {
   return made;
 }
 
+/** Put new children in place of those there; what had the focus has it again, by its label within its `data-key`. */
+export function renew(parent, ...children) {
+  const key = (made) => `${made.closest("[data-key]")?.dataset.key} ${made.getAttribute("aria-label") ?? made.textContent}`;
+  const focused = parent.contains(document.activeElement) && key(document.activeElement);
+  parent.replaceChildren(...children);
+  if (focused) [...parent.querySelectorAll("button")].find((made) => key(made) === focused)?.focus();
+}
+
 /** Say what is wrong, or with no text take it away. */
 export function complain(notice, text = "") {
   notice.textContent = text;

@@ -1,9 +1,9 @@
 /** X-rays drawn from text: the form, and a card for each that was drawn. */
 
 import { card } from "./cards.js";
-import { button, byId, complain } from "./dom.js";
+import { button, byId, complain, renew } from "./dom.js";
 import { Job } from "./job.js";
-import { adopt, check, drawings } from "./open.js";
+import { adopt, check, drawings, pairs } from "./open.js";
 import { asText } from "./read.js";
 import { study } from "./study.js";
 
@@ -17,6 +17,7 @@ export const EXAMPLES = {
 };
 
 let job;
+let pairable; // whether the model draws both views of one patient
 
 /**
  * @param model as the service describes it.
@@ -29,6 +30,7 @@ export function setUpDrawing(model, limits, onDraw) {
   byId("samples").value = Math.min(2, limits.images);
   byId("text").maxLength = limits.text;
   byId("guidance").value = model.image.guidance;
+  pairable = model.complete.engines.includes("diffusion");
   byId("sentences").append(
     ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => (byId("text").value = sentence))),
   );
@@ -42,6 +44,7 @@ export function setUpDrawing(model, limits, onDraw) {
     onDraw();
   });
   study.addEventListener("change", show);
+  study.addEventListener("begin", () => (byId("text").value = ""));
 }
 
 function takeReport() {
@@ -58,8 +61,10 @@ async function draw() {
     guidance: byId("guidance").value,
   };
   const drawn = [];
-  for (const view of views) {
-    const made = await job.run(`Drawing ${fields.n} ${view}`, (how) => drawings({ ...fields, view }, how));
+  const paired = views.length > 1 && pairable;
+  for (const view of paired ? ["frontal and lateral"] : views) {
+    const work = paired ? (how) => pairs(fields, how) : (how) => drawings({ ...fields, view }, how);
+    const made = await job.run(`Drawing ${fields.n} ${view}`, work);
     if (!made) break;
     drawn.push(...made.pictures);
     complain(byId("draw-trouble"), made.remarks.join(" "));
@@ -73,7 +78,7 @@ function show() {
   byId("use-report").disabled = !study.report;
   const read = (picture) => button("Read it", () => use(picture), { title: "Take it as the X-ray of the study" });
   const own = study.drawings.filter(({ completed }) => !completed);
-  byId("drawings").replaceChildren(...own.map((picture) => card(picture, read(picture))));
+  renew(byId("drawings"), ...own.map((picture) => card(picture, read(picture))));
 }
 
 async function use(picture) {

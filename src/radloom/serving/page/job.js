@@ -18,7 +18,7 @@ export class Job {
     this.#text = element("span");
     this.#bar = element("progress", { max: 1 });
     place.append(this.#text, this.#bar, button("Cancel", () => this.cancel()));
-    place.addEventListener("keydown", (event) => event.key === "Escape" && this.cancel());
+    addEventListener("keydown", (event) => event.key === "Escape" && this.cancel());
   }
 
   #text;
@@ -65,6 +65,7 @@ export class Job {
   #show(text, share) {
     this.#place.hidden = false;
     this.#text.textContent = text;
+    this.#bar.setAttribute("aria-label", text);
     if (share === undefined) this.#bar.removeAttribute("value");
     else this.#bar.value = share;
   }

@@ -28,6 +28,7 @@ function show() {
   const body = byId("observations").tBodies[0];
   const focused = body.querySelector(":focus")?.dataset.observation;
   body.replaceChildren(...Object.entries(found?.observations ?? {}).map(([name, share]) => row(name, share, picture)));
+  if (body.rows.length) (body.querySelector(".pinned") ?? body.rows[0]).tabIndex = 0; // one of them is a tab stop
   if (focused) body.querySelector(`[data-observation="${focused}"]`)?.focus();
   settle();
 }
@@ -36,7 +37,7 @@ function row(name, share, picture) {
   const said = picture === study.views[picture.view] ? study.report?.mentions[name] : undefined;
   const made = element(
     "tr",
-    { tabIndex: 0, "data-observation": name, "aria-selected": String(pinned === name) },
+    { tabIndex: -1, "data-observation": name, "aria-selected": String(pinned === name) },
     element("th", { scope: "row", textContent: name }),
     element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
     element("td.share", { textContent: percent(share) }),
@@ -44,7 +45,11 @@ function row(name, share, picture) {
   );
   made.classList.toggle("likely", share >= 0.5);
   made.classList.toggle("pinned", pinned === name);
-  const point = () => ((pointed = name), settle());
+  const point = ({ type }) => {
+    pointed = name;
+    if (type === "focus") [...made.parentElement.rows].forEach((other) => (other.tabIndex = other === made ? 0 : -1));
+    settle();
+  };
   const leave = () => pointed === name && ((pointed = null), settle());
   for (const event of ["mouseenter", "focus"]) made.addEventListener(event, point);
   for (const event of ["mouseleave", "blur"]) made.addEventListener(event, leave);
@@ -87,6 +92,7 @@ async function settle() {
     if (!picture.maps.has(name)) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
       if (signal.aborted) return;
+      viewer.overlay();
       legend.textContent = `Looking for ${name} …`;
       legend.hidden = false;
       const answer = await ask("v1/saliency", { frontal: picture.file, observations: name }, { signal });

@@ -52,13 +52,28 @@ async function open(files, view) {
     complain(byId("trouble"), `${files.length} files are too many; a study has a frontal and a lateral view.`);
     return;
   }
+  const doubts = [];
   for (const [index, file] of files.entries()) {
     const picture = await job.run(`Opening ${file.name}`, (how) => read(file, view, how));
     if (!picture) return;
-    if (!view && index === 0) study.clear();
-    if (index === 1 && study.views[picture.view]) picture.view = picture.view === "frontal" ? "lateral" : "frontal";
+    if (!view && index === 0 && !(files.length === 1 && joins(picture))) study.begin();
+    if (!view && index === 1 && study.views[picture.view]) picture.view = other(picture.view);
+    if (picture.view !== picture.found.view) {
+      doubts.push(`${file.name} is taken as the ${picture.view} view, but looks like a ${picture.found.view} one.`);
+    }
     study.place(picture);
   }
+  if (files.length > 1) study.show(study.views.frontal);
+  complain(byId("trouble"), doubts.join(" "));
+}
+
+const other = (view) => (view === "frontal" ? "lateral" : "frontal");
+
+/** Whether a picture is of the study that is there and lacks it, as the user says. */
+function joins({ view, name }) {
+  const [there, ...more] = study.pictures;
+  if (!there || there.synthetic || more.length || there.view === view) return false;
+  return confirm(`Is ${name} the ${view} view of the study that is open?\n\nOK adds it. Cancel begins a new study.`);
 }
 
 /** A picture of a file, with what the classifier finds in it. */
@@ -97,6 +112,13 @@ export async function drawings(fields, how) {
   return { pictures: await Promise.all(images.map((image) => drawn(image, { view, text: fields.report }))), remarks };
 }
 
+/** Draw both views of invented patients, the lateral one also from the frontal one. */
+export async function pairs(fields, how) {
+  const { samples, remarks } = await follow("v1/complete", { ...fields, want: "frontal,lateral", dicom: true }, how);
+  const views = samples.flatMap(({ frontal, lateral }) => Object.entries({ frontal, lateral }));
+  return { pictures: await Promise.all(views.map(([view, image]) => drawn(image, { view, text: fields.report }))), remarks };
+}
+
 /**
  * The picture of a drawing as the service gives it.
  * @param about its `view`, and the `text` that says what it was made of.
@@ -117,10 +139,10 @@ export function drawn({ png, seed, dicom }, about) {
  */
 export async function adopt(pictures, report = null) {
   const views = await Promise.all(pictures.map((picture) => (picture.batch ? copy(picture) : picture)));
-  study.clear();
+  study.begin(true);
   for (const picture of views) study.place(picture);
   study.report = report;
-  study.tell();
+  study.show(study.views.frontal ?? views[0]);
 }
 
 async function copy({ file, name, view, found, dicom, text, seed }) {

@@ -51,7 +51,8 @@ function show() {
   write(study.report ?? { findings: "", impression: "" });
   if (study.report) {
     const { seed, seconds, model } = study.report;
-    byId("report-about").textContent = `seed ${seed} · ${seconds.toFixed(1)} s · model ${model}`;
+    const synthetic = study.pictures.some((picture) => picture.synthetic) ? " · of a synthetic X-ray" : "";
+    byId("report-about").textContent = `seed ${seed} · ${seconds.toFixed(1)} s · model ${model}${synthetic}`;
   }
   byId("remarks").textContent = study.report?.remarks.join(" ") ?? "";
   byId("remarks").hidden = !byId("remarks").textContent;

@@ -1,6 +1,6 @@
 /** The parts of the study below the viewer, each there or missing, and what was drawn. */
 
-import { button, byId, element } from "./dom.js";
+import { button, byId, element, renew } from "./dom.js";
 import { choose } from "./open.js";
 import { study } from "./study.js";
 
@@ -16,12 +16,12 @@ export function setUpStrip(onMake) {
 function show() {
   const parts = Object.entries(study.views).map(([view, picture]) => (picture ? there(picture) : missing(view)));
   const drawn = study.drawings.map(there);
-  byId("strip").replaceChildren(...parts, ...(drawn.length ? [element("i")] : []), ...drawn);
+  renew(byId("strip"), ...parts, ...(drawn.length ? [element("i")] : []), ...drawn);
 }
 
 function there(picture) {
   const about = `${picture.synthetic ? "synthetic " : ""}${picture.view}`;
-  const label = picture.batch ? `seed ${picture.seed}` : picture.view;
+  const label = picture.batch ? `${picture.view[0].toUpperCase()} · seed ${picture.seed}` : picture.view;
   const open = element("button.thumb", { type: "button", title: picture.name, "aria-label": `Show ${about}` });
   open.append(picture.thumbnail(120), element("span.caption", { textContent: label }));
   if (picture.synthetic) open.append(element("span.badge", { textContent: "SYNTHETIC" }));
@@ -29,7 +29,7 @@ function there(picture) {
   open.addEventListener("click", () => study.show(picture));
   const close = element("button.close", { type: "button", textContent: "×", "aria-label": `Remove ${about}` });
   close.addEventListener("click", () => study.remove(picture));
-  const part = element("div.part", {}, open, close);
+  const part = element("div.part", { "data-key": picture.id }, open, close);
   if (!picture.batch) part.dataset.view = picture.view;
   return part;
 }

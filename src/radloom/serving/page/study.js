@@ -1,7 +1,8 @@
 /**
  * What the page works on: one study, the pictures that were drawn, and which of all these are shown.
  *
- * It tells `change` whenever any of that changes; the parts of the page draw themselves anew then.
+ * It tells `change` whenever any of that changes; the parts of the page draw themselves anew then. When another study
+ * begins it tells `begin` first: what they hold of the one before goes.
  */
 
 class Study extends EventTarget {
@@ -30,21 +31,26 @@ class Study extends EventTarget {
     return this.drawings.filter(({ batch }) => batch === this.drawings[0].batch).toReversed();
   }
 
-  /** The picture of the study that a drawing compares with: the same view, else the other. */
+  /** The picture of the study that a drawing compares with: that of its view. */
   get original() {
-    return this.views[this.shown?.view] ?? this.pictures[0] ?? null;
+    return this.views[this.shown?.view] ?? null;
   }
 
   /** The drawing that the study compares with: the one that is looked at, else the newest of the view. */
   get synthetic() {
     if (this.drawings.includes(this.shown)) return this.shown;
-    return this.drawings.find(({ view }) => view === this.shown?.view) ?? this.drawings[0] ?? null;
+    return this.drawings.find(({ view }) => view === this.shown?.view) ?? null;
   }
 
-  /** Begin another study. */
-  clear() {
+  /**
+   * Begin another study.
+   * @param keep whether drawings stay, since one of them becomes the study.
+   */
+  begin(keep = false) {
     this.views = { frontal: null, lateral: null };
-    this.report = null;
+    this.report = this.shown = null;
+    if (!keep) this.drawings = [];
+    this.dispatchEvent(new Event("begin"));
   }
 
   /** Put a picture into the study; its report is no longer that of the study. */

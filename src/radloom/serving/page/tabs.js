@@ -6,7 +6,8 @@ export function setUpTabs(list) {
     tab.addEventListener("click", () => openTab(tab));
     tab.addEventListener("keydown", ({ key }) => {
       const step = { ArrowRight: 1, ArrowLeft: tabs.length - 1 }[key];
-      if (step) openTab(tabs[(index + step) % tabs.length], true);
+      const end = { Home: tabs[0], End: tabs.at(-1) }[key];
+      if (end ?? step) openTab(end ?? tabs[(index + step) % tabs.length], true);
     });
   }
 }
