@@ -5,13 +5,14 @@ SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3.11 python3 python3.13 python3.12; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 PIP = .venv/bin/python -m pip --disable-pip-version-check -qq
+WORKERS ?= 2
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: help venv demo test fast lint docs clean
 
 help:
 	@echo "make demo    draw an X-ray, read it, answer questions about it; writes demo/"
-	@echo "make test    lint, types and all tests"
+	@echo "make test    lint, types and all tests, two at a time (WORKERS=8 for more, about 2 GB each)"
 	@echo "make fast    the tests that take seconds"
 	@echo "make lint    lint and types"
 	@echo "make docs    the site of the documents; writes build/site/"
@@ -24,7 +25,7 @@ demo: .venv/.installed
 	.venv/bin/radloom demo -o demo
 
 test: lint
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
 fast: .venv/.installed
 	.venv/bin/python -m pytest -m 'not slow'

@@ -1,5 +1,9 @@
-"""Before any test imports torch: threads that wait sleep, so that tests keep their speed where cores are busy."""
+"""Before any test imports torch: threads that wait sleep, and workers of pytest-xdist share the cores."""
+
+import os
 
 from radloom.runtime import tune
 
 tune()
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
