@@ -131,8 +131,10 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
         (["--want", "latral", "-o", "OUT"], "did you mean 'lateral'"),
         (["--want", "frontal", "--frontal", "CHEST", "-o", "OUT"], "both given and wanted"),
         (["--want", "lateral", "--frontal", "CHEST", "--weights", "frontal", "-o", "OUT"], "write PART=WEIGHT"),
-        (["CHEST", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "a manifest brings its own parts"),
-        (["CHEST", "--want", "lateral", "-n", "2", "-o", "OUT"], "-n is of one study"),
+        (["FOLDER", "--want", "lateral", "--frontal", "CHEST", "-o", "OUT"], "a manifest brings its own parts"),
+        (["CHEST", "--want", "lateral", "-o", "OUT"], "is an image, not a manifest; give it with --frontal"),
+        (["report", "--want", "lateral", "-o", "OUT"], "name several parts as --want lateral,report"),
+        (["FOLDER", "--want", "lateral", "-n", "2", "-o", "OUT"], "-n is of one study"),
         (["--want", "lateral", "--split", "val", "-o", "OUT"], "--split is of a manifest"),
         (["--want", "lateral", "--batch", "3", "-o", "OUT"], "--batch is of a manifest"),
         (["--want", "frontal", "--report", "missing.txt", "-o", "OUT"], "missing.txt cannot be read"),
@@ -148,6 +150,7 @@ def test_bad_requests_are_one_line(tmp_path: Path, options: list[str], says: str
 
     names = {"OUT": str(tmp_path / "out"), "CHEST": str(tiny.write_chest(tmp_path / "chest.png"))}
     (tmp_path / "latin.txt").write_bytes("Größeres Herz".encode("latin-1"))
+    names["FOLDER"] = str(tmp_path)
     names["LATIN"] = str(tmp_path / "latin.txt")
     model = tiny.make_model(tmp_path / "both", completing=True)
     run = CliRunner().invoke(app, ["complete", *(names.get(o, o) for o in options), "-m", str(model)])

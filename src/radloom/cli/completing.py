@@ -75,7 +75,9 @@ def complete_command(
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
     from radloom.completion import as_parts, parse_weights
+    from radloom.corpora.draft import IMAGE_SUFFIXES
     from radloom.models import load
+    from radloom.study import Part
 
     wanted = as_parts(want)
     if out is None:
@@ -87,6 +89,10 @@ def complete_command(
         loaded, weighed = load(model, device=device), parse_weights(weights or "")
         study = _study(loaded, frontal, lateral, report)
         return _one_study(loaded, study, wanted, range(seed, seed + n), out, weights=weighed, engine=engine, **how)
+    if str(manifest) in tuple(Part):
+        raise RadloomError(f"{manifest} is taken for a manifest; name several parts as --want {want},{manifest}.")
+    if manifest.suffix.lower() in IMAGE_SUFFIXES:
+        raise RadloomError(f"{manifest} is an image, not a manifest; give it with --frontal or --lateral.")
     own = {"frontal": frontal, "lateral": lateral, "report": report, "weights": weights, "n": n > 1}
     _refuse("of one study, and a manifest brings its own parts; leave it out", **own)
     if out.resolve() == (manifest if manifest.is_dir() else manifest.parent).resolve():

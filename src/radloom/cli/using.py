@@ -27,6 +27,7 @@ from radloom.cli.base import (
     since,
     text_or_file,
 )
+from radloom.errors import RadloomError
 
 
 @command("report")
@@ -124,6 +125,8 @@ def ask_command(
     as_json: Json = False,
 ) -> Answer:
     """Answer a question about an X-ray."""
+    if not image.exists() and Path(question).is_file():
+        raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
     from radloom.models import load
 
     loaded = load(model, device=device)
@@ -153,7 +156,7 @@ def saliency_command(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="PNG to write.")],
     observations: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="A picture for each of these; one for all of them together by default."),
+        typer.Option(metavar="NAME,...", help="A map for each of these; by default of the likeliest one."),
     ] = None,
     method: Annotated[str, typer.Option(help="gradient or grad-cam.")] = "gradient",
     model: ModelName = "nano",
@@ -170,19 +173,19 @@ def saliency_command(
     from radloom.study import OBSERVATIONS
 
     loaded = load(model, device=device)
-    names = [name.strip() for name in observations.split(",")] if observations else []
-    maps = {name: loaded.saliency(image, [name], method) for name in names} or {
-        "any finding": loaded.saliency(image, OBSERVATIONS[1:], method)
-    }
+    found = loaded.check(image)
+    likeliest = max(OBSERVATIONS[1:], key=found.__getitem__)
+    names = [name.strip() for name in observations.split(",")] if observations else [likeliest]
+    maps = {name: loaded.saliency(image, [name], method) for name in names}
     plain = loaded.transform.to_image(loaded.pixels([image])[0])
     pictures = [np.repeat(plain[..., None], 3, 2), *(overlay(plain, cells) for cells in maps.values())]
     write_png(np.concatenate(pictures, axis=1), out)
-    found = loaded.check(image)
     lines = [str(out), "the X-ray, and from left to right:"]
     for name, cells in maps.items():
         row, column = np.unravel_index(cells.argmax(), cells.shape)
-        chance = f"{found[name]:.2f}" if name in found else ""
-        lines.append(f"{name:<28}{chance:<6}strongest in row {row + 1}, column {column + 1} of {cells.shape[0]}")
+        lines.append(
+            f"{name:<28}{found[name]:<6.2f}strongest in row {row + 1}, column {column + 1} of {cells.shape[0]}"
+        )
     data = {name: np.round(cells, 3).tolist() for name, cells in maps.items()}
     return Answer({"out": str(out), "method": method, "saliency": data, "model": loaded.fingerprint}, "\n".join(lines))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from radloom.errors import ReportError
+from radloom.errors import ReportError, did_you_mean
 from radloom.imaging import InMemory, Transform, png_bytes, read_image
 from radloom.interop import says_synthetic
 from radloom.serving.refusals import GONE, Refusal
@@ -35,12 +35,23 @@ class _Parser(MultiPartParser):
 class InMemoryRequest(Request):
     """A request whose form is read into memory, within the time that `Guard` allots it."""
 
+    known: Collection[str] = ()
+    """Fields that its route takes."""
+
     async def form(self, **limits: Any) -> FormData:  # type: ignore[override]
         """The form.
 
         Raises:
-            Refusal: no form, too many parts, not sent in time, or given up by the client.
+            Refusal: no form, one with too many parts or an unknown one, not sent in time, or given up by the client.
         """
+        form = await self._read()
+        if unknown := [name for name in form if name not in self.known]:
+            fields = ", ".join(self.known)
+            hint = did_you_mean(unknown[0], self.known)
+            raise Refusal(422, "unknown_field", f"Unknown field {unknown[0]!r}{hint}; fields: {fields}.")
+        return form
+
+    async def _read(self) -> FormData:
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _FORMS:
             raise Refusal(415, "no_form", f"The request is no form; send its fields as {_FORMS[0]}.")
@@ -65,7 +76,9 @@ class InMemoryRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await handler(InMemoryRequest(request.scope, request.receive))
+            whole = InMemoryRequest(request.scope, request.receive)
+            whole.known = [field.alias for field in self.dependant.body_params]
+            return await handler(whole)
 
         return handle
 
