@@ -2,8 +2,9 @@
 
 import os
 
-from radloom.runtime import tune
+from radloom.runtime import keep_memory, sleep_when_waiting
 
-tune()
+keep_memory()
+sleep_when_waiting()
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))

@@ -96,6 +96,21 @@ def test_it_says_when_it_is_too_late(monkeypatch):
     assert not runtime.sleep_when_waiting()
 
 
+@pytest.mark.parametrize(
+    ("load", "cores", "busy"), [(0.1, 2, False), (0.9, 2, True), (0.9, 8, False), (5.0, None, True)]
+)
+def test_threads_sleep_where_the_computer_is_busy(monkeypatch, load: float, cores: int | None, busy: bool):
+    slept = []
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 9.0, 9.0), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(runtime, "keep_memory", lambda: True)
+    monkeypatch.setattr(runtime, "sleep_when_waiting", lambda: slept.append(True))
+    runtime.tune()
+    assert bool(slept) is busy
+    monkeypatch.delattr(os, "getloadavg")
+    assert not runtime.is_busy()
+
+
 def test_the_command_line_tunes_its_process(monkeypatch):
     from radloom import cli
 

@@ -3,8 +3,9 @@
 A network's feature maps are tens of megabytes each. glibc gives blocks of that size back to the kernel as soon as they
 are free, and the kernel clears every page of the next one: half of the time of a classifier on a CPU.
 
-Threads of OpenMP wait for each other hundreds of times a second, and do so spinning. Where another program has a core,
-a spinning thread keeps that core from the very thread that it waits for: a drawing of 4 s took 60 to 90.
+Threads of OpenMP wait for each other hundreds of times a second, and do so spinning. That is the fastest while they have
+the cores for themselves, by a fifth on two cores. Where another program has one of them, a spinning thread keeps it from
+the very thread that it waits for: drawings of 4 s took more than a minute.
 
 Both are the process's own choice. The command line makes it; importing radloom never does.
 """
@@ -22,9 +23,17 @@ _STEP = 64 << 20
 
 
 def tune() -> None:
-    """`keep_memory` and `sleep_when_waiting`. A Python program calls it first of all, before it imports torch."""
+    """Keep memory, and sleep when waiting where the computer is busy. To be called before torch is imported."""
     keep_memory()
-    sleep_when_waiting()
+    if is_busy():
+        sleep_when_waiting()
+
+
+def is_busy() -> bool:
+    """Whether over the last minute other programs have used a quarter of the cores or more, where that is known."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return False
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 4
 
 
 def keep_memory() -> bool:
