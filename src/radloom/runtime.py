@@ -3,8 +3,8 @@
 A network's feature maps are tens of megabytes each. glibc gives blocks of that size back to the kernel as soon as they
 are free, and the kernel clears every page of the next one: half of the time of a classifier on a CPU.
 
-Threads of OpenMP wait for each other hundreds of times a second, and do so spinning. That is the fastest while they have
-the cores for themselves, by a fifth on two cores. Where another program has one of them, a spinning thread keeps it from
+Threads of OpenMP wait for each other hundreds of times a second, and do so spinning. That is the fastest while they
+have the cores for themselves, by a fifth on two of them. Where another program has one, a spinning thread keeps it from
 the very thread that it waits for: drawings of 4 s took more than a minute.
 
 Both are the process's own choice. The command line makes it; importing radloom never does.
