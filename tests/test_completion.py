@@ -309,6 +309,7 @@ def test_without_the_engine_the_language_model_completes(model: radloom.Model, t
         (("frontal",), ("lateral",), {"weights": {"frontal": 0.0}}, "weight 0"),
         (("frontal",), ("lateral",), {"guidence": 1.0}, "did you mean 'guidance'"),
         ((), ("report",), {"engine": "language"}, "Nothing is given"),
+        (("frontal",), ("report",), {"guidance": 0}, "^guidance counts for the diffusion engine alone"),
         (("frontal",), ("report",), {"steps": 5}, "^steps counts for the diffusion engine alone"),
         (
             ("frontal", "lateral"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import shutil
@@ -14,7 +15,7 @@ from PIL import Image as PILImage
 import radloom
 import tiny
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
-from radloom.imaging import ImageWarning
+from radloom.imaging import ImageWarning, as_image, read_image
 from radloom.models import as_report, load_vision, shipped
 from radloom.reports.answers import Sections
 from radloom.reports.labeller import label
@@ -36,6 +37,20 @@ def test_the_same_image_as_file_string_and_array_gives_one_report(
     assert report == model.report(str(chest_file)) == model.report(chest) == model.report(chest_file.read_bytes())
     with PILImage.open(chest_file) as picture:
         assert report == model.report(picture)
+
+
+def test_a_picture_of_pillow_is_read_as_its_file_is(model: radloom.Model, chest: np.ndarray, tmp_path: Path) -> None:
+    turned, inverted = tmp_path / "turned.jpg", tmp_path / "inverted.tif"
+    exif = PILImage.Exif()
+    exif[0x0112] = 6  # Orientation: a quarter turn
+    PILImage.fromarray((chest * 255).astype(np.uint8)).save(turned, exif=exif)
+    PILImage.fromarray((chest * 4095).astype(np.uint16)).save(inverted, tiffinfo={262: 0})  # white is zero
+    for file in (turned, inverted):
+        with PILImage.open(file) as picture:
+            assert np.array_equal(as_image(picture), read_image(file))
+    cut = PILImage.open(io.BytesIO(turned.read_bytes()[:900]))
+    with pytest.raises(ImageError, match="picture cannot be decoded"):
+        model.check(cut)
 
 
 @pytest.mark.parametrize("image", [None, [[0.5]], object()])

@@ -216,7 +216,7 @@ def planned(
     how = changed(model.config.complete, denoising)
     weighed = {member(Part, part): weight for part, weight in (weights or {}).items()}
     plans = {each: Plan(_makers(model, each, engine, how.together), weighed, how) for each in asked}
-    settings = [name for name, value in denoising.items() if value not in (None, False)]
+    settings = [name for name, value in denoising.items() if value is not None and value is not False]
     if (settings or weighed) and not any(plan.denoises for plan in plans.values()):
         raise RadloomError(
             f"{[*settings, 'weights'][0]} counts for the diffusion engine alone, and the language model makes all that "

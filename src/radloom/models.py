@@ -552,6 +552,8 @@ class Model:
         **denoising: Any,
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
+        for study in studies:
+            check_same_patient([study.frontal, study.lateral])
         asked = [Asked.of(study.parts, want) for study in studies]
         plans = planned(self, asked, engine, weights, **denoising)
         alike: list[tuple[Plan, list[int]]] = []
@@ -580,7 +582,7 @@ class Model:
         Raises:
             ImageError: an image that cannot be read, or DICOM files of different patients.
         """
-        check_same_patient([image for image in (image, lateral) if isinstance(image, Path | str)])
+        check_same_patient([image, lateral])
         first = as_image(Path(image) if isinstance(image, str) else image)
         second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
         if second is None and self.view(first) is View.LATERAL:

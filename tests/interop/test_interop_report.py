@@ -80,6 +80,11 @@ def test_a_damaged_dicom_file_is_named(report: Report, maker: Maker, tmp_path: P
 
 
 def test_x_rays_of_two_patients_are_refused(hospital: Callable[..., Path], chest_file: Path) -> None:
-    check_same_patient([hospital(), hospital("second.dcm"), chest_file])
+    check_same_patient([hospital(), hospital("second.dcm"), chest_file, None, np.zeros((20, 20))])
+    check_same_patient([hospital(), hospital("nameless.dcm", PatientName=None)])
+    check_same_patient([hospital(), hospital("bare.dcm", PatientName=None, PatientID=None)])
+    check_same_patient([hospital(), hospital("drawn.dcm", PatientID="SYNTHETIC-1", SyntheticData="YES")])
+    with pytest.raises(ImageError, match="are of different patients"):
+        check_same_patient([hospital().read_bytes(), hospital("other.dcm", PatientID="P18").read_bytes()])
     with pytest.raises(ImageError, match=r"hospital\.dcm and .*other\.dcm are of different patients"):
         check_same_patient([hospital(), hospital("other.dcm", PatientID="P18")])

@@ -220,11 +220,24 @@ def test_another_patient_begins_with_an_empty_page(browse: Any) -> None:
         page.click("#tab-complete")
         page.check("#parts [name=report][value=given]")
         page.fill("#complete-text", "Of the first patient.")
+        page.fill("#complete-samples", "1")
+        page.click("#complete-go")
+        page.wait_for_selector("#completions .sample")
         page.click("[data-do=invert]")
         open_files(page, {**PNG, "name": "other.png"})
-        assert page.locator("#thread li, #drawings .card, #strip > i").count() == 0
+        assert page.locator("#thread li, #drawings .card, #completions .sample, #strip > i").count() == 0
         assert page.input_value("#text") == page.input_value("#complete-text") == ""
         assert page.get_attribute("[data-do=invert]", "aria-pressed") == "false"
+
+
+def test_a_slot_of_the_study_takes_one_file(browse: Any) -> None:
+    with browse() as page:
+        open_files(page, PNG)
+        with page.expect_file_chooser() as chooser:
+            page.click("#strip .missing")
+        chooser.value.set_files([PNG, {**PNG, "name": "twin.png"}])
+        page.wait_for_selector("#trouble:has-text('2 files are too many for the')")
+        assert page.locator("#strip .missing").count() == 1 and page.locator("#panes .pane").count() == 1
 
 
 def test_two_views_are_opened_with_the_frontal_one_first_and_doubts_are_told(browse: Any) -> None:

@@ -176,7 +176,7 @@ def text_or_file(report: str) -> str:
     Raises:
         ReportError: such a file that is not there or is no text.
     """
-    named = len(report) < 1000 and Path(report).suffix.lower() in (".txt", ".md")
+    named = len(report) < 200 and Path(report).suffix.lower() in (".txt", ".md")
     if not named or (len(report.split()) > 1 and not Path(report).is_file()):
         return report
     try:

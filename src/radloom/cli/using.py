@@ -125,7 +125,7 @@ def ask_command(
     as_json: Json = False,
 ) -> Answer:
     """Answer a question about an X-ray."""
-    if not image.exists() and Path(question).is_file():
+    if not image.exists() and len(question) < 200 and Path(question).is_file():
         raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
     from radloom.models import load
 

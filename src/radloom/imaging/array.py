@@ -43,8 +43,8 @@ def check_array(image: Any, name: str = "image") -> np.ndarray:
         raise ImageError(f"{name} holds pixels that are NaN or infinite; replace them before use.")
     low, high = float(image.min()), float(image.max())
     if low < -_SLACK or high > 1 + _SLACK:
-        white = full_scale(int(high))
-        raise ImageError(f"{name} has values from {low:.4g} to {high:.4g}; scale them to [0, 1], say by {white}.")
+        how = f", for example by dividing by {full_scale(int(high))}" if image.dtype.kind in "iu" and low >= 0 else ""
+        raise ImageError(f"{name} has values from {low:.4g} to {high:.4g}; scale them to [0, 1]{how}.")
     return np.clip(image.astype(np.float32), 0.0, 1.0)
 
 

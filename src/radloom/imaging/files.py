@@ -83,14 +83,25 @@ def as_image(source: Image | InMemory | str) -> np.ndarray:
     if isinstance(source, bytes):
         return read_image(InMemory(source))
     if isinstance(source, PILImage.Image):
-        stream = BytesIO()
-        (source.convert("RGB") if source.mode in ("CMYK", "YCbCr", "LAB", "HSV") else source).save(stream, "TIFF")
-        return read_image(InMemory(stream.getvalue()))
+        return _of_pillow(source)
     if isinstance(source, (str, Path, InMemory)):
         return read_image(source)
     image = check_array(source)
     check_size("image", image.shape, MAX_PIXELS)
     _warn_of_nothing(image, "image")
+    return image
+
+
+def _of_pillow(picture: PILImage.Image) -> np.ndarray:
+    name = InMemory(b"", "picture")
+    check_size(name, (picture.height, picture.width), MAX_PIXELS)
+    try:
+        image = _grey(name, picture)
+    except ImageError:
+        raise
+    except Exception as error:  # a picture is decoded when it is used
+        raise undecodable(name, error) from error
+    _warn_of_nothing(image, str(name))
     return image
 
 

@@ -6,9 +6,11 @@ Section numbers are those of DICOM PS3.3, where no other part is named.
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import combinations
 from pathlib import Path
 
 from PIL import Image as PILImage
@@ -17,10 +19,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from radloom.errors import ImageError, ReportError
-from radloom.imaging.files import File, is_dicom, read_head, undecodable
+from radloom.imaging.files import File, InMemory, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
 from radloom.provenance import SYNTHETIC, Maker
-from radloom.study import Report
+from radloom.study import Image, Report
 
 SECTIONS = ("findings", "impression")
 """Of a report, in the order they are written."""
@@ -102,30 +104,43 @@ def says_synthetic(file: File) -> bool:
     if source := read_source(file):
         return is_synthetic([source])
     try:
-        with file.open("rb") as stream, PILImage.open(stream) as picture:
-            return str(picture.info.get("Comment", "")).startswith(f"{SYNTHETIC} ")
-    except OSError as error:
+        with file.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore", PILImage.DecompressionBombWarning)  # no pixel is decoded
+            with PILImage.open(stream) as picture:
+                return str(picture.info.get("Comment", "")).startswith(f"{SYNTHETIC} ")
+    except Exception as error:  # Pillow raises several types on damaged bytes
         raise undecodable(file, error) from error
 
 
-def check_same_patient(files: Sequence[File | str]) -> None:
-    """Refuse X-rays whose DICOM headers name different patients; see `check_one_patient`."""
-    check_one_patient([source for file in files if (source := read_source(file)) is not None])
+def as_file(image: Path | bytes | str) -> File:
+    """A file that was given by its path or its bytes."""
+    return InMemory(image) if isinstance(image, bytes) else Path(image)
+
+
+def check_same_patient(images: Sequence[Image | File | str | None]) -> None:
+    """Refuse X-rays whose DICOM headers name different patients; see `check_one_patient`. Arrays have none."""
+    files = [as_file(image) if isinstance(image, bytes | str) else image for image in images]
+    sources = [read_source(file) for file in files if isinstance(file, Path | InMemory)]
+    check_one_patient([source for source in sources if source is not None])
 
 
 def check_one_patient(sources: Sequence[Dataset]) -> None:
-    """Refuse X-rays of different patients.
+    """Refuse X-rays of different patients. Synthetic ones are of nobody and go with any.
 
     Args:
         sources: headers, as `read_source` gives them.
 
     Raises:
-        ImageError: their DICOM headers name different patients.
+        ImageError: two of them have different patient identifiers, or different names where one has no identifier.
     """
-    patients = {(str(source.get("PatientID") or ""), str(source.get("PatientName") or "")) for source in sources}
-    if len(patients) > 1:
-        names = " and ".join(str(source.filename) for source in sources)
-        raise ImageError(f"{names} are of different patients by their DICOM headers; take those of one patient.")
+    for one, other in combinations([source for source in sources if not is_synthetic([source])], 2):
+        pairs = [
+            (plain(str(one.get(key) or "")), plain(str(other.get(key) or ""))) for key in ("PatientID", "PatientName")
+        ]
+        known = next(((a, b) for a, b in pairs if a and b), ("", ""))
+        if known[0] != known[1]:
+            names = f"{one.filename} and {other.filename}"
+            raise ImageError(f"{names} are of different patients by their DICOM headers; take those of one patient.")
 
 
 def sections(report: Report) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from radloom.errors import RadloomError
 from radloom.files import write_whole
 from radloom.imaging.files import File
-from radloom.interop.common import read_source, says_synthetic, sections
+from radloom.interop.common import as_file, check_one_patient, read_source, says_synthetic, sections
 from radloom.interop.fhir import diagnostic_report
 from radloom.interop.sr import sr_bytes
 from radloom.provenance import Maker
@@ -43,7 +43,7 @@ def write_report(report: Report, path: Path | str, *, maker: Maker, images: Sequ
     path = Path(path)
     if path.suffix not in REPORT_SUFFIXES:
         raise RadloomError(f"{path} does not end in .txt, .json or .dcm; give the output one of these endings.")
-    files = [image for image in images if isinstance(image, Path)]
+    files = [as_file(image) for image in images if isinstance(image, Path | bytes)]
     return write_whole(path, report_bytes(report, path.suffix, maker=maker, files=files))
 
 
@@ -60,12 +60,13 @@ def report_bytes(report: Report, suffix: str, *, maker: Maker, files: Sequence[F
         ReportError: an empty report.
         ImageError: an image that cannot be read, or DICOM images that one report cannot refer to.
     """
+    sources = [source for file in files if (source := read_source(file)) is not None]
+    check_one_patient(sources)
     synthetic = any(says_synthetic(file) for file in files)
     if suffix == ".txt":
         of = " Of a synthetic X-ray." if synthetic else ""
         texts = {**sections(report), "note": f"Written by {maker}, and checked by nobody. For research only.{of}"}
         return "".join(f"{name.upper()}: {body}\n" for name, body in texts.items()).encode()
-    sources = [source for file in files if (source := read_source(file)) is not None]
     labels = label(report)
     if suffix == ".dcm":
         return sr_bytes(report, maker=maker, labels=labels, sources=sources, synthetic=synthetic)

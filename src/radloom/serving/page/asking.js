@@ -22,7 +22,10 @@ export function setUpAsking() {
     askNow(byId("question").value);
   });
   study.addEventListener("change", enable);
-  study.addEventListener("begin", () => byId("thread").replaceChildren());
+  study.addEventListener("begin", () => {
+    job.cancel();
+    byId("thread").replaceChildren();
+  });
   enable();
 }
 

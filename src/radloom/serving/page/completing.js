@@ -39,7 +39,12 @@ export function setUpCompleting(model, limits, onTake) {
     complete();
   });
   study.addEventListener("change", show);
-  study.addEventListener("begin", () => (byId("complete-text").value = ""));
+  study.addEventListener("begin", ({ detail }) => {
+    if (detail.keep) return;
+    job.cancel();
+    samples = [];
+    byId("complete-text").value = "";
+  });
   show();
 }
 

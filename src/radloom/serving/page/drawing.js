@@ -44,7 +44,11 @@ export function setUpDrawing(model, limits, onDraw) {
     onDraw();
   });
   study.addEventListener("change", show);
-  study.addEventListener("begin", () => (byId("text").value = ""));
+  study.addEventListener("begin", ({ detail }) => {
+    if (detail.keep) return;
+    job.cancel();
+    byId("text").value = "";
+  });
 }
 
 function takeReport() {

@@ -52,6 +52,10 @@ async function open(files, view) {
     complain(byId("trouble"), `${files.length} files are too many; a study has a frontal and a lateral view.`);
     return;
   }
+  if (view && files.length > 1) {
+    complain(byId("trouble"), `${files.length} files are too many for the ${view} view; choose one.`);
+    return;
+  }
   const doubts = [];
   for (const [index, file] of files.entries()) {
     const picture = await job.run(`Opening ${file.name}`, (how) => read(file, view, how));
@@ -63,7 +67,7 @@ async function open(files, view) {
     }
     study.place(picture);
   }
-  if (files.length > 1) study.show(study.views.frontal);
+  if (files.length > 1) study.show(study.views.frontal ?? study.views.lateral);
   complain(byId("trouble"), doubts.join(" "));
 }
 

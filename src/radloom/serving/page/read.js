@@ -22,6 +22,7 @@ export function setUpReading(model) {
     button.addEventListener("click", () => saveReport(button.dataset.format));
   }
   study.addEventListener("change", show);
+  study.addEventListener("begin", () => job.cancel());
 }
 
 /** A report as one text, with the headings of what it has. */

@@ -50,7 +50,7 @@ class Study extends EventTarget {
     this.views = { frontal: null, lateral: null };
     this.report = this.shown = null;
     if (!keep) this.drawings = [];
-    this.dispatchEvent(new Event("begin"));
+    this.dispatchEvent(new CustomEvent("begin", { detail: { keep } }));
   }
 
   /** Put a picture into the study; its report is no longer that of the study. */
