@@ -14,6 +14,7 @@ import json
 import os
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -212,7 +213,7 @@ def _read(manifest: Manifest, ref: ImageRef | None) -> np.ndarray | None:
 # -- the tasks -------------------------------------------------------------------------------------------------------
 
 
-class _Task:
+class _Task(ABC):
     """What is done with a manifest.
 
     Attributes:
@@ -222,20 +223,20 @@ class _Task:
     key: ClassVar[str] = "uid"
 
     @property
+    @abstractmethod
     def noted(self) -> dict[str, Any]:
         """What its lines depend on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def items(self, manifest: Manifest) -> _Items:
         """What there is to do."""
-        raise NotImplementedError
 
-    def prepare(self, items: Sequence[_Item]) -> None:
+    def prepare(self, items: Sequence[_Item]) -> None:  # noqa: B027  most refuse nothing more
         """Refuse what cannot be done, before any of it is."""
 
+    @abstractmethod
     def lines(self, place: _Place, items: Sequence[_Item]) -> list[dict[str, Any]]:
         """What is written of each item, but its id."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
