@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -96,18 +97,18 @@ def test_it_says_when_it_is_too_late(monkeypatch):
     assert not runtime.sleep_when_waiting()
 
 
-@pytest.mark.parametrize(
-    ("load", "cores", "busy"), [(0.1, 2, False), (0.9, 2, True), (0.9, 8, False), (5.0, None, True)]
-)
-def test_threads_sleep_where_the_computer_is_busy(monkeypatch, load: float, cores: int | None, busy: bool):
-    slept = []
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, 9.0, 9.0), raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+@pytest.mark.parametrize(("idle", "busy"), [(200, False), (160, False), (140, True), (0, True)])
+def test_threads_sleep_where_the_computer_is_busy(monkeypatch, tmp_path: Path, idle: int, busy: bool):
+    slept, stat = [], tmp_path / "stat"
+    stat.write_text("cpu 100 0 50 1000 5 0 0 0 0 0\ncpu0 1 2 3\n")
+    monkeypatch.setattr(runtime, "_STAT", stat)
+    later = f"cpu {300 - idle} 0 50 {1000 + idle} 5 0 0 0 0 0\n"
+    monkeypatch.setattr(runtime.time, "sleep", lambda seconds: stat.write_text(later))
     monkeypatch.setattr(runtime, "keep_memory", lambda: True)
     monkeypatch.setattr(runtime, "sleep_when_waiting", lambda: slept.append(True))
     runtime.tune()
     assert bool(slept) is busy
-    monkeypatch.delattr(os, "getloadavg")
+    stat.unlink()
     assert not runtime.is_busy()
 
 

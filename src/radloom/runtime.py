@@ -15,11 +15,16 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
+from pathlib import Path
 
 # <malloc.h>
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _NEVER = 2**31 - 1
 _STEP = 64 << 20
+
+_STAT = Path("/proc/stat")
+_LOOK = 0.1  # seconds, ten ticks of the kernel's clock
 
 
 def tune() -> None:
@@ -30,10 +35,23 @@ def tune() -> None:
 
 
 def is_busy() -> bool:
-    """Whether over the last minute other programs have used a quarter of the cores or more, where that is known."""
-    if not hasattr(os, "getloadavg"):  # Windows
+    """Whether other programs use a quarter of the cores or more at this moment, where that is known: on Linux."""
+    before = _ticks()
+    if before is None:
         return False
-    return os.getloadavg()[0] > (os.cpu_count() or 1) / 4
+    time.sleep(_LOOK)
+    after = _ticks() or before
+    spent, idle = (now - then for now, then in zip(after, before, strict=True))
+    return spent > 0 and idle < 0.75 * spent
+
+
+def _ticks() -> tuple[int, int] | None:
+    """Time that all cores had, and what of it they were idle, since the start; None where the kernel does not say."""
+    try:
+        numbers = [int(word) for word in _STAT.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return sum(numbers), numbers[3] + numbers[4]
 
 
 def keep_memory() -> bool:
