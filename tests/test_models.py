@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import json
@@ -295,6 +296,8 @@ def test_a_batch_holds_what_is_seen_and_what_the_language_model_answers(
     assert mixed == [seeing.ask(chest, q, seed=seed, temperature=1.0) for seed, q in enumerate(questions, 7)]
     assert mixed == told[-1] and len(told) == len(steps) > 1
     assert {(answers[1], answers[3]) for answers in told} == {("yes", "no")} and mixed[0] not in ("yes", "no")
+    assert [answer.by for answer in mixed] == ["language model", "classifier"] * 2
+    assert [answer.by for answer in copy.deepcopy(mixed)] == [answer.by for answer in mixed]
     told.clear()
     steps.clear()
     assert seeing.answers([chest], [questions[1]], **hear) == ["yes"]

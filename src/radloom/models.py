@@ -56,7 +56,7 @@ from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import closed_answer
+from radloom.reports.closed import Answerer, Reply, closed_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
@@ -351,8 +351,8 @@ class Model:
         seeds = range(seed, seed + n)
         return self.images([report] * n, [as_view(view)] * n, seeds=seeds, engine=engine, **settings)
 
-    def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> str:
-        """The answer to a question about an X-ray; see `answers`."""
+    def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> Reply:
+        """The answer to a question about an X-ray, a string whose `by` says what gave it; see `answers`."""
         return self.answers([image], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
@@ -434,7 +434,7 @@ class Model:
             sections: of the report that are written.
             seeds: of sampling, one a study.
             progress: told of each step.
-            written: told of the reports while they grow, where each is the only candidate.
+            written: told of the reports while they grow: of the first candidate, before it is made to agree.
             sampling: fields of `Sampling` to change.
         """
         how = changed(self.config.text, sampling)
@@ -496,9 +496,9 @@ class Model:
         *,
         seeds: Sequence[int] | None = None,
         progress: Progress | None = None,
-        written: Callable[[list[str]], None] | None = None,
+        written: Callable[[list[Reply]], None] | None = None,
         **sampling: Any,
-    ) -> list[str]:
+    ) -> list[Reply]:
         """Answers to questions, one an image.
 
         What the evidence decides of a report it decides here, too, where `agree` is on: plain questions about presence
@@ -523,9 +523,9 @@ class Model:
         given = self._seen(questions, values) if how.agree else [None] * len(questions)
         left = [i for i, answer in enumerate(given) if answer is None]
 
-        def whole(made: list[list[int]]) -> list[str]:
+        def whole(made: list[list[int]]) -> list[Reply]:
             words = iter(self._words(made))
-            return [next(words) if answer is None else answer for answer in given]
+            return [Reply(next(words), Answerer.LANGUAGE) if answer is None else answer for answer in given]
 
         told = (lambda made: written(whole(made))) if written else None
         if left:
@@ -637,13 +637,14 @@ class Model:
         each = zip(self.encode(pixels), views, levels, strict=True)
         return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
 
-    def _seen(self, questions: Sequence[str], values: np.ndarray) -> list[str | None]:
+    def _seen(self, questions: Sequence[str], values: np.ndarray) -> list[Reply | None]:
         """The answers that evidence (n, channels) gives; None of questions that it does not answer."""
         called = self.language.sight.called(values) if self.language.sight else None
         if called is None:
             return [None] * len(questions)
         positive = [set(compress(OBSERVATIONS, row)) for row in called]
-        return [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
+        answers = [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
+        return [None if answer is None else Reply(answer, Answerer.CLASSIFIER) for answer in answers]
 
     def _denoised(self, asked: Sequence[_Asked], progress: Progress | None, **how: Any) -> list[np.ndarray]:
         """X-rays of reports by diffusion, those of a view together."""

@@ -300,7 +300,7 @@ class _Ask(_Task):
         images = [image for item in items if (image := _read(place.manifest, _shown(item))) is not None]
         questions = [item.question.question for item in items if item.question]
         answers = place.model.answers(images, questions, seeds=place.seeds(items), **asdict(self.how))
-        return [{"answer": answer} for answer in answers]
+        return [{"answer": answer, "by": answer.by} for answer in answers]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to
         long = client.post("/v1/image", data={"report": "effusion " * 100, "steps": 2}).json()
         refused = client.post("/v1/image", data={"report": "Clear lungs.", "temperature": 1.0})
     shown = {"engine": "diffusion", "guidance": 6.0, "guided_below": 900, "steps": 20, "sampler": "dpm++"}
-    assert about["image"] == shown
+    assert about["image"] == [shown, any_to_any_model.drawing_settings("language")]
     assert [answer["engine"] for answer in answers] == ["diffusion", "language"]
     for how, answer in zip(asked, answers, strict=True):
         [expected] = any_to_any_model.image("Clear lungs.", seed=3, **how)
@@ -90,7 +90,7 @@ def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to
 def test_an_answer_is_the_models(serve: Any, model: radloom.Model, field: str) -> None:
     with serve() as client:
         answer = client.post("/v1/ask", files={field: encoded()}, data={"question": "Is it?"}).json()
-    assert answer["answer"] == model.ask(chest(), "Is it?")
+    assert answer["answer"] == model.ask(chest(), "Is it?") and answer["by"] == "language model"
 
 
 def test_every_kind_of_file_is_read(serve: Any, model: radloom.Model, file: tuple[str, bytes], tmp_path: Path) -> None:

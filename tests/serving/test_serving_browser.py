@@ -16,6 +16,7 @@ from served import Held, dicom, encoded, wait_until
 
 import radloom
 from radloom.imaging import read_image
+from radloom.study import OBSERVATIONS
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +151,32 @@ def test_questions_and_answers_stand_in_a_thread(browse: Any, model: radloom.Mod
             page.wait_for_selector("#ask-job", state="hidden")
             given = page.locator("#thread .answer").last.text_content()
             assert given == (model.ask(tmp_path / "chest.png", question) or "(no answer)")
+            assert page.locator("#thread li").last.inner_text().endswith("by the language model")
+
+
+def test_all_that_is_known_of_a_study_is_saved_as_data(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
+    (tmp_path / "chest.png").write_bytes(encoded())
+    with browse() as page:
+        open_files(page, PNG)
+        page.fill("#read-seed", "3")
+        page.click("#read-go")
+        page.wait_for_selector("#report-files:visible")
+        page.click("#tab-ask")
+        page.click("#questions button >> nth=1")
+        page.wait_for_selector("#thread li:has-text('by the ')")
+        page.click("#tab-read")
+        with page.expect_download() as download:
+            page.click("#save-record")
+        found = json.loads(Path(download.value.path()).read_text())
+    [(view, picture)] = found["views"].items()
+    seen = model.check(tmp_path / "chest.png")
+    assert picture["observations"] == {name: pytest.approx(seen[name], abs=1e-4) for name in OBSERVATIONS}
+    assert picture["looks"] == view and picture["name"] == "chest.png" and not picture["synthetic"]
+    assert found["fingerprint"] == found["report"]["model"] == model.fingerprint and found["report"]["seed"] == 3
+    [asked] = found["questions"]
+    assert asked["question"] == "Is there a pleural effusion?" and asked["answer"] == model.ask(
+        tmp_path / "chest.png", asked["question"]
+    )
 
 
 def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
@@ -299,6 +326,50 @@ def test_a_report_of_views_is_made_by_the_language_model_without_guidance(
         page.click("#complete-go:has-text('Make report')")
         page.wait_for_selector("#completions .sample .prose")
         assert not page.is_visible("#complete-trouble")
+
+
+def test_settings_of_either_engine_are_sent_with_what_is_made(
+    browse: Any, any_to_any_model: radloom.Model, tmp_path: Path
+) -> None:
+    with browse(any_to_any_model) as page:
+        open_files(page, PNG)
+        view = page.get_attribute("#strip .part", "data-view")
+        page.click("#tab-draw")
+        page.fill("#text", "The heart is enlarged.")
+        page.fill("#samples", "1")
+        page.click("#draw-more summary")
+        saved = []
+        for engine, steps in (("diffusion", "2"), ("language", None)):
+            page.select_option("#draw-engine", engine)
+            assert page.is_visible("#draw-steps") == (steps is not None)
+            if steps:
+                page.fill("#draw-steps", steps)
+            page.fill("#draw-seed", "0")
+            page.click("#draw-form [type=submit]")
+            page.wait_for_selector(f"#drawings .card >> nth={len(saved)}")
+            saved.append(settings(page, page.locator("#drawings .card").first))
+        page.click("#tab-complete")
+        page.check("#parts [name=report][value=given]")
+        page.fill("#complete-text", "The heart is enlarged.")
+        page.click("#complete-more summary")
+        page.locator("#complete-weights input").last.fill("0.5")
+        page.fill("#complete-steps", "3")
+        page.fill("#complete-samples", "1")
+        page.click("#complete-go")
+        page.wait_for_selector("#completions .card")
+        saved.append(settings(page, page.locator("#completions .card").first))
+        page.select_option("#complete-engine", "language")
+        assert not page.is_visible("#complete-steps") and page.locator("#complete-weights input").count() == 0
+    assert "steps 2," in saved[0] and "language engine" in saved[1]
+    assert "steps 3," in saved[2] and f"weights {view}=1,report=0.5" in saved[2]
+
+
+def settings(page: Any, card: Any) -> str:
+    """What the PNG of a card says of how it was made."""
+    with page.expect_download() as download:
+        card.get_by_text("PNG", exact=True).click()
+    with Image.open(download.value.path()) as picture:
+        return str(picture.text["Software"])  # type: ignore[attr-defined]
 
 
 def test_completing_without_diffusion_needs_something_given(browse: Any) -> None:

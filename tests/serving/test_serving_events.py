@@ -46,12 +46,17 @@ def test_words_come_as_they_are_written_and_then_the_answer(
     assert told[-1] == ("answer", whole | {"seconds": told[-1][1]["seconds"]})
 
 
-def test_of_several_candidates_no_words_are_told_before_one_is_kept(serve: Any, tmp_path: Path) -> None:
+def test_of_several_candidates_the_first_is_told_as_a_draft(serve: Any, tmp_path: Path) -> None:
     model = radloom.load(tiny.make_model(tmp_path / "seeing", seeing=True))
     model.config = replace(model.config, text=replace(model.config.text, candidates=2, temperature=1.0))
+    drafts = []
     with serve(model) as client:
-        told = events(client.post("/v1/report", files={"frontal": encoded()}, headers=STREAM).text)
-    assert {name for name, _ in told} == {"progress", "answer"}
+        for candidates in (1, 2):
+            form = {"files": {"frontal": encoded()}, "data": {"candidates": candidates}}
+            told = events(client.post("/v1/report", **form, headers=STREAM).text)
+            drafts.append([event for name, event in told if name == "partial"])
+    shorter = min(map(len, drafts))
+    assert shorter > 2 and drafts[0][:shorter] == drafts[1][:shorter]
 
 
 def test_drawings_tell_how_far_they_are(serve: Any) -> None:

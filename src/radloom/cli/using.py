@@ -132,8 +132,8 @@ def ask_command(
     loaded = load(model, device=device)
     start = time.perf_counter()
     answer = loaded.ask(image, question)
-    data = {"question": question, "answer": answer, "model": loaded.fingerprint, "seconds": since(start)}
-    return Answer(data, answer)
+    data = {"question": question, "answer": answer, "by": answer.by, "model": loaded.fingerprint}
+    return Answer(data | {"seconds": since(start)}, answer)
 
 
 @command("check")

@@ -133,8 +133,7 @@ def generate_text(
         candidates: texts that are written of each prompt.
         judge: of candidates; without, the first is kept.
         use_cache, progress: as in `generate_codes`.
-        written: told of the answers while they grow; never where there are several candidates, of which none is kept
-            before all are whole.
+        written: told of the answers while they grow; of several candidates it is the first, and another may be kept.
 
     Returns:
         Token ids of each answer, statements included, without the end.
@@ -181,8 +180,8 @@ def generate_text(
             done |= picks[:, stated + step] == end
             if progress:
                 progress(stated + step + 1, len(places))
-            if written and candidates == 1:
-                written(_tokens(picks, allowed))
+            if written:
+                written(_tokens(picks[::candidates], allowed))
             if done.all() or step + 1 == max_tokens:
                 break
             logits = decoder.advance(picks[:, stated + step])

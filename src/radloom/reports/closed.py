@@ -9,10 +9,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Set
+from enum import StrEnum
+from typing import Self
 
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
 from radloom.reports.repair import LUNGS
 from radloom.study import Mention
+
+
+class Answerer(StrEnum):
+    """What of a model answers a question."""
+
+    CLASSIFIER = "classifier"
+    LANGUAGE = "language model"
+
+
+class Reply(str):
+    """The answer to a question, a string that knows where it comes from.
+
+    Attributes:
+        by: the classifier, whose evidence answers plain questions, or the language model.
+    """
+
+    by: Answerer
+
+    def __new__(cls, text: str, by: Answerer) -> Self:
+        reply = super().__new__(cls, text)
+        reply.by = by
+        return reply
+
+    def __getnewargs__(self) -> tuple[str, Answerer]:  # type: ignore[override]
+        return str(self), self.by
+
 
 LONGEST = 200
 """Characters of the longest question that is looked at."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from radloom.completion import Engine
+from radloom.reports.closed import Answerer
 from radloom.study import Mention, Part, View
 
 
@@ -68,9 +69,18 @@ class ImageAnswer:
 
 @dataclass(frozen=True)
 class AskAnswer:
-    """The answer to a question about an X-ray."""
+    """The answer to a question about an X-ray.
+
+    Attributes:
+        answer: a word or a few.
+        by: what answered.
+        seed: of sampling.
+        model: fingerprint of the model.
+        seconds: from the request to the answer.
+    """
 
     answer: str
+    by: Answerer
     seed: int
     model: str
     seconds: float = 0.0

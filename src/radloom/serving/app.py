@@ -3,8 +3,8 @@
 All work is asked for by multipart forms. `report`, `image`, `ask`, `check`, `saliency` and `complete` give JSON; asked
 for `text/event-stream`, they give server-sent events: `progress` ({"done", "total"}: steps), `partial` (the words of
 the answer as far as they are written, whole each time) and at last `answer` (what is given without streaming) or
-`error`. There is no `partial` from `complete`, nor where a model writes several candidates of a report, since nobody
-knows yet which one is kept. `view` and `document` give files.
+`error`. The words of a report are those of its first candidate, a draft: another may be kept, and its text is mended.
+There is no `partial` from `complete`. `view` and `document` give files.
 """
 
 from __future__ import annotations
@@ -288,6 +288,7 @@ async def document(
 async def models(service: TheService) -> dict[str, Any]:
     """The model that answers, how it looks at X-rays, and what is taken."""
     model = service.model
+    engines = [engine for engine in Engine if model.has_diffusion or engine is Engine.LANGUAGE]  # the better one first
     return {
         "models": [
             {
@@ -298,9 +299,9 @@ async def models(service: TheService) -> dict[str, Any]:
                 "pixels": model.transform.size,
                 "fit": model.transform.fit,
                 "candidates": model.config.text.candidates if model.language.thresholds else 1,
-                "image": model.drawing_settings(),
+                "image": [model.drawing_settings(engine) for engine in engines],
                 "complete": {
-                    "engines": [engine for engine in Engine if model.has_diffusion or engine is Engine.LANGUAGE],
+                    "engines": engines,
                     **asdict(model.config.complete),
                 },
                 "devices": [str(worker.model.device) for worker in service.workers if worker.model],

@@ -191,7 +191,10 @@ class Ask:
             written=(lambda answers: written([{"answer": answer} for answer in answers])) if written else None,
             **asdict(tasks[0].how),
         )
-        return [AskAnswer(answer, task.seed, model.fingerprint) for task, answer in zip(tasks, answers, strict=True)]
+        return [
+            AskAnswer(answer, answer.by, task.seed, model.fingerprint)
+            for task, answer in zip(tasks, answers, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@
  *     study.js          what is worked on; tells of changes
  *     viewer.js         picture.js, heat.js: pictures in panes, saliency over them
  *     open.js           files and examples into the study; strip.js shows its parts
- *     read.js           the report; observations.js: what the classifier finds, and where
+ *     read.js           the report; observations.js: what the classifier finds, and where; record.js: all that as data
  *     asking.js         questions
  *     drawing.js        drawings; completing.js: what is missing of the study; cards.js: what was made
  *     api.js            requests; job.js: their progress, cancelling and trouble
@@ -18,6 +18,7 @@ import { EXAMPLES, setUpDrawing } from "./drawing.js";
 import { setUpObservations } from "./observations.js";
 import { openExample, setUpOpening } from "./open.js";
 import { readStudy, setUpReading } from "./read.js";
+import { setUpRecord } from "./record.js";
 import { setUpStrip } from "./strip.js";
 import { study } from "./study.js";
 import { openTab, setUpTabs } from "./tabs.js";
@@ -134,6 +135,7 @@ async function start() {
   setUpStrip(makePart);
   setUpReading(model);
   setUpObservations(viewer);
+  setUpRecord(about);
   setUpAsking();
   setUpDrawing(model, about.limits, () => openTab(byId("tab-draw"), true));
   setUpCompleting(model, about.limits, () => openTab(byId("tab-read"), true));

@@ -47,6 +47,8 @@ async function askNow(question) {
   const given = await job.run("Answering", (how) => follow("v1/ask", fields, { ...how, onPartial }));
   if (given) {
     answer.textContent = given.answer || "(no answer)";
+    about.textContent += ` · by the ${given.by}`;
+    study.questions.push({ question, view: picture.view, ...given });
   } else {
     entry.remove();
     byId("question").value ||= question;

@@ -17,6 +17,7 @@ let take;
 let samples = []; // the newest first
 let known = {}; // which parts the study had
 let denoises; // whether the model has the diffusion engine
+const weights = {}; // of given parts, as they are set
 let report = null; // that the text came from
 
 /**
@@ -31,7 +32,10 @@ export function setUpCompleting(model, limits, onTake) {
   byId("complete-samples").value = Math.min(2, limits.images);
   byId("complete-text").maxLength = limits.text;
   byId("complete-guidance").value = model.complete.guidance;
+  byId("complete-steps").value = model.complete.steps;
   denoises = model.complete.engines.includes("diffusion");
+  byId("complete-more").hidden = !denoises;
+  byId("complete-engine").addEventListener("change", showChoices);
   byId("parts").append(...PARTS.map(choice));
   byId("parts").addEventListener("change", showChoices);
   byId("complete-form").addEventListener("submit", (event) => {
@@ -88,13 +92,24 @@ function showChoices() {
   byId("complete-go").disabled = !wanted.length;
   byId("complete-go").textContent = `Make ${listed(wanted)}`;
   byId("complete-hint").textContent = from(chosen("given"));
-  byId("complete-guided").hidden = !guided();
+  for (const id of ["complete-guided", "complete-denoised"]) byId(id).hidden = !denoised();
+  renew(byId("complete-weights"), ...(weighed() ? chosen("given").map(weight) : []));
 }
 
-/** Whether anything is denoised; the report of given views is the language model's. */
-function guided() {
+/** Whether anything is denoised; by default the report of given views is the language model's. */
+function denoised() {
+  const engine = byId("complete-engine").value;
   const [drawing, seeing] = ["made", "given"].map((role) => chosen(role).some((part) => VIEWS.includes(part)));
-  return denoises && (drawing || !seeing);
+  return denoises && (engine ? engine === "diffusion" : drawing || !seeing);
+}
+
+/** Whether weights matter: where several parts are given to diffusion. */
+const weighed = () => denoised() && chosen("given").length > 1;
+
+function weight(part) {
+  const field = element("input", { type: "number", min: 0, max: 10, step: 0.1, value: weights[part] ?? 1, required: true });
+  field.addEventListener("input", () => (weights[part] = field.value));
+  return element("label.inline", { title: "How much this part counts beside the others" }, `Weight of ${part}`, field);
 }
 
 async function complete() {
@@ -106,7 +121,9 @@ async function complete() {
     report: text,
     n: byId("complete-samples").value,
     seed: byId("complete-seed").value,
-    ...(guided() && { guidance: byId("complete-guidance").value }),
+    engine: byId("complete-engine").value || undefined,
+    ...(denoised() && { guidance: byId("complete-guidance").value, steps: byId("complete-steps").value }),
+    ...(weighed() && { weights: given.map((part) => `${part}=${weights[part] ?? 1}`).join(",") }),
     ...Object.fromEntries(pictures.map(({ view, file }) => [view, file])),
   };
   const kept = study.report && text === asText(study.report) ? study.report : null;

@@ -17,6 +17,7 @@ export const EXAMPLES = {
 };
 
 let job;
+let engines; // what each can be told, the better one first
 let pairable; // whether the model draws both views of one patient
 
 /**
@@ -29,7 +30,11 @@ export function setUpDrawing(model, limits, onDraw) {
   byId("samples").max = limits.images;
   byId("samples").value = Math.min(2, limits.images);
   byId("text").maxLength = limits.text;
-  byId("guidance").value = model.image.guidance;
+  engines = model.image;
+  byId("draw-engine").append(...engines.map(({ engine }) => new Option(engine)));
+  byId("draw-more").hidden = engines.length === 1;
+  byId("draw-engine").addEventListener("change", showEngine);
+  showEngine();
   pairable = model.complete.engines.includes("diffusion");
   byId("sentences").append(
     ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => (byId("text").value = sentence))),
@@ -51,6 +56,14 @@ export function setUpDrawing(model, limits, onDraw) {
   });
 }
 
+/** Show what the engine that is chosen can be told, as the model has it. */
+function showEngine() {
+  const { guidance, steps } = engines.find(({ engine }) => engine === byId("draw-engine").value);
+  byId("guidance").value = guidance;
+  byId("draw-denoised").hidden = byId("draw-steps").disabled = steps === undefined;
+  byId("draw-steps").value = steps ?? "";
+}
+
 function takeReport() {
   byId("text").value = asText(study.report);
 }
@@ -62,10 +75,12 @@ async function draw() {
     report: byId("text").value,
     n: byId("samples").value,
     seed: byId("draw-seed").value,
+    engine: byId("draw-engine").value,
     guidance: byId("guidance").value,
+    ...(!byId("draw-steps").disabled && { steps: byId("draw-steps").value }),
   };
   const drawn = [];
-  const paired = views.length > 1 && pairable;
+  const paired = views.length > 1 && pairable && fields.engine === "diffusion";
   for (const view of paired ? ["frontal and lateral"] : views) {
     const work = paired ? (how) => pairs(fields, how) : (how) => drawings({ ...fields, view }, how);
     const made = await job.run(`Drawing ${fields.n} ${view}`, work);

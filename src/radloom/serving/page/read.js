@@ -13,7 +13,6 @@ let candidates = 1;
 export function setUpReading(model) {
   job = new Job(byId("read-job"), byId("read-trouble"));
   candidates = model.candidates;
-  byId("read-words").hidden = candidates === 1;
   byId("read-form").addEventListener("submit", (event) => {
     event.preventDefault();
     readStudy();
@@ -34,12 +33,13 @@ export function asText({ findings, impression }) {
 export async function readStudy() {
   if (!study.pictures.length) return;
   const files = study.files;
-  const live = byId("read-live").checked || candidates === 1;
-  const fields = { ...files, seed: byId("read-seed").value, ...(live && { candidates: 1 }) };
-  const what = live ? "Writing the report" : `Writing ${candidates} reports, of which the best is kept`;
+  const fields = { ...files, seed: byId("read-seed").value };
+  const what = candidates > 1 ? `Writing ${candidates} drafts, of which the best is kept` : "Writing the report";
   study.report = null;
   show();
+  byId("report").ariaBusy = "true";
   const answer = await job.run(what, (how) => follow("v1/report", fields, { ...how, onPartial: write }));
+  byId("report").ariaBusy = "false";
   const same = files.frontal === study.files.frontal && files.lateral === study.files.lateral;
   study.report = answer && same ? answer : null;
   study.tell();

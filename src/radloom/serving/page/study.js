@@ -11,6 +11,7 @@ class Study extends EventTarget {
   /** The parts of the study. */
   views = { frontal: null, lateral: null };
   report = null; // as the service gave it
+  questions = []; // with their answers, as the service gave them
 
   drawings = []; // pictures, the newest first
   shown = null; // the picture that is looked at
@@ -49,6 +50,7 @@ class Study extends EventTarget {
   begin(keep = false) {
     this.views = { frontal: null, lateral: null };
     this.report = this.shown = null;
+    this.questions = [];
     if (!keep) this.drawings = [];
     this.dispatchEvent(new CustomEvent("begin", { detail: { keep } }));
   }
