@@ -31,7 +31,7 @@ def test_the_suffix_decides(report: Report, maker: Maker, hospital: Callable[...
     assert {"#pneumonia", "#pleural-effusion"} <= {result["reference"] for result in resource["result"]}
     dataset = pydicom.dcmread(sr)
     assert (dataset.Modality, dataset.PatientID) == ("SR", "P17")
-    assert "Pneumonia: uncertain" in [element.value for element in dataset.iterall() if element.keyword == "TextValue"]
+    assert "Uncertain" in [element.value for element in dataset.iterall() if element.keyword == "CodeMeaning"]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["x.dcm", "x.json", "x.txt"]
 
 

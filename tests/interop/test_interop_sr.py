@@ -14,7 +14,12 @@ from radloom.study import Mention, Part, Report, View
 
 CLEAR = Origin([Part.REPORT], Report("Clear."))
 
-LABELS = {"Pleural Effusion": Mention.POSITIVE, "Pneumonia": Mention.UNCERTAIN}
+LABELS = {
+    "Pleural Effusion": Mention.POSITIVE,
+    "Pneumonia": Mention.UNCERTAIN,
+    "Pneumothorax": Mention.NEGATIVE,
+    "Lung Lesion": Mention.POSITIVE,
+}
 
 
 def source(path: Path) -> Dataset:
@@ -51,8 +56,10 @@ def test_it_holds_the_report_under_coded_headings(report: Report, maker: Maker, 
         (1, "Impressions", ""),
         (2, "Impression", report.impression),
         (1, "Summary", ""),
-        (2, "Finding", "Pneumonia: uncertain"),
-        (2, "Finding", "Pleural Effusion: positive"),
+        (2, "Finding", "Lung Lesion: positive"),
+        (2, "Pneumonia", "Uncertain"),
+        (2, "Pneumothorax", "Absent"),
+        (2, "Pleural effusion", "Present"),
     ]
     assert dataset.ContentTemplateSequence[0].TemplateIdentifier == "2000"
 
@@ -156,6 +163,7 @@ def test_the_checkers_have_nothing_to_complain_about(
     assert complaints(path, "Error") == []
     dump = dcmtk("dsrdump", "--print-all-codes", path)
     assert report.impression in dump and '(43468-8,LN,"X-Ray Report")' in dump
+    assert '<contains CODE:(60046008,SCT,"Pleural effusion")=(52101004,SCT,"Present")>' in dump
     assert "Verification Flag   : UNVERIFIED" in dump
 
 

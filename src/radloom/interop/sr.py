@@ -1,7 +1,8 @@
 """A report as a DICOM Basic Text SR document (PS3.3, section A.35.1) after TID 2000, Basic Diagnostic Imaging Report.
 
 Title and headings are coded, findings and impression are text, and what the report says of the 14 observations is a
-list of texts under a heading of its own. The document says that software wrote it (observer type Device, TID 1004) and
+list under a heading of its own: coded, present, absent or uncertain, where one code means the observation, else text.
+The document says that software wrote it (observer type Device, TID 1004) and
 that nobody has checked it (UNVERIFIED, PRELIMINARY).
 
 Where the X-ray was a DICOM file, the report joins its study: patient and study are copied from it, and the image is
@@ -184,9 +185,15 @@ def _content(
                 below += [_image(source) for source in sources]
             items.append(_under(_container(heading, below)))
     if said:
-        below = [_text("CONTAINS", codes.FINDING, f"{name}: {mention}") for name, mention in said.items()]
-        items.append(_under(_container(codes.SUMMARY, below)))
+        items.append(_under(_container(codes.SUMMARY, [_observation(*each) for each in said.items()])))
     return items
+
+
+def _observation(name: str, mention: Mention) -> Dataset:
+    """What is said of one observation."""
+    if code := codes.OBSERVATION_CODES.get(name):
+        return _code("CONTAINS", code, codes.MENTION_CODES[mention])
+    return _text("CONTAINS", codes.FINDING, f"{name}: {mention}")
 
 
 def _observer(maker: Maker) -> list[Dataset]:
