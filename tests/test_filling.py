@@ -114,6 +114,11 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     noted = json.loads((out / "study.json").read_text())
     assert noted["seeds"] == [0, 1] and noted["engines"] == {"lateral": "diffusion", "report": "language"}
     assert noted["denoising"]["steps"] == 2 and noted["denoising"]["together"] is False
+    again = CliRunner().invoke(app, [*command, "-m", str(model), "-o", str(out), "--seed", "3"])
+    assert again.exit_code == 0 and json.loads((out / "study.json").read_text())["seeds"] == [3, 4]
+    fewer = CliRunner().invoke(app, [*command[:-4], "--steps", "2", "-m", str(model), "-o", str(out)])
+    assert fewer.exit_code == 2 and "holds lateral-1.png of another completion; name another folder" in fewer.output
+    assert not (out / "lateral.png").exists()
     text = tmp_path / "report.txt"
     text.write_text("Größeres Herz.", encoding="utf-8")
     options = ["--report", str(text), "--want", "frontal", "--together", "--steps", "1", "--weights", "report=2"]

@@ -252,7 +252,7 @@ def test_reconstruct_probes_the_codes(cli, tiny_model: Path, prepared: Path, tmp
     run = ("reconstruct", prepared, "-o", tmp_path / "pairs.png", "--model", tiny_model, "--probe")
     text = cli(*run, "--split", "val")
     assert text.code == 0
-    assert re.search(r"^ +differs +agrees +AUROC +then +codes$", text.out, re.MULTILINE)
+    assert re.search(r"^ +moved +kept +AUROC +then +codes$", text.out, re.MULTILINE)
     found = json.loads(cli(*run, "--split", "val", "--json").out)
     assert 0 <= found["scores"]["auroc[Pleural Effusion, codes probe]"] <= 1
     for wrong in ((), ("--split", "train")):

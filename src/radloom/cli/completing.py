@@ -31,6 +31,9 @@ from radloom.cli.base import (
 )
 from radloom.errors import RadloomError
 
+RECORD = "study.json"
+"""Of a completion: what it was made from and how, and its files."""
+
 if TYPE_CHECKING:
     from radloom.models import Model
     from radloom.study import Part, Study
@@ -82,7 +85,7 @@ def complete_command(
     wanted = as_parts(want)
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
-    check_output(out / "study.json")
+    check_output(out / RECORD)
     how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
     if manifest is None:
         _refuse("of a manifest; leave it out for one study", replace=replace, split=split, images=images, batch=batch)
@@ -130,6 +133,16 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
     return study
 
 
+def _check_unmixed(out: Path, files: Sequence[str]) -> None:
+    """Refuse a folder in which files of an earlier completion would lie beside these."""
+    try:
+        earlier = [str(name) for name in json.loads((out / RECORD).read_text(encoding="utf-8"))["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if left := [name for name in earlier if name not in files and (out / name).exists()]:
+        raise RadloomError(f"{out} holds {left[0]} of another completion; name another folder with --out.")
+
+
 def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, out: Path, **how: Any) -> Answer:
     """Write the wanted parts of each completion, and `study.json` that says how they were made."""
     import numpy as np
@@ -143,23 +156,24 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
 
     start, asked = time.perf_counter(), Asked.of(given.parts, want)
     plan = planned(model, [asked], **how)[asked]
+    numbers = [f"-{number}" if len(seeds) > 1 else "" for number in range(1, len(seeds) + 1)]
+    files = [f"{part}{number}.{'png' if part in VIEWS else 'txt'}" for number in numbers for part in plan.makers]
+    _check_unmixed(out, files)
     made = complete(model, plan, [given] * len(seeds), seeds=seeds, progress=Counter("steps"))
     seconds = since(start)
     out.mkdir(parents=True, exist_ok=True)
-    files, lines = [], []
-    for number, (whole, seed) in enumerate(zip(made, seeds, strict=True), 1):
-        mark, report = "" if len(made) == 1 else f"-{number}", whole.report or Report()
-        for part in plan.makers:
-            if part in VIEWS:
-                path = out / f"{part}{mark}.png"
-                text = marks(part.view, plan.maker(model, part, seed), Origin.of(given))
-                write_png(np.asarray(whole.view(part.view)), path, text=text)
-                lines += [str(path)]
-            else:
-                path, words = out / f"{part}{mark}.txt", format_answer(report)
-                path.write_text(words + "\n", encoding="utf-8")
-                lines += [f"{path}: {words}"]
-            files.append(path.name)
+    lines = []
+    each = [(whole, seed, part) for whole, seed in zip(made, seeds, strict=True) for part in plan.makers]
+    for name, (whole, seed, part) in zip(files, each, strict=True):
+        path = out / name
+        if part in VIEWS:
+            text = marks(part.view, plan.maker(model, part, seed), Origin.of(given))
+            write_png(np.asarray(whole.view(part.view)), path, text=text)
+            lines += [str(path)]
+        else:
+            words = format_answer(whole.report or Report())
+            path.write_text(words + "\n", encoding="utf-8")
+            lines += [f"{path}: {words}"]
     data = {
         "given": list(given.parts),
         "made": list(plan.makers),
@@ -171,5 +185,5 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
         "model": model.fingerprint,
         "seconds": seconds,
     }
-    (out / "study.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    (out / RECORD).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     return Answer({"out": str(out), **data}, "\n".join(lines))

@@ -86,8 +86,12 @@ def reconstruct_command(
         learned = codes_of(network, train[0], Counter("codes of train")), train[1]
         found = score_probe(network.quantiser.codebook, learned, (codes_of(network, xrays), labels))
         told = {name: None if score is None else score.value for name, score in found.items()}
-    columns = ["differs", "agrees", "AUROC", "then", *(["codes"] if told else [])]
-    table = [f"{'':<28}" + "".join(f"{column:>8}" for column in columns)]
+    columns = ["moved", "kept", "AUROC", "then", *(["codes"] if told else [])]
+    table = [
+        "moved: by how much the classifier's probability changes; kept: share of its verdicts that stay;",
+        "AUROC: of the originals, then of the reconstructions" + (", and of the codes by the probe" if told else ""),
+        f"{'':<28}" + "".join(f"{column:>8}" for column in columns),
+    ]
     for name, verdict in scores.verdicts.items():
         areas = [verdict.auroc, verdict.auroc_reconstructed]
         areas += [told[score_name("auroc", name, PROBE)]] if told else []
