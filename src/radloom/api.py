@@ -20,7 +20,7 @@ def prepare(kind: str, source: Path | str, out: Path | str, **options: Any) -> M
     """Make the manifest of a corpus of raw files.
 
     Args:
-        kind: `indiana`, `nih`, `vqa-rad` or `folder`.
+        kind: `indiana`, `mimic`, `nih`, `vqa-rad` or `folder`.
         source: its folder.
         out: where the manifest goes.
         options: of that corpus, as `radloom prepare KIND --help` names them.

@@ -93,6 +93,7 @@ TopP = Annotated[float | None, typer.Option(help="Share of probability that is d
 EngineName = Annotated[str | None, typer.Option("--engine", help="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Steps of denoising.")]
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that look at images; 0 is this one alone.")]
 ManifestFolder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the manifest goes.")]
 PreparedFolder = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A folder that `radloom prepare` made.")]
 ScoresFolder = Annotated[

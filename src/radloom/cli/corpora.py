@@ -24,6 +24,7 @@ from radloom.cli.base import (
     Split,
     Temperature,
     TopP,
+    Workers,
     check_output,
     command,
     prepare,
@@ -42,10 +43,25 @@ def prepare_indiana_command(
     projections: Annotated[
         Path | None, typer.Option(metavar="FILE", help="splits.csv or indiana_projections.csv.")
     ] = None,
+    workers: Workers = 0,
     as_json: Json = False,
 ) -> Answer:
     """The Indiana University collection (Open-i): report XML and PNG or JPEG images."""
-    return _prepare("indiana", corpus, out, reports=reports, images=images, projections=projections)
+    return _prepare("indiana", corpus, out, workers, reports=reports, images=images, projections=projections)
+
+
+@command("mimic", prepare)
+def prepare_mimic_command(
+    corpus: Corpus,
+    out: ManifestFolder,
+    reports: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the reports, if not beside the images.")
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> Answer:
+    """MIMIC-CXR-JPG with the reports of MIMIC-CXR, as PhysioNet has them."""
+    return _prepare("mimic", corpus, out, workers, reports=reports)
 
 
 @command("folder", prepare)
@@ -55,22 +71,23 @@ def prepare_folder_command(
     table: Annotated[Path | None, typer.Option(metavar="FILE", help="The CSV or JSONL table, if not alone.")] = None,
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="What image paths are relative to.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the corpus; by default the folder's.")] = None,
+    workers: Workers = 0,
     as_json: Json = False,
 ) -> Answer:
     """Any folder with a CSV or JSONL table of images, reports and questions."""
-    return _prepare("folder", corpus, out, table=table, images=images, corpus=name)
+    return _prepare("folder", corpus, out, workers, table=table, images=images, corpus=name)
 
 
 @command("vqa-rad", prepare)
-def prepare_vqa_rad_command(corpus: Corpus, out: ManifestFolder, as_json: Json = False) -> Answer:
+def prepare_vqa_rad_command(corpus: Corpus, out: ManifestFolder, workers: Workers = 0, as_json: Json = False) -> Answer:
     """VQA-RAD: questions about chest images."""
-    return _prepare("vqa-rad", corpus, out)
+    return _prepare("vqa-rad", corpus, out, workers)
 
 
 @command("nih", prepare)
-def prepare_nih_command(corpus: Corpus, out: ManifestFolder, as_json: Json = False) -> Answer:
+def prepare_nih_command(corpus: Corpus, out: ManifestFolder, workers: Workers = 0, as_json: Json = False) -> Answer:
     """NIH ChestX-ray14: images and labels."""
-    return _prepare("nih", corpus, out)
+    return _prepare("nih", corpus, out, workers)
 
 
 @command("questions")
@@ -220,12 +237,12 @@ def doctor_command(as_json: Json = False) -> Answer:
     return Answer({"ok": ok, "checks": [asdict(check) for check in checks]}, "\n".join(lines), ok)
 
 
-def _prepare(kind: str, source: Path, out: Path, **options: Path | str | None) -> Answer:
+def _prepare(kind: str, source: Path, out: Path, workers: int, **options: Path | str | None) -> Answer:
     check_output(out / "manifest.parquet")
     from radloom.api import prepare
     from radloom.corpora.manifest import SUMMARY, summary_lines
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    prepare(kind, source, out, progress=Counter("images"), **given)
+    prepare(kind, source, out, progress=Counter("images"), workers=workers, **given)
     summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     return Answer({"out": str(out), **summary}, "\n".join(summary_lines(out)))

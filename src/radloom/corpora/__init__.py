@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from radloom.corpora.manifest import Manifest
     from radloom.study import View
 
-KINDS = ("indiana", "nih", "vqa-rad", "folder")
+KINDS = ("indiana", "mimic", "nih", "vqa-rad", "folder")
 """The corpora that `prepare` reads."""
 
 ALL_FRONTAL = ("nih",)
@@ -38,11 +38,13 @@ def prepare(
         raise ManifestError(f"Unknown corpus {kind!r}{did_you_mean(kind, KINDS)}; known: {', '.join(KINDS)}.")
     from radloom.corpora.folder import prepare_folder
     from radloom.corpora.indiana import prepare_indiana
+    from radloom.corpora.mimic import prepare_mimic
     from radloom.corpora.nih import prepare_nih
     from radloom.corpora.vqa_rad import prepare_vqa_rad
 
     makers: dict[str, Callable[..., Manifest]] = {
         "indiana": prepare_indiana,
+        "mimic": prepare_mimic,
         "nih": prepare_nih,
         "vqa-rad": prepare_vqa_rad,
         "folder": prepare_folder,

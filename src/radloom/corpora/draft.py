@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -56,17 +62,23 @@ class Draft:
             self.drop(path, "image", "unreadable", str(error))
             return None
 
-    def finish(self, out: Path | str, progress: Progress | None = None) -> Manifest:
+    def finish(self, out: Path | str, progress: Progress | None = None, workers: int = 0) -> Manifest:
         """Check all images, drop what cannot be used, check for leaks and write the manifest to `out`.
 
         Every image is decoded once. Of files with the same bytes one is kept, in a held-out split if it is in any.
         Studies that are left with neither image nor report are dropped.
 
+        Args:
+            out: folder of the manifest.
+            progress: called after each image with the number done and the number of all.
+            workers: processes that decode; 0 is this one. A script that asks for some guards what it runs by
+                `if __name__ == "__main__":`, as those of `multiprocessing` do.
+
         Raises:
             ManifestError: no study is left, a patient is in two splits, or `out` cannot be written.
         """
         self.rows.sort(key=lambda row: natural_key(row.uid))
-        self._keep_images(self._readable(progress))
+        self._keep_images(self._readable(progress, workers))
         self._keep_images(self._unique())
         self.rows = [row for row in map(self._with_answerable, self.rows) if self._has_content(row)]
         if not self.rows:
@@ -77,25 +89,20 @@ class Draft:
         manifest.write(out, list(dict.fromkeys(self.dropped)), self.notes)
         return manifest
 
-    def _readable(self, progress: Progress | None) -> set[tuple[str, str]]:
-        from radloom.imaging import ImageWarning, read_image
-
-        total, keep, coloured = sum(len(row.images) for row in self.rows), set(), []
-        places = ((row.uid, ref.path) for row in self.rows for ref in row.images)
-        for done, (uid, path) in enumerate(places, start=1):
-            if not (self.root / path).is_file():
-                self.drop(path, "image", "not on disk", f"study {uid}")
-            else:
-                try:
-                    with warnings.catch_warnings(record=True) as caught:
-                        warnings.simplefilter("always", ImageWarning)
-                        read_image(self.root / path)
+    def _readable(self, progress: Progress | None, workers: int) -> set[tuple[str, str]]:
+        places = [(row.uid, ref.path) for row in self.rows for ref in row.images]
+        keep, coloured = set(), []
+        with _looks([self.root / path for _, path in places], workers) as looks:
+            for done, ((uid, path), (trouble, colours)) in enumerate(zip(places, looks, strict=True), start=1):
+                if trouble is None:
+                    self.drop(path, "image", "not on disk", f"study {uid}")
+                elif trouble:
+                    self.drop(path, "image", "unreadable", trouble)
+                else:
                     keep.add((uid, path))
-                    coloured += [path] if caught else []
-                except ImageError as error:
-                    self.drop(path, "image", "unreadable", str(error))
-            if progress is not None:
-                progress(done, total)
+                    coloured += [path] if colours else []
+                if progress is not None:
+                    progress(done, len(places))
         if coloured:
             self.notes.append(f"{len(coloured)} colour images, read as greyscale: {', '.join(coloured)}.")
         return keep
@@ -127,6 +134,34 @@ class Draft:
         if not row.images and not row.report:
             self.drop(row.uid, "study", "neither image nor report")
         return bool(row.images or row.report)
+
+
+@contextmanager
+def _looks(files: Sequence[Path], workers: int) -> Iterator[Iterable[tuple[str | None, bool]]]:
+    """`_look` at each of many files, in order."""
+    if not workers:
+        yield map(_look, files)
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield pool.map(_look, files, chunksize=16)
+        except BrokenProcessPool:
+            raise ManifestError("A process that looks at images was ended; try again with fewer --workers.") from None
+
+
+def _look(file: Path) -> tuple[str | None, bool]:
+    """Why an image cannot be read, `""` if it can and None if it is not there; and whether there is a warning of it."""
+    from radloom.imaging import ImageWarning, read_image
+
+    if not file.is_file():
+        return None, False
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ImageWarning)
+            read_image(file)
+    except ImageError as error:
+        return str(error), False
+    return "", bool(caught)
 
 
 def clean_report(report: Report) -> Report:
@@ -171,7 +206,7 @@ def relative(path: Path, root: Path) -> str:
 
 
 def read_csv(path: Path, draft: Draft) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header, cells without surrounding space, missing ones empty.
+    """The rows of a CSV file with a header, packed by gzip or not; cells without surrounding space, missing ones empty.
 
     Rows with more cells than the header are recorded in `draft` as dropped.
 
@@ -179,15 +214,16 @@ def read_csv(path: Path, draft: Draft) -> list[dict[str, str]]:
         ManifestError: the file cannot be read as CSV in UTF-8, or is empty.
     """
     rows = []
+    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             for row in reader:
                 if None in row:
                     draft.drop(f"{path.name}:{reader.line_num}", "row", "more cells than columns")
                 else:
                     rows.append({name.strip(): (cell or "").strip() for name, cell in row.items()})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path} cannot be read as CSV ({error}); save it as CSV in UTF-8.") from None
     if not reader.fieldnames:
         raise ManifestError(f"{path} is empty; its first line must name the columns.")

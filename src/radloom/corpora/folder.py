@@ -70,6 +70,7 @@ def prepare_folder(
     corpus: str | None = None,
     progress: Progress | None = None,
     view_of: Callable[[Path], View] | None = None,
+    workers: int = 0,
 ) -> Manifest:
     """Make the manifest of a folder with a table; see this module's text for the columns.
 
@@ -84,6 +85,7 @@ def prepare_folder(
         corpus: name of the corpus; by default that of the folder.
         progress: called after each image with the number done and the number of all.
         view_of: predicts the view of an image for which the table gives none.
+        workers: processes that look at images; see `Draft.finish`.
 
     Raises:
         ManifestError: no table or several, a needed column missing (the text names the nearest), a study in two splits
@@ -110,7 +112,7 @@ def prepare_folder(
         draft.notes.append("No split column: a tenth of the patients is val, by a hash of their id, the others train.")
     draft.rows = [_complete(row) for row in merged.values()]
     draft.drop_unnamed(find_files(root, IMAGE_SUFFIXES, skip=out), named)
-    return draft.finish(out, progress)
+    return draft.finish(out, progress, workers)
 
 
 def _find_table(source: Path) -> Path:

@@ -52,6 +52,7 @@ def prepare_indiana(
     projections: Path | str | None = None,
     progress: Progress | None = None,
     view_of: Callable[[Path], View] | None = None,
+    workers: int = 0,
 ) -> Manifest:
     """Make the manifest of the Indiana collection.
 
@@ -66,6 +67,7 @@ def prepare_indiana(
         projections: `splits.csv` or `indiana_projections.csv`, under whatever name.
         progress: called after each image with the number done and the number of all.
         view_of: predicts the view of an image file that no table lists.
+        workers: processes that look at images; see `Draft.finish`.
 
     Raises:
         ManifestError: no XML, no images or no views, or tables that contradict themselves.
@@ -111,7 +113,7 @@ def prepare_indiana(
             )
         )
     draft.drop_unnamed(image_files, named)
-    return draft.finish(out, progress)
+    return draft.finish(out, progress, workers)
 
 
 def image_key(name: str) -> str:

@@ -49,13 +49,14 @@ COLUMNS = {
 }
 
 
-def prepare_nih(source: Path | str, out: Path | str, *, progress: Progress | None = None) -> Manifest:
+def prepare_nih(source: Path | str, out: Path | str, *, progress: Progress | None = None, workers: int = 0) -> Manifest:
     """Make the manifest of NIH ChestX-ray14 or a part of it: one row an image, all in `train`.
 
     Args:
         source: the folder that holds the table and, anywhere below, the images.
         out: where the manifest goes.
         progress: called after each image with the number done and the number of all.
+        workers: processes that look at images; see `Draft.finish`.
 
     Raises:
         ManifestError: no table, a column missing, or nothing usable.
@@ -95,7 +96,7 @@ def prepare_nih(source: Path | str, out: Path | str, *, progress: Progress | Non
             )
         )
     draft.drop_unnamed(files, named)
-    return draft.finish(out, progress)
+    return draft.finish(out, progress, workers)
 
 
 def observations(classes: list[str]) -> dict[str, Mention]:

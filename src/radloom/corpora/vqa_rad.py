@@ -40,6 +40,7 @@ def prepare_vqa_rad(
     *,
     progress: Progress | None = None,
     view_of: Callable[[Path], View] | None = None,
+    workers: int = 0,
 ) -> Manifest:
     """Make the manifest of VQA-RAD's chest images.
 
@@ -48,6 +49,7 @@ def prepare_vqa_rad(
         out: where the manifest goes.
         progress: called after each image with the number done and the number of all.
         view_of: predicts the view of an image; without it all are taken as frontal, as nearly all are.
+        workers: processes that look at images; see `Draft.finish`.
 
     Raises:
         ManifestError: no `qa.jsonl`, or one without the columns needed, or nothing usable.
@@ -83,7 +85,7 @@ def prepare_vqa_rad(
         merged[image] = replace(row, questions=(*row.questions, question))
     draft.rows = list(merged.values())
     draft.drop_unnamed(find_files(source, IMAGE_SUFFIXES, skip=out), set(merged))
-    return draft.finish(out, progress)
+    return draft.finish(out, progress, workers)
 
 
 def _row(image: str, view_of: Callable[[Path], View] | None, draft: Draft) -> Row:

@@ -38,10 +38,12 @@ class CorpusConfig:
     Attributes:
         kind: which `prepare` reads it.
         path: its folder, relative to `--data`.
+        workers: processes that look at its images when it is prepared.
     """
 
-    kind: Literal["indiana", "nih", "vqa-rad", "folder"]
+    kind: Literal["indiana", "mimic", "nih", "vqa-rad", "folder"]
     path: str
+    workers: int = 0
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     from radloom.corpora import prepare
     from radloom.models import view_predictor
 
-    manifest = prepare(corpus.kind, source, folder, view_of=view_predictor())
+    manifest = prepare(corpus.kind, source, folder, view_of=view_predictor(), workers=corpus.workers)
     print(*summary_lines(folder), sep="\n", file=sys.stderr)
     return manifest
 
