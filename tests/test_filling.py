@@ -119,6 +119,9 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     fewer = CliRunner().invoke(app, [*command[:-4], "--steps", "2", "-m", str(model), "-o", str(out)])
     assert fewer.exit_code == 2 and "holds lateral-1.png of another completion; name another folder" in fewer.output
     assert not (out / "lateral.png").exists()
+    (out / "study.json").write_text("{}")
+    foreign = CliRunner().invoke(app, [*command, "-m", str(model), "-o", str(out)])
+    assert foreign.exit_code == 2 and "study.json is of something else; name another folder" in foreign.output
     text = tmp_path / "report.txt"
     text.write_text("Größeres Herz.", encoding="utf-8")
     options = ["--report", str(text), "--want", "frontal", "--together", "--steps", "1", "--weights", "report=2"]

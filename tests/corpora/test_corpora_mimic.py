@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import shutil
 from pathlib import Path
 
@@ -76,19 +77,22 @@ def test_other_views_and_what_is_missing_are_told(mimic: Path, tmp_path: Path) -
     rewrite(mimic, "metadata", "image-1,", "lost,10000001,50000001,AP\nfar,19999999,59999999,PA\nimage-1,")
     rewrite(mimic, "split", "image-1,", "lost,50000001,10000001,train\nimage-1,")
     (mimic / "files/p10/p10000000/s50000000.txt").unlink()
+    (mimic / "files/p19/p19999999").mkdir(parents=True)
+    (mimic / "files/p19/p19999999/s59999999.txt").write_text("FINDINGS: Clear lungs.")  # reports are one archive
     (mimic / "files/p10/p10000003/s50000003.txt").write_text(" EXAMINATION: CHEST.\n")
     manifest = prepare_mimic(mimic, tmp_path / "out")
     dropped, notes = outcome(tmp_path / "out")
     assert dropped == [
         ("s50000000", "report", "not on disk"),
         ("files/p10/p10000000/s50000000/image-0.jpg", "image", "view unknown"),
+        (f"{PLACE}/lost.jpg", "image", "not on disk"),
         ("files/p10/p10000002/s50000002/image-2.jpg", "image", "view unknown"),
         ("s50000003", "report", "neither findings nor impression"),
-        (f"{PLACE}/lost.jpg", "image", "not on disk"),
         ("s50000000", "study", "neither image nor report"),
     ]
-    assert notes == ["1 images of groups that are not on disk left out: p19."]
+    assert notes == ["1 images of groups without images on disk left out: p19."]
     assert [len(row.images) for row in manifest] == [1, 0, 1]
+    shutil.rmtree(mimic / "files/p19")
     predicted = prepare_mimic(mimic, tmp_path / "seen", view_of=lambda path: View.LATERAL)
     assert predicted.rows[1].images[0].view is View.LATERAL
 
@@ -118,6 +122,15 @@ def test_tables_that_lack_something_are_named(mimic: Path, tmp_path: Path) -> No
     with pytest.raises(ManifestError, match=r"lacks the column `ViewPosition` \(did you mean 'Viewposition'\?\)"):
         prepare_mimic(mimic, tmp_path / "out")
     table = mimic / "mimic-cxr-2.0.0-metadata.csv.gz"
+    newer = mimic / "mimic-cxr-2.10.0-metadata.csv"
+    newer.write_text("dicom_id,subject_id,study_id,ViewPosition\nimage-0,10000000,50000000,AP AXIAL\n")
+    shutil.copy(newer, mimic / "mimic-cxr-2.9.0-metadata.csv.gz")  # is not packed, but it is not the newest either
+    (mimic / "mimic-cxr-2.1.0-test-set-labeled.csv").write_text("study_id,Cardiomegaly\n")
+    [row] = prepare_mimic(mimic, tmp_path / "newer")
+    assert row.uid == "s50000000" and row.images[0].view is View.FRONTAL
+    for other in mimic.glob("mimic-cxr-2.*0-metadata.csv*"):
+        if other != table:
+            other.unlink()
     table.write_bytes(table.read_bytes()[:40])
     with pytest.raises(ManifestError, match="cannot be read as CSV"):
         prepare_mimic(mimic, tmp_path / "out")
@@ -134,3 +147,21 @@ def test_several_processes_see_what_one_sees(mimic: Path, tmp_path: Path) -> Non
     assert several == alone and told == [(i, 4) for i in range(1, 5)]
     assert outcome(tmp_path / "several") == outcome(tmp_path / "alone")
     assert outcome(tmp_path / "alone")[0] == [(f"{PLACE}/image-1.jpg", "image", "unreadable")]
+    with pytest.raises(ManifestError, match="workers is -1; give 0 or more"):
+        prepare_mimic(mimic, tmp_path / "none", workers=-1)
+
+
+def test_a_process_that_is_ended_is_told_of(mimic: Path, tmp_path: Path) -> None:
+    def end_one(done: int, total: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    for number in range(100):  # more than one chunk a process
+        shutil.copy(mimic / PLACE / "image-1.jpg", mimic / PLACE / f"more-{number}.jpg")
+        with (mimic / PLACE / f"more-{number}.jpg").open("ab") as file:
+            file.write(str(number).encode())
+    names = [f"more-{number}" for number in range(100)]
+    rewrite(mimic, "metadata", "image-1,", "".join(f"{n},10000001,50000001,PA\n" for n in names) + "image-1,")
+    rewrite(mimic, "split", "image-1,", "".join(f"{n},50000001,10000001,train\n" for n in names) + "image-1,")
+    with pytest.raises(ManifestError, match="was ended or could not begin; try fewer workers"):
+        prepare_mimic(mimic, tmp_path / "out", workers=1, progress=end_one)

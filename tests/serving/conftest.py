@@ -83,7 +83,8 @@ def browse(chromium: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch)
                 wrong, asked = watch(page)
                 page.goto(url)
                 if not token:  # else it is asked for first
-                    page.wait_for_selector("body[data-ready]")
+                    wait_until(lambda: wrong or page.query_selector("body[data-ready]"))
+                    assert wrong == []
                 yield page
                 assert wrong == []
                 assert {address.split("?")[0] for address in asked if not address.startswith((url, "blob:"))} == set()

@@ -164,7 +164,16 @@ def test_all_that_is_known_of_a_study_is_saved_as_data(browse: Any, model: radlo
         page.click("#tab-ask")
         page.click("#questions button >> nth=1")
         page.wait_for_selector("#thread li:has-text('by the ')")
+        page.click("#tab-draw")
+        page.fill("#text", "The lungs are clear.")
+        page.fill("#samples", "1")
+        page.click("#draw-form [type=submit]")
+        page.wait_for_selector("#drawings .card")
+        page.click("#tab-ask")
+        page.click("#questions button >> nth=0")  # of the drawing that is shown: none of the study
+        page.wait_for_selector("#thread li:has-text('synthetic'):has-text('by the ')")
         page.click("#tab-read")
+        page.click("#strip .part")
         with page.expect_download() as download:
             page.click("#save-record")
         found = json.loads(Path(download.value.path()).read_text())
@@ -319,9 +328,9 @@ def test_a_report_of_views_is_made_by_the_language_model_without_guidance(
         open_files(page, PNG)
         view = page.get_attribute("#strip .part", "data-view")
         page.click("#strip .make")
-        assert page.is_visible("#complete-guided")
+        assert page.is_visible("#complete-guidance")
         page.check(f"#parts [name={'lateral' if view == 'frontal' else 'frontal'}][value=out]")
-        assert not page.is_visible("#complete-guided")
+        assert not page.is_visible("#complete-guidance")
         page.fill("#complete-samples", "1")
         page.click("#complete-go:has-text('Make report')")
         page.wait_for_selector("#completions .sample .prose")
@@ -352,14 +361,20 @@ def test_settings_of_either_engine_are_sent_with_what_is_made(
         page.check("#parts [name=report][value=given]")
         page.fill("#complete-text", "The heart is enlarged.")
         page.click("#complete-more summary")
-        page.locator("#complete-weights input").last.fill("0.5")
+        page.locator("#complete-weights input:visible").last.fill("0.5")
         page.fill("#complete-steps", "3")
         page.fill("#complete-samples", "1")
         page.click("#complete-go")
         page.wait_for_selector("#completions .card")
         saved.append(settings(page, page.locator("#completions .card").first))
         page.select_option("#complete-engine", "language")
-        assert not page.is_visible("#complete-steps") and page.locator("#complete-weights input").count() == 0
+        assert not page.is_visible("#complete-steps") and page.locator("#complete-weights input:visible").count() == 0
+        page.select_option("#complete-engine", "")
+        page.locator("#complete-weights input:visible").last.fill("11")
+        page.click("#complete-more summary")
+        page.click("#complete-go")
+        page.wait_for_selector("#complete-more[open]")  # what is wrong is shown, not folded away
+        assert page.locator("#complete-weights input:invalid").count() == 1
     assert "steps 2," in saved[0] and "language engine" in saved[1]
     assert "steps 3," in saved[2] and f"weights {view}=1,report=0.5" in saved[2]
 
@@ -375,7 +390,7 @@ def settings(page: Any, card: Any) -> str:
 def test_completing_without_diffusion_needs_something_given(browse: Any) -> None:
     with browse(width=360) as page:
         page.click("#tab-complete")
-        assert not page.is_visible("#complete-guided") and not page.is_visible("#complete-text")
+        assert not page.is_visible("#complete-guidance") and not page.is_visible("#complete-text")
         page.click("#complete-go")
         page.wait_for_selector("#complete-trouble:has-text('Nothing is given; give')")
         page.check("#parts [name=report][value=given]")

@@ -135,10 +135,12 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
 
 def _check_unmixed(out: Path, files: Sequence[str]) -> None:
     """Refuse a folder in which files of an earlier completion would lie beside these."""
+    if not (out / RECORD).exists():
+        return
     try:
         earlier = [str(name) for name in json.loads((out / RECORD).read_text(encoding="utf-8"))["files"]]
     except (OSError, ValueError, KeyError, TypeError):
-        return
+        raise RadloomError(f"{out / RECORD} is of something else; name another folder with --out.") from None
     if left := [name for name in earlier if name not in files and (out / name).exists()]:
         raise RadloomError(f"{out} holds {left[0]} of another completion; name another folder with --out.")
 
@@ -160,8 +162,19 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     files = [f"{part}{number}.{'png' if part in VIEWS else 'txt'}" for number in numbers for part in plan.makers]
     _check_unmixed(out, files)
     made = complete(model, plan, [given] * len(seeds), seeds=seeds, progress=Counter("steps"))
-    seconds = since(start)
+    data = {
+        "given": list(given.parts),
+        "made": list(plan.makers),
+        "files": files,
+        "seeds": list(seeds),
+        "engines": plan.makers,
+        "weights": plan.weights,
+        "denoising": to_dict(plan.denoising) if plan.denoises else None,
+        "model": model.fingerprint,
+        "seconds": since(start),
+    }
     out.mkdir(parents=True, exist_ok=True)
+    (out / RECORD).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     lines = []
     each = [(whole, seed, part) for whole, seed in zip(made, seeds, strict=True) for part in plan.makers]
     for name, (whole, seed, part) in zip(files, each, strict=True):
@@ -174,16 +187,4 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
             words = format_answer(whole.report or Report())
             path.write_text(words + "\n", encoding="utf-8")
             lines += [f"{path}: {words}"]
-    data = {
-        "given": list(given.parts),
-        "made": list(plan.makers),
-        "files": files,
-        "seeds": list(seeds),
-        "engines": plan.makers,
-        "weights": plan.weights,
-        "denoising": to_dict(plan.denoising) if plan.denoises else None,
-        "model": model.fingerprint,
-        "seconds": seconds,
-    }
-    (out / RECORD).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     return Answer({"out": str(out), **data}, "\n".join(lines))

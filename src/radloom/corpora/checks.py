@@ -45,7 +45,7 @@ def leak_check(manifests: Sequence[Manifest]) -> None:
 def identical_images(images: Iterable[tuple[Path, Row, ImageRef]]) -> list[list[tuple[Row, ImageRef]]]:
     """Groups of two or more images whose files have the same bytes, in the order given.
 
-    Only files of equal size are read, so a corpus without twins costs little more than listing it.
+    Only files of equal size are read.
 
     Raises:
         ManifestError: a file that is gone.

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from radloom.corpora.checks import identical_images, leak_check
@@ -142,11 +143,28 @@ def _looks(files: Sequence[Path], workers: int) -> Iterator[Iterable[tuple[str |
     if not workers:
         yield map(_look, files)
         return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    if workers < 0:
+        raise ManifestError(f"workers is {workers}; give 0 or more.")
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         try:
             yield pool.map(_look, files, chunksize=16)
         except BrokenProcessPool:
-            raise ManifestError("A process that looks at images was ended; try again with fewer --workers.") from None
+            raise ManifestError(
+                "A process that looks at images was ended or could not begin; try fewer workers, and guard a script "
+                'by `if __name__ == "__main__":`.'
+            ) from None
+
+
+def _end_with_parent() -> None:
+    """In a process that looks at images: end when the one that began it does."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _look(file: Path) -> tuple[str | None, bool]:

@@ -8,7 +8,7 @@ What is read, below the folder given, is what PhysioNet has there:
 - the reports, `files/p10/p10000032/s50414267.txt`, as `mimic-cxr-reports.zip` holds them, here or in a folder of their
   own.
 
-Not all has to be there: of a download of single groups (`p10`, ...) the others are counted and left out.
+Not all has to be there: groups (`p10`, ...) without any image are counted and left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from radloom.corpora.draft import Draft, Progress, clean_report, existing_folder, labels_of, read_csv
 from radloom.corpora.folder import VIEWS
-from radloom.corpora.manifest import ImageRef, Manifest, Row
+from radloom.corpora.manifest import ImageRef, Manifest, Row, natural_key
 from radloom.corpora.splits import split_name
 from radloom.errors import ManifestError, did_you_mean
 from radloom.study import Report, View
@@ -60,7 +60,7 @@ def prepare_mimic(
     draft = Draft("mimic-cxr", source)
     records = _read_table(source, "metadata", METADATA, draft)
     split_of = {row["dicom_id"]: split_name(row["split"]) for row in _read_table(source, "split", SPLIT, draft)}
-    there = {path.name for path in (source / "files").glob("p[0-9]*")}
+    there = {group.name for group in (source / "files").glob("p[0-9]*") if _has_images(group)}
     absent: dict[str, int] = {}
     merged: dict[str, Row] = {}
     for record in records:
@@ -77,11 +77,13 @@ def prepare_mimic(
             report = _report(texts / group / patient / f"{study}.txt", study, draft)
             merged[study] = Row(study, patient, split_of[image], report=report, corpus=draft.corpus)
         path = _path(source, f"files/{group}/{patient}/{study}/{image}")
-        if view := _view(record["ViewPosition"], path, view_of, draft):
+        if not (source / path).is_file():
+            draft.drop(path, "image", "not on disk", f"study {study}")
+        elif view := _view(record["ViewPosition"], path, view_of, draft):
             merged[study] = replace(merged[study], images=(*merged[study].images, ImageRef(path, view)))
     if absent:
         names = ", ".join(sorted(absent))
-        draft.notes.append(f"{sum(absent.values())} images of groups that are not on disk left out: {names}.")
+        draft.notes.append(f"{sum(absent.values())} images of groups without images on disk left out: {names}.")
     if merged and not any(row.report for row in merged.values()):
         raise ManifestError(
             f"No report lies below {texts}; unpack mimic-cxr-reports.zip of MIMIC-CXR there, or name its folder with "
@@ -92,8 +94,9 @@ def prepare_mimic(
 
 
 def _read_table(source: Path, name: str, columns: tuple[str, ...], draft: Draft) -> list[dict[str, str]]:
-    """The newest table of that name."""
-    found = sorted(path for path in source.glob(f"mimic-cxr-*-{name}.csv*") if path.suffix in (".csv", ".gz"))
+    """The table of that name, of the newest version that is there."""
+    there = (path for path in source.glob(f"mimic-cxr-*-{name}.csv*") if path.suffix in (".csv", ".gz"))
+    found = sorted(there, key=lambda path: natural_key(path.name))
     if not found:
         raise ManifestError(
             f"{source} holds no mimic-cxr-2.0.0-{name}.csv.gz; name the folder of MIMIC-CXR-JPG, with its tables."
@@ -105,6 +108,11 @@ def _read_table(source: Path, name: str, columns: tuple[str, ...], draft: Draft)
             near = did_you_mean(column, known)
             raise ManifestError(f"{found[-1]} lacks the column `{column}`{near}; take it as published.")
     return rows
+
+
+def _has_images(group: Path) -> bool:
+    """Whether a study of the group has a folder of images; reports are files beside them."""
+    return any(study.is_dir() for patient in group.iterdir() if patient.is_dir() for study in patient.iterdir())
 
 
 def _path(source: Path, stem: str) -> str:

@@ -2,8 +2,8 @@
 
 Title and headings are coded, findings and impression are text, and what the report says of the 14 observations is a
 list under a heading of its own: coded, present, absent or uncertain, where one code means the observation, else text.
-The document says that software wrote it (observer type Device, TID 1004) and
-that nobody has checked it (UNVERIFIED, PRELIMINARY).
+The document says that software wrote it (observer type Device, TID 1004) and that nobody has checked it (UNVERIFIED,
+PRELIMINARY).
 
 Where the X-ray was a DICOM file, the report joins its study: patient and study are copied from it, and the image is
 referenced as evidence (C.17.2). A report of a synthetic image is synthetic too (Synthetic Data, C.12.1).
@@ -190,10 +190,11 @@ def _content(
 
 
 def _observation(name: str, mention: Mention) -> Dataset:
-    """What is said of one observation."""
+    """What is said of one observation; an absent one must not look present to who leaves modifiers out."""
+    presence = codes.MENTION_CODES[mention]
     if code := codes.OBSERVATION_CODES.get(name):
-        return _code("CONTAINS", code, codes.MENTION_CODES[mention])
-    return _text("CONTAINS", codes.FINDING, f"{name}: {mention}")
+        return _code("CONTAINS", code, presence)
+    return _text("CONTAINS", codes.FINDING, f"{name}: {presence.meaning}")
 
 
 def _observer(maker: Maker) -> list[Dataset]:

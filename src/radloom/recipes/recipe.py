@@ -38,7 +38,7 @@ class CorpusConfig:
     Attributes:
         kind: which `prepare` reads it.
         path: its folder, relative to `--data`.
-        workers: processes that look at its images when it is prepared.
+        workers: processes that look at its images when it is prepared; 0 is the one that trains.
     """
 
     kind: Literal["indiana", "mimic", "nih", "vqa-rad", "folder"]

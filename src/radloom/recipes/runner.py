@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,13 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     def output(name: str) -> Path:
         return folder / name / "model"
 
+    checked: set[tuple[str, ...]] = set()
     for stage in ahead:
-        place = folder / stage.name
+        place, corpora = folder / stage.name, tuple(getattr(stage, "corpora", ()))
         with first_process_first():
-            leak_check([manifest(name) for name in getattr(stage, "corpora", ())])
+            if corpora not in checked:
+                leak_check([manifest(name) for name in corpora])
+                checked.add(corpora)
             place.mkdir(exist_ok=True)
             _claim(stage, place / "stage.yaml", {key: fingerprint(output(name)) for key, name in stage.uses().items()})
         if not (place / "done.json").is_file():
@@ -126,7 +130,7 @@ def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     """The manifest of a corpus, made on first use; what was left out is told on stderr."""
     source = _source(corpus, data, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(corpus, folder / "corpus.yaml")
+    _claim(replace(corpus, workers=0), folder / "corpus.yaml")  # which may be others when it is gone on with
     if source is None:
         return Manifest.read(folder)
     from radloom.corpora import prepare

@@ -48,7 +48,7 @@ async function askNow(question) {
   if (given) {
     answer.textContent = given.answer || "(no answer)";
     about.textContent += ` · by the ${given.by}`;
-    study.questions.push({ question, view: picture.view, ...given });
+    study.questions.push({ picture, question, given });
   } else {
     entry.remove();
     byId("question").value ||= question;

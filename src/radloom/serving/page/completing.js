@@ -2,7 +2,7 @@
 
 import { follow } from "./api.js";
 import { card } from "./cards.js";
-import { button, byId, complain, element, renew } from "./dom.js";
+import { button, byId, complain, element, renew, use } from "./dom.js";
 import { Job } from "./job.js";
 import { adopt, check, drawn } from "./open.js";
 import { asText } from "./read.js";
@@ -17,7 +17,6 @@ let take;
 let samples = []; // the newest first
 let known = {}; // which parts the study had
 let denoises; // whether the model has the diffusion engine
-const weights = {}; // of given parts, as they are set
 let report = null; // that the text came from
 
 /**
@@ -36,6 +35,7 @@ export function setUpCompleting(model, limits, onTake) {
   denoises = model.complete.engines.includes("diffusion");
   byId("complete-more").hidden = !denoises;
   byId("complete-engine").addEventListener("change", showChoices);
+  byId("complete-weights").append(...PARTS.map(weight));
   byId("parts").append(...PARTS.map(choice));
   byId("parts").addEventListener("change", showChoices);
   byId("complete-form").addEventListener("submit", (event) => {
@@ -92,8 +92,8 @@ function showChoices() {
   byId("complete-go").disabled = !wanted.length;
   byId("complete-go").textContent = `Make ${listed(wanted)}`;
   byId("complete-hint").textContent = from(chosen("given"));
-  for (const id of ["complete-guided", "complete-denoised"]) byId(id).hidden = !denoised();
-  renew(byId("complete-weights"), ...(weighed() ? chosen("given").map(weight) : []));
+  for (const id of ["complete-guidance", "complete-steps"]) use(byId(id), denoised());
+  for (const part of PARTS) use(byId(`weight-${part}`), weighed() && chosen("given").includes(part));
 }
 
 /** Whether anything is denoised; by default the report of given views is the language model's. */
@@ -107,9 +107,9 @@ function denoised() {
 const weighed = () => denoised() && chosen("given").length > 1;
 
 function weight(part) {
-  const field = element("input", { type: "number", min: 0, max: 10, step: 0.1, value: weights[part] ?? 1, required: true });
-  field.addEventListener("input", () => (weights[part] = field.value));
-  return element("label.inline", { title: "How much this part counts beside the others" }, `Weight of ${part}`, field);
+  const field = { id: `weight-${part}`, type: "number", min: 0, max: 10, step: 0.1, value: 1, required: true };
+  const title = "How much this part counts beside the others";
+  return element("label.inline", { title }, `Weight of ${part}`, element("input", field));
 }
 
 async function complete() {
@@ -123,7 +123,7 @@ async function complete() {
     seed: byId("complete-seed").value,
     engine: byId("complete-engine").value || undefined,
     ...(denoised() && { guidance: byId("complete-guidance").value, steps: byId("complete-steps").value }),
-    ...(weighed() && { weights: given.map((part) => `${part}=${weights[part] ?? 1}`).join(",") }),
+    ...(weighed() && { weights: given.map((part) => `${part}=${byId(`weight-${part}`).value}`).join(",") }),
     ...Object.fromEntries(pictures.map(({ view, file }) => [view, file])),
   };
   const kept = study.report && text === asText(study.report) ? study.report : null;
@@ -141,13 +141,13 @@ async function complete() {
 /** Complete a study: samples whose drawings are pictures. */
 async function completions(fields, origin, how) {
   const answer = await follow("v1/complete", { ...fields, dicom: true }, how);
-  const { remarks, seconds, model } = answer;
+  const { remarks, seconds, model, engines } = answer;
   return Promise.all(
     answer.samples.map(async ({ seed, report, ...views }) => ({
       seed,
       origin,
       remarks,
-      report: report && { ...report, remarks, seed, seconds, model },
+      report: report && { ...report, remarks, seed, seconds, model, engine: engines.report },
       drawings: await Promise.all(
         VIEWS.filter((view) => views[view]).map((view) => drawn(views[view], { view, text: origin, completed: true })),
       ),

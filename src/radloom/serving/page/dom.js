@@ -36,6 +36,14 @@ export function renew(parent, ...children) {
   if (focused) [...parent.querySelectorAll("button")].find((made) => key(made) === focused)?.focus();
 }
 
+/** Show a field with its label, or hide both and leave it out of what is sent and checked. */
+export function use(field, used) {
+  field.disabled = field.closest("label").hidden = !used;
+}
+
+/** Open what folds a field away that is filled in wrongly, or the browser could not point at it. */
+addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
+
 /** Say what is wrong, or with no text take it away. */
 export function complain(notice, text = "") {
   notice.textContent = text;

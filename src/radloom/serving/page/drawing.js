@@ -1,7 +1,7 @@
 /** X-rays drawn from text: the form, and a card for each that was drawn. */
 
 import { card } from "./cards.js";
-import { button, byId, complain, renew } from "./dom.js";
+import { button, byId, complain, renew, use } from "./dom.js";
 import { Job } from "./job.js";
 import { adopt, check, drawings, pairs } from "./open.js";
 import { asText } from "./read.js";
@@ -60,7 +60,7 @@ export function setUpDrawing(model, limits, onDraw) {
 function showEngine() {
   const { guidance, steps } = engines.find(({ engine }) => engine === byId("draw-engine").value);
   byId("guidance").value = guidance;
-  byId("draw-denoised").hidden = byId("draw-steps").disabled = steps === undefined;
+  use(byId("draw-steps"), steps !== undefined);
   byId("draw-steps").value = steps ?? "";
 }
 
@@ -86,7 +86,8 @@ async function draw() {
     const made = await job.run(`Drawing ${fields.n} ${view}`, work);
     if (!made) break;
     drawn.push(...made.pictures);
-    complain(byId("draw-trouble"), made.remarks.join(" "));
+    const apart = views.length > 1 && !paired ? ["Each view is drawn by itself: they are not of one patient."] : [];
+    complain(byId("draw-trouble"), [...made.remarks, ...apart].join(" "));
   }
   if (!drawn.length) return;
   study.draw(drawn);
@@ -95,12 +96,12 @@ async function draw() {
 
 function show() {
   byId("use-report").disabled = !study.report;
-  const read = (picture) => button("Read it", () => use(picture), { title: "Take it as the X-ray of the study" });
+  const read = (picture) => button("Read it", () => take(picture), { title: "Take it as the X-ray of the study" });
   const own = study.drawings.filter(({ completed }) => !completed);
   renew(byId("drawings"), ...own.map((picture) => card(picture, read(picture))));
 }
 
-async function use(picture) {
+async function take(picture) {
   const checked = await job.run("Looking at it", async (how) => {
     await check(picture, how);
     return true;

@@ -39,7 +39,7 @@ export async function readStudy() {
   show();
   byId("report").ariaBusy = "true";
   const answer = await job.run(what, (how) => follow("v1/report", fields, { ...how, onPartial: write }));
-  byId("report").ariaBusy = "false";
+  byId("report").ariaBusy = String(job.running); // it does, where this one was cancelled by the next
   const same = files.frontal === study.files.frontal && files.lateral === study.files.lateral;
   study.report = answer && same ? answer : null;
   study.tell();

@@ -10,18 +10,21 @@ let about;
 export function setUpRecord(described) {
   about = described;
   byId("save-record").addEventListener("click", () => {
-    save(new Blob([JSON.stringify(record(), null, 1)], { type: "application/json" }), "study.json");
+    save(new Blob([JSON.stringify(record(), null, 1)], { type: "application/json" }), "radloom-record.json");
   });
 }
 
-/** The views with what the classifier finds in them, the report with its seed, and the questions with their answers. */
+/** The views with what the classifier finds in them, the report, and the questions about these views. */
 function record() {
   const [{ name, fingerprint }] = about.models;
   const views = Object.fromEntries(study.pictures.map((picture) => [picture.view, view(picture)]));
-  return { model: name, fingerprint, notice: about.notice, views, report: study.report, questions: study.questions };
+  const questions = study.questions
+    .filter(({ picture }) => study.pictures.includes(picture))
+    .map(({ picture, question, given }) => ({ view: picture.view, question, ...given }));
+  return { model: name, fingerprint, notice: about.notice, views, report: study.report, questions };
 }
 
-/** A drawing has its seed and the text it shows, too. */
+/** A drawing has its seed, and says what it was made from. */
 function view({ name, size, synthetic, seed, text, found }) {
-  return { name, size, synthetic, seed, text, looks: found.view, observations: found.observations };
+  return { name, size, synthetic, seed, made_from: text, looks: found.view, observations: found.observations };
 }

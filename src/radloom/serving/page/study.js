@@ -11,7 +11,7 @@ class Study extends EventTarget {
   /** The parts of the study. */
   views = { frontal: null, lateral: null };
   report = null; // as the service gave it
-  questions = []; // with their answers, as the service gave them
+  questions = []; // each with the picture it is about and what the service gave
 
   drawings = []; // pictures, the newest first
   shown = null; // the picture that is looked at
