@@ -89,8 +89,10 @@ HEADLINES = (
     ("BLEU-4", "bleu4[findings, r2gen]", None),
     ("micro F1", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", None),
     ("its shuffle gap", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", GAP),
+    ("that of impressions", "f1_micro[14 observations, impression, rule-labeller, uncertain=negative]", GAP),
     ("macro F1", "f1_macro[14 observations, findings, rule-labeller, uncertain=negative]", None),
     ("closed questions", "accuracy[closed, indiana, written by rule]", None),
+    ("PSNR", "psnr", None),
     ("Frechet, frontal", "frechet[frontal, radloom-classifier]", None),
     (
         "prompted AUROC, frontal",
