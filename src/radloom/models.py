@@ -443,10 +443,10 @@ class Model:
         null = self.prompter.report([], sections)
         called = self.language.sight.called(values) if self.language.sight else None
 
-        def parsed(answers: list[list[int]]) -> list[Report]:
-            return [parse_answer(text) for text in self._words(answers)]
+        def parsed(answers: list[list[int]], growing: bool = False) -> list[Report]:
+            return [parse_answer(text, growing=growing) for text in self._words(answers)]
 
-        told = (lambda answers: written(parsed(answers))) if written else None
+        told = (lambda answers: written(parsed(answers, growing=True))) if written else None
         answers = self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called)
         if not (self.language.thresholds and how.agree):
             return parsed(answers)

@@ -34,7 +34,7 @@ def test_it_says_that_it_is_synthetic(written: tuple[View, Path]) -> None:
     view, path = written
     dataset = pydicom.dcmread(path)
     assert dataset.SyntheticData == "YES"
-    assert list(dataset.ImageType) == ["DERIVED", "SECONDARY"]
+    assert list(dataset.ImageType) == ["DERIVED", "SECONDARY", "SYNTHETIC"]
     assert (dataset.ConversionType, dataset.Modality, dataset.BurnedInAnnotation) == ("SYN", "OT", "NO")
     assert "SYNTHETIC" in str(dataset.PatientName) and dataset.PatientID.startswith("SYNTHETIC-")
     assert not dataset.PatientBirthDate and not dataset.ReferringPhysicianName

@@ -35,3 +35,11 @@ def test_sections_that_are_not_wanted_are_left_out():
     assert format_answer(report, Sections.FINDINGS) == "FINDINGS: Clear."
     assert format_answer(report, Sections.IMPRESSION) == "IMPRESSION: Normal."
     assert format_answer(report) == "FINDINGS: Clear. IMPRESSION: Normal."
+
+
+def test_a_heading_of_which_the_end_is_missing_is_no_text_yet() -> None:
+    whole = "FINDINGS: The heart is big. In all, IMPRESSION: F waves."
+    seen = [parse_answer(whole[:n], growing=True) for n in range(len(whole) + 1)]
+    for report in seen:
+        assert "The heart is big. In all,".startswith(report.findings) and "F waves.".startswith(report.impression)
+    assert parse_answer(whole, growing=True) == parse_answer(whole) == seen[-1]

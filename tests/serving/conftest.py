@@ -67,7 +67,9 @@ def browse(chromium: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch)
     """Gives a browser's page at a service of its own; nothing may go wrong in it, and nothing come from elsewhere."""
 
     @contextmanager
-    def start(served: Any = None, *, token: str = "", width: int = 1280, **limits: Any) -> Iterator[Any]:
+    def start(
+        served: Any = None, *, token: str = "", width: int = 1280, look: dict[str, Any] | None = None, **limits: Any
+    ) -> Iterator[Any]:
         monkeypatch.setattr("radloom.models.load", lambda name, device: served or model)
         service = Service("tiny", limits=Limits(**limits), token=token)
         with listen("127.0.0.1", 0) as listener:
@@ -75,7 +77,9 @@ def browse(chromium: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch)
             server = Server(service)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
-            context = chromium.new_context(viewport={"width": width, "height": 800}, accept_downloads=True)
+            context = chromium.new_context(
+                viewport={"width": width, "height": 800}, accept_downloads=True, **(look or {})
+            )
             context.set_default_timeout(60_000)
             try:
                 wait_until(lambda: service.workers[0].model is not None)

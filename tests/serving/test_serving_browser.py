@@ -214,7 +214,12 @@ def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Mode
             with page.expect_download() as download:
                 card.get_by_text(kind, exact=True).click()
             download.value.save_as(tmp_path / kind)
-        card.get_by_text("Read it").click()
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        card.get_by_text("Take as study").click()
+        page.wait_for_selector("#draw-job", state="hidden")
+        assert page.locator("#strip .part").first.locator(".badge").count() == 0  # what was open is kept
+        page.once("dialog", lambda dialog: dialog.accept())
+        card.get_by_text("Take as study").click()
         page.wait_for_selector("#strip [data-view=frontal] .badge")
     [image] = model.image("The lungs are clear.", seed=1, guidance=1)
     with Image.open(tmp_path / "PNG") as picture:
@@ -403,12 +408,21 @@ def test_completing_without_diffusion_needs_something_given(browse: Any) -> None
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
-def test_an_example_is_drawn_and_its_sentence_stays(browse: Any) -> None:
+def test_an_example_is_by_the_shipped_model_and_its_sentence_stays(browse: Any) -> None:
+    shipped = radloom.load("nano").fingerprint
     with browse(width=360) as page:
+        for name in page.locator("#examples button").all_inner_texts():
+            file = page.request.get(f"{page.url}page/{name.lower().replace(' ', '-')}.png")
+            with Image.open(io.BytesIO(file.body())) as picture:
+                assert f" {shipped}, " in picture.text["Software"]  # type: ignore[attr-defined]
         page.click("#examples button:has-text('Large heart')")
         page.wait_for_selector("#checked:visible")
         assert page.inner_text("#panes .badge") == "SYNTHETIC"
         assert "The heart is enlarged." in page.inner_text(".pane .caption")
+        page.locator("#observations tbody tr >> nth=2").click()
+        page.wait_for_selector("#legend:has-text('where the classifier looks')")
+        legend, badge = (page.locator(place).bounding_box() for place in ("#legend", "#panes .badge"))
+        assert legend["y"] > badge["y"] + badge["height"]
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
@@ -416,10 +430,10 @@ def test_what_is_wrong_is_said_in_one_sentence(browse: Any) -> None:
     with browse(body=30_000) as page:
         page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"The heart."})
         page.wait_for_selector("#trouble:visible")
-        assert (
-            page.inner_text("#trouble")
-            == "notes.txt is a text file, not an image; give a PNG, JPEG, TIFF or DICOM file."
-        )
+        told = "notes.txt is a text file, not an image; give a PNG, JPEG, TIFF or DICOM file."
+        assert page.inner_text("#trouble").splitlines()[0] == told
+        page.click("#trouble [aria-label=Close]")
+        assert page.is_hidden("#trouble")
         page.set_input_files("#files", {"name": "large.png", "mimeType": "image/png", "buffer": bytes(40_000)})
         page.wait_for_selector("#trouble:has-text('too large')")
         assert page.locator("#welcome").is_visible()
@@ -463,3 +477,35 @@ def test_dark_and_light_and_the_description(browse: Any) -> None:
         assert page.evaluate(ground) != light
         page.click("text=API")
         page.wait_for_selector("#routes section:has-text('POST /v1/saliency')")
+
+
+SYNTHETIC = Path(__file__).parents[2] / "src/radloom/serving/page/large-heart.png"
+LOOKS = [("light", 1440, False), ("dark", 1024, False), ("light", 390, True), ("dark", 844, True)]
+
+
+@pytest.mark.parametrize(("scheme", "width", "touch"), LOOKS)
+def test_nothing_lies_over_what_must_be_seen_or_beside_the_screen(
+    browse: Any, scheme: str, width: int, touch: bool
+) -> None:
+    with browse(width=width, look={"color_scheme": scheme, "is_mobile": touch, "has_touch": touch}) as page:
+        page.set_input_files("#files", SYNTHETIC)
+        page.wait_for_selector("#checked:visible")
+        page.locator("#observations tbody tr >> nth=2").click()
+        page.wait_for_selector("#legend:has-text('where the classifier looks')")
+        page.click("#tab-draw")
+        page.fill("#text", "The lungs are clear.")
+        page.click("#draw-form [type=submit]")
+        page.wait_for_selector("#drawings .card >> nth=1")
+        for tab in ("read", "ask", "draw", "complete"):
+            page.click(f"#tab-{tab}")
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= width, tab
+            covered = page.evaluate(
+                """() => [...document.querySelectorAll('.pane .badge')].filter((badge) => {
+                    const { x, y, right, bottom } = badge.getBoundingClientRect();
+                    return [...document.querySelectorAll('#stage > :not(#panes):not([hidden])')].some((other) => {
+                        const box = other.getBoundingClientRect();
+                        return box.x < right && box.right > x && box.y < bottom && box.bottom > y;
+                    });
+                }).length"""
+            )
+            assert covered == 0, tab

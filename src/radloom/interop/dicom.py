@@ -5,8 +5,8 @@ Digital X-Ray Image (A.26) would have to say which detector made a single exposu
 happened; for the same reason the modality is OT and no view position (AP, PA, left, right lateral) is stated, only
 the view as a code (C.8.6.2). Sections below are those of PS3.3:
 
-- SyntheticData (C.12.1) is YES; ImageType is DERIVED, SECONDARY (C.7.6.1.1.2), and the derivation is told in words, as
-  no code of CID 7203 means that an image was drawn from text. BurnedInAnnotation is NO.
+- SyntheticData (C.12.1) is YES; ImageType is DERIVED, SECONDARY, SYNTHETIC (C.7.6.1.1.2), and the derivation is told
+  in words, as no code of CID 7203 means that an image was drawn from text. BurnedInAnnotation is NO.
 - Patient, study, series and instance are new with every file; name and identifier of the patient begin with SYNTHETIC.
 - What drew it is in General Equipment (C.7.5.1) and, as Synthesizing Equipment, in Contributing Equipment (C.12.1),
   with seed and settings; what it was made from is in DerivationDescription and ImageComments, of a text a checksum.
@@ -81,7 +81,7 @@ def drawing_bytes(image: np.ndarray, *, view: View, origin: Origin, maker: Maker
     dataset.SeriesDescription = short(f"Synthetic {view} chest X-ray")
     dataset.BodyPartExamined = "CHEST"
     # Image
-    dataset.InstanceNumber, dataset.ImageType = 1, ["DERIVED", "SECONDARY"]
+    dataset.InstanceNumber, dataset.ImageType = 1, ["DERIVED", "SECONDARY", "SYNTHETIC"]
     dataset.PatientOrientation = ["L", "F"] if view is View.FRONTAL else ""
     dataset.DerivationDescription = plain(f"Made from {origin} by a generative model; not acquired from a patient.")
     dataset.ImageComments = plain(" ".join([comment["Comment"], comment["Description"], f"Made by {maker}."]))

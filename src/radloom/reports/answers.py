@@ -8,6 +8,10 @@ from enum import StrEnum
 from radloom.study import Report
 
 _HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
+_BEGUN = re.compile(
+    r"\b(?:" + "|".join(name[:n] for name in ("FINDINGS", "IMPRESSION") for n in range(len(name), 0, -1)) + r")$"
+)
+"""A heading of which the end is not written yet."""
 
 
 class Sections(StrEnum):
@@ -35,8 +39,15 @@ def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
     return " ".join(parts)
 
 
-def parse_answer(text: str) -> Report:
-    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on."""
+def parse_answer(text: str, *, growing: bool = False) -> Report:
+    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on.
+
+    Args:
+        text: what was written.
+        growing: more is to come; what may be the begin of a heading is left out.
+    """
+    if growing:
+        text = _BEGUN.sub("", text)
     start, *rest = _HEADING.split(text)
     found = {"FINDINGS": [start.strip()], "IMPRESSION": [""]}
     for heading, body in zip(rest[::2], rest[1::2], strict=True):

@@ -25,6 +25,11 @@ export async function describe(signal) {
   return about;
 }
 
+/** A file of the page itself. */
+export async function pageFile(name, signal) {
+  return (await send(`page/${name}`, { method: "GET", signal })).blob();
+}
+
 /** Send a form and give its JSON. */
 export async function ask(path, fields, { signal, onWait } = {}) {
   return (await send(path, { body: form(fields), signal, onWait })).json();

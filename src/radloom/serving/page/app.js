@@ -137,10 +137,11 @@ async function start() {
   setUpObservations(viewer);
   setUpRecord(about);
   setUpAsking();
-  setUpDrawing(model, about.limits, () => openTab(byId("tab-draw"), true));
-  setUpCompleting(model, about.limits, () => openTab(byId("tab-read"), true));
+  const openRead = () => openTab(byId("tab-read"), true);
+  setUpDrawing(model, about.limits, () => openTab(byId("tab-draw"), true), openRead);
+  setUpCompleting(model, about.limits, openRead);
   byId("examples").append(
-    ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => openExample(sentence, name))),
+    ...EXAMPLES.map(([name, sentence]) => button(name, () => openExample(sentence, name))),
   );
   document.body.dataset.ready = "";
   showPictures();

@@ -149,7 +149,9 @@ async function completions(fields, origin, how) {
       remarks,
       report: report && { ...report, remarks, seed, seconds, model, engine: engines.report },
       drawings: await Promise.all(
-        VIEWS.filter((view) => views[view]).map((view) => drawn(views[view], { view, text: origin, completed: true })),
+        VIEWS.filter((view) => views[view]).map((view) => {
+          return drawn(views[view], { view, engine: engines[view], text: origin, completed: true });
+        }),
       ),
     })),
   );
@@ -174,8 +176,7 @@ async function becomeStudy(sample) {
     return true;
   });
   if (!looked) return;
-  await adopt([...sample.given, ...pictures], sample.report ?? sample.kept);
-  take();
+  if (await adopt([...sample.given, ...pictures], sample.report ?? sample.kept)) take();
 }
 
 /** `from frontal and report` */

@@ -44,9 +44,9 @@ export function use(field, used) {
 /** Open what folds a field away that is filled in wrongly, or the browser could not point at it. */
 addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
 
-/** Say what is wrong, or with no text take it away. */
+/** Say what is wrong until it is closed, or with no text take it away. */
 export function complain(notice, text = "") {
-  notice.textContent = text;
+  notice.replaceChildren(text, button("×", () => complain(notice), { className: "link", ariaLabel: "Close" }));
   notice.hidden = !text;
 }
 

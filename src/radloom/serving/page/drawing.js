@@ -7,8 +7,8 @@ import { adopt, check, drawings, pairs } from "./open.js";
 import { asText } from "./read.js";
 import { study } from "./study.js";
 
-/** Sentences to begin with. */
-export const EXAMPLES = {
+/** Sentences to begin with; of all but the last the page has an X-ray, too. */
+const SENTENCES = {
   "Normal chest": "The heart is normal in size. The lungs are clear. No pleural effusion or pneumothorax.",
   "Large heart": "The heart is enlarged. The lungs are clear.",
   "Pleural effusion": "There is a large right pleural effusion.",
@@ -16,16 +16,22 @@ export const EXAMPLES = {
   Pacemaker: "A left chest pacemaker is in place. The heart is mildly enlarged.",
 };
 
+/** What the page has an X-ray of. */
+export const EXAMPLES = Object.entries(SENTENCES).slice(0, -1);
+
 let job;
 let engines; // what each can be told, the better one first
+let onTake;
 let pairable; // whether the model draws both views of one patient
 
 /**
  * @param model as the service describes it.
  * @param limits of the service.
  * @param onDraw called when drawing is wanted from elsewhere on the page.
+ * @param taken called when a drawing has become the study.
  */
-export function setUpDrawing(model, limits, onDraw) {
+export function setUpDrawing(model, limits, onDraw, taken) {
+  onTake = taken;
   job = new Job(byId("draw-job"), byId("draw-trouble"));
   byId("samples").max = limits.images;
   byId("samples").value = Math.min(2, limits.images);
@@ -37,7 +43,7 @@ export function setUpDrawing(model, limits, onDraw) {
   showEngine();
   pairable = model.complete.engines.includes("diffusion");
   byId("sentences").append(
-    ...Object.entries(EXAMPLES).map(([name, sentence]) => button(name, () => (byId("text").value = sentence))),
+    ...Object.entries(SENTENCES).map(([name, sentence]) => button(name, () => (byId("text").value = sentence))),
   );
   byId("draw-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -96,7 +102,7 @@ async function draw() {
 
 function show() {
   byId("use-report").disabled = !study.report;
-  const read = (picture) => button("Read it", () => take(picture), { title: "Take it as the X-ray of the study" });
+  const read = (picture) => button("Take as study", () => take(picture), { title: "Read it, ask about it, write files of it" });
   const own = study.drawings.filter(({ completed }) => !completed);
   renew(byId("drawings"), ...own.map((picture) => card(picture, read(picture))));
 }
@@ -106,5 +112,5 @@ async function take(picture) {
     await check(picture, how);
     return true;
   });
-  if (checked) await adopt([picture]);
+  if (checked && (await adopt([picture]))) onTake();
 }

@@ -20,7 +20,7 @@ export function setUpObservations(shownIn) {
 }
 
 function show() {
-  const picture = study.layout === "compare" ? null : study.shown;
+  const picture = study.layout === "compare" ? study.original : study.shown;
   const found = picture?.found;
   byId("checked").hidden = !found;
   byId("read-hint").hidden = Boolean(study.shown);

@@ -1,10 +1,12 @@
 /** Files into the study: chosen, dropped, or drawn from a sentence as an example. */
 
-import { ask, fetchFile, follow } from "./api.js";
+import { ask, fetchFile, follow, pageFile } from "./api.js";
 import { byId, complain } from "./dom.js";
 import { Job } from "./job.js";
 import { Picture } from "./picture.js";
 import { study } from "./study.js";
+
+const LOST = ": its pictures, report and answers go.\n\nOK goes on. Cancel keeps it.";
 
 let job;
 let wanted = null; // the view that is chosen a file for
@@ -100,27 +102,29 @@ export async function check(picture, how) {
   picture.found ??= await ask("v1/check", { frontal: picture.file }, how);
 }
 
-/** Draw one X-ray from a sentence and take it as the study's. */
+/** Open an X-ray of the page that `nano` drew from a sentence. */
 export async function openExample(sentence, name) {
-  const picture = await job.run(`Drawing “${sentence}”`, async (how) => {
-    const { pictures } = await drawings({ report: sentence, view: "frontal", n: 1, seed: Date.now() % 1000 }, how);
-    await check(pictures[0], how);
-    return Object.assign(pictures[0], { name });
+  const picture = await job.run(`Opening ${name}`, async (how) => {
+    const png = await pageFile(`${name.toLowerCase().replace(" ", "-")}.png`, how.signal);
+    return Object.assign(await read(new File([png], `${name}.png`), null, how), { text: sentence });
   });
   if (picture) adopt([picture]);
 }
 
 /** Draw X-rays: pictures, and remarks on what of the text was not read. */
 export async function drawings(fields, how) {
-  const { images, view, remarks } = await follow("v1/image", { ...fields, dicom: true }, how);
-  return { pictures: await Promise.all(images.map((image) => drawn(image, { view, text: fields.report }))), remarks };
+  const { images, view, engine, remarks } = await follow("v1/image", { ...fields, dicom: true }, how);
+  const about = { view, engine, text: fields.report };
+  return { pictures: await Promise.all(images.map((image) => drawn(image, about))), remarks };
 }
 
 /** Draw both views of invented patients, the lateral one also from the frontal one. */
 export async function pairs(fields, how) {
-  const { samples, remarks } = await follow("v1/complete", { ...fields, want: "frontal,lateral", dicom: true }, how);
+  const wanted = { ...fields, want: "frontal,lateral", dicom: true };
+  const { samples, engines, remarks } = await follow("v1/complete", wanted, how);
   const views = samples.flatMap(({ frontal, lateral }) => Object.entries({ frontal, lateral }));
-  return { pictures: await Promise.all(views.map(([view, image]) => drawn(image, { view, text: fields.report }))), remarks };
+  const about = (view) => ({ view, engine: engines[view], text: fields.report });
+  return { pictures: await Promise.all(views.map(([view, image]) => drawn(image, about(view)))), remarks };
 }
 
 /**
@@ -140,17 +144,22 @@ export function drawn({ png, seed, dicom }, about) {
 /**
  * Take pictures as a study of their own, of which nothing else is known; drawings stay beside it.
  * @param report of it, if there is one.
+ * @returns whether they were taken: the user is asked where what a file shows, was written or answered would go.
  */
 export async function adopt(pictures, report = null) {
+  const going = study.pictures.filter((picture) => !pictures.includes(picture));
+  const lost = going.length || study.questions.length || (study.report && study.report !== report);
+  if (lost && !confirm(`This takes the place of the study that is open${LOST}`)) return false;
   const views = await Promise.all(pictures.map((picture) => (picture.batch ? copy(picture) : picture)));
   study.begin(true);
   for (const picture of views) study.place(picture);
   study.report = report;
   study.show(study.views.frontal ?? views[0]);
+  return true;
 }
 
-async function copy({ file, name, view, found, dicom, text, seed }) {
-  return Object.assign(await Picture.of(file, { name, view, synthetic: true, dicom, text, seed }), { found });
+async function copy({ file, name, view, found, dicom, text, seed, engine }) {
+  return Object.assign(await Picture.of(file, { name, view, synthetic: true, dicom, text, seed, engine }), { found });
 }
 
 function blob(base64, type) {

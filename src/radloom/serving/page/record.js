@@ -12,19 +12,21 @@ export function setUpRecord(described) {
   byId("save-record").addEventListener("click", () => {
     save(new Blob([JSON.stringify(record(), null, 1)], { type: "application/json" }), "radloom-record.json");
   });
+  study.addEventListener("change", () => (byId("record").hidden = !study.shown));
 }
 
-/** The views with what the classifier finds in them, the report, and the questions about these views. */
+/** The views with what the classifier finds in them, the report, the questions about these views, and what was drawn. */
 function record() {
   const [{ name, fingerprint }] = about.models;
   const views = Object.fromEntries(study.pictures.map((picture) => [picture.view, view(picture)]));
   const questions = study.questions
     .filter(({ picture }) => study.pictures.includes(picture))
     .map(({ picture, question, given }) => ({ view: picture.view, question, ...given }));
-  return { model: name, fingerprint, notice: about.notice, views, report: study.report, questions };
+  const drawings = study.drawings.map((picture) => ({ view: picture.view, ...view(picture) }));
+  return { model: name, fingerprint, notice: about.notice, views, report: study.report, questions, drawings };
 }
 
-/** A drawing has its seed, and says what it was made from. */
-function view({ name, size, synthetic, seed, text, found }) {
-  return { name, size, synthetic, seed, made_from: text, looks: found.view, observations: found.observations };
+/** A drawing has its seed and engine, and says what it was made from; what was not looked at yet has no observations. */
+function view({ name, size, synthetic, seed, engine, text, found }) {
+  return { name, size, synthetic, seed, engine, made_from: text, looks: found?.view, observations: found?.observations };
 }

@@ -13,7 +13,7 @@ class Study extends EventTarget {
   report = null; // as the service gave it
   questions = []; // each with the picture it is about and what the service gave
 
-  drawings = []; // pictures, the newest first
+  drawings = []; // pictures, the newest batch first
   shown = null; // the picture that is looked at
   layout = "single"; // or `grid` or `compare`
 
@@ -29,7 +29,7 @@ class Study extends EventTarget {
 
   /** Drawings of the newest text. */
   get batch() {
-    return this.drawings.filter(({ batch }) => batch === this.drawings[0].batch).toReversed();
+    return this.drawings.filter(({ batch }) => batch === this.drawings[0].batch);
   }
 
   /** The picture of the study that a drawing compares with: that of its view. */
@@ -77,7 +77,7 @@ class Study extends EventTarget {
   draw(pictures) {
     this.#batches += 1;
     for (const picture of pictures) picture.batch = this.#batches;
-    this.drawings = [...pictures.toReversed(), ...this.drawings];
+    this.drawings = [...pictures, ...this.drawings];
     this.shown = pictures[0];
     this.arrange(pictures.length > 1 ? "grid" : "single");
   }
