@@ -418,7 +418,7 @@ def test_an_example_is_by_the_shipped_model_and_its_sentence_stays(browse: Any) 
         page.click("#examples button:has-text('Large heart')")
         page.wait_for_selector("#checked:visible")
         assert page.inner_text("#panes .badge") == "SYNTHETIC"
-        assert "The heart is enlarged." in page.inner_text(".pane .caption")
+        assert page.inner_text(".pane .caption") == "frontal · The heart is enlarged. The lungs are clear."
         page.locator("#observations tbody tr >> nth=2").click()
         page.wait_for_selector("#legend:has-text('where the classifier looks')")
         legend, badge = (page.locator(place).bounding_box() for place in ("#legend", "#panes .badge"))

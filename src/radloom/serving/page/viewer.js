@@ -192,7 +192,7 @@ export class Viewer extends EventTarget {
 
 function caption({ view, seed, text }, over) {
   const what = over ? `original · ${view}` : view;
-  return text === undefined ? what : `${what} · seed ${seed} · ${text}`;
+  return [what, seed !== undefined && `seed ${seed}`, text].filter(Boolean).join(" · ");
 }
 
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
