@@ -17,6 +17,7 @@ import radloom
 import tiny
 from radloom.completion import remarks
 from radloom.imaging import InMemory, read_image
+from radloom.serving.metrics import Metrics
 from radloom.study import Report, Study, View
 
 
@@ -121,6 +122,13 @@ def test_metrics_know_no_addresses_but_their_own(serve: Any, model: radloom.Mode
         text = client.get("/metrics").text
     assert 'radloom_requests_total{route="other",status="404"} 1.0' in text
     assert "radloom_queue_length 0.0" in text and "somebody" not in text
+
+
+def test_one_quick_batch_does_not_make_all_seem_quick() -> None:
+    metrics = Metrics(lambda: 0, lambda: 0)
+    metrics.batch("image", 1, 10.0)
+    metrics.batch("check", 1, 0.1)
+    assert 2 < metrics.pace < 4
 
 
 QUESTION = {"question": "Is it?"}

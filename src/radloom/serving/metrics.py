@@ -35,7 +35,7 @@ class Metrics:
         Gauge("radloom_requests_present", "Requests sent, waiting or worked on.", registry=registry).set_function(
             present
         )
-        self.pace = 1.0  # seconds of the last batch
+        self.pace = 1.0  # seconds of a batch, the last ones counting most
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -46,7 +46,7 @@ class Metrics:
         """Count a batch."""
         self._batches.labels(kind).observe(size)
         self._batch_seconds.labels(kind).observe(seconds)
-        self.pace = seconds
+        self.pace += 0.3 * (seconds - self.pace)
 
     def text(self) -> bytes:
         """All of them."""
