@@ -477,6 +477,9 @@ def test_dark_and_light_and_the_description(browse: Any) -> None:
         assert page.evaluate(ground) != light
         page.click("text=API")
         page.wait_for_selector("#routes section:has-text('POST /v1/saliency')")
+        text = page.inner_text("#routes")
+        assert "`" not in text and "Attributes:" not in text
+        assert page.locator("#routes section:has-text('POST /v1/ask') tr:has-text('what answered')").count() == 1
 
 
 SYNTHETIC = Path(__file__).parents[2] / "src/radloom/serving/page/large-heart.png"

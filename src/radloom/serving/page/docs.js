@@ -19,15 +19,32 @@ try {
 
 function section(path, method, route, described) {
   const title = element("h2", {}, element("code", { textContent: `${method.toUpperCase()} ${path}` }));
-  const made = element("section", {}, title, element("p.prose", { textContent: route.description ?? "" }));
+  const made = element("section", {}, title, prose(route.description ?? ""));
   const [form] = Object.values(route.requestBody?.content ?? {});
   if (form) made.append(table(resolve(form.schema, described)));
   const answer = route.responses["200"]?.content ?? {};
   const shape = answer["application/json"]?.schema;
   const kinds = Object.keys(answer).join(", ");
   if (kinds) made.append(element("p.quiet", { textContent: `gives ${kinds}` }));
-  if (shape?.$ref) made.append(element("pre", { textContent: resolve(shape, described).description ?? "" }));
+  if (shape?.$ref) made.append(...explained(resolve(shape, described).description ?? ""));
   return made;
+}
+
+/** A text in an element of its own, in which what stands in backticks is code. */
+function prose(text, tag = "p.prose") {
+  const parts = text.split("`").map((part, nth) => (nth % 2 ? element("code", { textContent: part }) : part));
+  return element(tag, {}, ...parts);
+}
+
+/** What an answer is: a sentence, and a table of its attributes. */
+function explained(text) {
+  const [what, attributes = ""] = text.split("\n\nAttributes:\n");
+  const lines = attributes.replace(/\n {8}/g, " ").split("\n").filter(Boolean);
+  const rows = lines.map((line) => {
+    const [, name, meaning] = line.match(/^ *(.+?): (.*)$/);
+    return element("tr", {}, element("th", { scope: "row" }, element("code", { textContent: name })), prose(meaning, "td"));
+  });
+  return [prose(what), element("table", {}, element("tbody", {}, ...rows))];
 }
 
 /** The fields of a form. */
@@ -39,7 +56,7 @@ function table({ properties = {}, required = [] }) {
       element("th", { scope: "row" }, element("code", { textContent: name })),
       element("td", { textContent: kind(field) }),
       element("td", { textContent: required.includes(name) ? "required" : `${field.default ?? ""}` }),
-      element("td", { textContent: field.description ?? "" }),
+      prose(field.description ?? "", "td"),
     ),
   );
   return element("table", {}, element("tbody", {}, ...rows));
