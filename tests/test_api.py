@@ -25,7 +25,7 @@ def test_prepare_predict_and_evaluate_take_names_and_paths(tiny_model: Path, tmp
 
 
 def test_an_unknown_corpus_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"Unknown corpus 'indian'.*indiana, nih, vqa-rad, folder"):
+    with pytest.raises(ManifestError, match=r"Unknown corpus 'indian'.*indiana, mimic, nih, vqa-rad, folder"):
         radloom.prepare("indian", tmp_path, tmp_path / "out")
 
 
