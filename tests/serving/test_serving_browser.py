@@ -30,6 +30,15 @@ def open_files(page: Any, *files: Any) -> None:
     page.wait_for_selector("#busy", state="hidden")
 
 
+def draw(page: Any, text: str = "The lungs are clear.", samples: int = 1) -> None:
+    """Draw from a text in the tab for it, as it is set."""
+    page.click("#tab-draw")
+    page.fill("#text", text)
+    page.fill("#samples", str(samples))
+    page.click("#draw-form [type=submit]")
+    page.wait_for_selector(f"#drawings .card >> nth={samples - 1}")
+
+
 def canvas_pixels(page: Any) -> np.ndarray:
     """(H, W, 3) of the first pane, once it is drawn."""
     url = page.evaluate(
@@ -164,11 +173,7 @@ def test_all_that_is_known_of_a_study_is_saved_as_data(browse: Any, model: radlo
         page.click("#tab-ask")
         page.click("#questions button >> nth=1")
         page.wait_for_selector("#thread li:has-text('by the ')")
-        page.click("#tab-draw")
-        page.fill("#text", "The lungs are clear.")
-        page.fill("#samples", "1")
-        page.click("#draw-form [type=submit]")
-        page.wait_for_selector("#drawings .card")
+        draw(page)
         page.click("#tab-ask")
         page.click("#questions button >> nth=0")  # of the drawing that is shown: none of the study
         page.wait_for_selector("#thread li:has-text('synthetic'):has-text('by the ')")
@@ -253,10 +258,7 @@ def test_another_patient_begins_with_an_empty_page(browse: Any) -> None:
         page.click("#tab-ask")
         page.click("#questions button >> nth=0")
         page.wait_for_selector("#thread .answer:not(:empty)")
-        page.click("#tab-draw")
-        page.fill("#text", "The lungs are clear.")
-        page.click("#draw-form [type=submit]")
-        page.wait_for_selector("#drawings .card")
+        draw(page, samples=2)
         page.keyboard.press("Escape")
         page.click("#tab-complete")
         page.check("#parts [name=report][value=given]")
@@ -495,10 +497,7 @@ def test_nothing_lies_over_what_must_be_seen_or_beside_the_screen(
         page.wait_for_selector("#checked:visible")
         page.locator("#observations tbody tr >> nth=2").click()
         page.wait_for_selector("#legend:has-text('where the classifier looks')")
-        page.click("#tab-draw")
-        page.fill("#text", "The lungs are clear.")
-        page.click("#draw-form [type=submit]")
-        page.wait_for_selector("#drawings .card >> nth=1")
+        draw(page, samples=2)
         for tab in ("read", "ask", "draw", "complete"):
             page.click(f"#tab-{tab}")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width, tab

@@ -129,18 +129,12 @@ def dicom_view(path: Path | str) -> View | None:
 
 def transfer_syntaxes() -> list[str]:
     """UIDs of the transfer syntaxes whose pixels this installation decodes, those without compression first."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels import decoders
+    from pydicom.pixels.decoders.base import Decoder
     from pydicom.uid import AllTransferSyntaxes
 
-    readable: list[str] = []
-    for syntax in AllTransferSyntaxes:
-        try:
-            decoder = get_decoder(syntax)
-        except NotImplementedError:  # pydicom decodes no videos and streams
-            continue
-        if decoder.available_plugins or not syntax.is_compressed:
-            readable.append(syntax)
-    return readable
+    readable = {one.UID for one in vars(decoders).values() if isinstance(one, Decoder) and one.is_available}
+    return [syntax for syntax in AllTransferSyntaxes if syntax in readable]
 
 
 def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:

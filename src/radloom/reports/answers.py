@@ -7,10 +7,9 @@ from enum import StrEnum
 
 from radloom.study import Report
 
-_HEADING = re.compile(r"\b(FINDINGS|IMPRESSION):")
-_BEGUN = re.compile(
-    r"\b(?:" + "|".join(name[:n] for name in ("FINDINGS", "IMPRESSION") for n in range(len(name), 0, -1)) + r")$"
-)
+_NAMES = ("FINDINGS", "IMPRESSION")
+_HEADING = re.compile(rf"\b({'|'.join(_NAMES)}):")
+_BEGUN = re.compile(rf"\b(?:{'|'.join(name[:n] for name in _NAMES for n in range(len(name), 0, -1))})$")
 """A heading of which the end is not written yet."""
 
 

@@ -7,7 +7,7 @@ import { adopt, check, drawings, pairs } from "./open.js";
 import { asText } from "./read.js";
 import { study } from "./study.js";
 
-/** Sentences to begin with; of all but the last the page has an X-ray, too. */
+/** Sentences to begin with. */
 const SENTENCES = {
   "Normal chest": "The heart is normal in size. The lungs are clear. No pleural effusion or pneumothorax.",
   "Large heart": "The heart is enlarged. The lungs are clear.",
@@ -16,22 +16,22 @@ const SENTENCES = {
   Pacemaker: "A left chest pacemaker is in place. The heart is mildly enlarged.",
 };
 
-/** What the page has an X-ray of. */
-export const EXAMPLES = Object.entries(SENTENCES).slice(0, -1);
+/** Those of which the page has an X-ray; `nano` draws no pacemakers. */
+export const EXAMPLES = Object.entries(SENTENCES).filter(([name]) => name !== "Pacemaker");
 
 let job;
 let engines; // what each can be told, the better one first
-let onTake;
+let taken;
 let pairable; // whether the model draws both views of one patient
 
 /**
  * @param model as the service describes it.
  * @param limits of the service.
  * @param onDraw called when drawing is wanted from elsewhere on the page.
- * @param taken called when a drawing has become the study.
+ * @param onTake called when a drawing has become the study.
  */
-export function setUpDrawing(model, limits, onDraw, taken) {
-  onTake = taken;
+export function setUpDrawing(model, limits, onDraw, onTake) {
+  taken = onTake;
   job = new Job(byId("draw-job"), byId("draw-trouble"));
   byId("samples").max = limits.images;
   byId("samples").value = Math.min(2, limits.images);
@@ -112,5 +112,5 @@ async function take(picture) {
     await check(picture, how);
     return true;
   });
-  if (checked && (await adopt([picture]))) onTake();
+  if (checked && (await adopt([picture]))) taken();
 }
