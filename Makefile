@@ -8,11 +8,12 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check -qq
 WORKERS ?= 2
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: help venv demo test fast lint docs clean
+.PHONY: help venv demo tools test fast lint docs clean
 
 help:
 	@echo "make demo    draw an X-ray, read it, answer questions about it; writes demo/"
 	@echo "make test    lint, types and all tests, two at a time (WORKERS=8 for more, about 2 GB each)"
+	@echo "make tools   what some tests drive and skip without: a browser, DCMTK, dicom3tools (Debian, as root or by sudo)"
 	@echo "make fast    the tests that take seconds"
 	@echo "make lint    lint and types"
 	@echo "make docs    the site of the documents; writes build/site/"
@@ -23,6 +24,13 @@ venv: .venv/.installed
 
 demo: .venv/.installed
 	.venv/bin/radloom demo -o demo
+
+tools:
+	@set -- chromium:chromium dcmtk:storescu dicom3tools:dciodvfy; lacking=; \
+	for each; do command -v $${each#*:} >/dev/null || lacking="$$lacking $${each%:*}"; done; \
+	[ -z "$$lacking" ] && exit; echo "Installing$$lacking"; \
+	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	$$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -qq --no-install-recommends $$lacking
 
 test: lint
 	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from programs import program
 from radloom.interop import Maker
 from radloom.study import Report
 
@@ -69,20 +69,18 @@ def hospital(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def run(package: str, programs: tuple[str, ...], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the first of these programs that is installed; the test is skipped if none is."""
-    program = next(filter(None, map(shutil.which, programs)), None)
-    if program is None:
-        pytest.skip(f"{' or '.join(programs)} is not installed (Debian: apt install {package})")
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+def run(package: str, names: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the first of these programs that is installed."""
+    command = [program(names, package), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
 def dcmtk() -> Callable[..., str]:
     """Runs a program of DCMTK that is to succeed, given one name or several that it has had; gives its outputs."""
 
-    def call(programs: str, *arguments: str | Path) -> str:
-        done = run("dcmtk", tuple(programs.split()), *arguments)
+    def call(names: str, *arguments: str | Path) -> str:
+        done = run("dcmtk", names, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
@@ -94,7 +92,7 @@ def complaints() -> Callable[..., list[str]]:
     """Errors, or also warnings, that dciodvfy has about a file, but for the tag that it does not know yet."""
 
     def verify(path: Path, *kinds: str) -> list[str]:
-        done = run("dicom3tools", ("dciodvfy",), path)
+        done = run("dicom3tools", "dciodvfy", path)
         lines = (done.stdout + done.stderr).splitlines()
         assert any(line in ("SCImage", "BasicTextSR") for line in lines), lines  # it knew what it looked at
         return [line for line in lines if line.startswith(kinds) and NEWER_THAN_THE_CHECKER not in line]

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from nodes import encoded, image, send, taking
 from pydicom import Dataset, dcmread
 from typer.testing import CliRunner, Result
 
+from programs import program
 from radloom.cli import app
 from radloom.listening.service import stopped_by_signals
 
@@ -139,13 +139,12 @@ def test_killed_anywhere_it_loses_nothing_and_does_nothing_twice(tmp_path: Path)
 
 
 def test_dcmtk_sends(receive: Callable[..., int], spool: Any, tmp_path: Path) -> None:
-    if not (program := shutil.which("storescu")):
-        pytest.skip("storescu is not installed (Debian: apt install dcmtk)")
+    storescu = program("storescu", "dcmtk")
     files = [tmp_path / f"{number}.dcm" for number in (1, 2)]
     for number, file in enumerate(files):
         file.write_bytes(encoded(image("1.2", number)))
     port = receive("STORESCU")
-    done = subprocess.run([program, "127.0.0.1", str(port), *map(str, files)], capture_output=True, text=True)
+    done = subprocess.run([storescu, "127.0.0.1", str(port), *map(str, files)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert spool.counts["images"] == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
@@ -14,6 +13,7 @@ from served import FILES, Held, wait_until
 from starlette.testclient import TestClient
 
 import radloom
+from programs import program
 from radloom.serving.app import create_app
 from radloom.serving.limits import Limits
 from radloom.serving.server import Server, listen
@@ -50,14 +50,12 @@ def serve(model: radloom.Model, monkeypatch: pytest.MonkeyPatch) -> Serve:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's browser, driven by Playwright; tests are skipped where either is missing."""
+    """Debian's browser, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("chromium is not installed (Debian: apt install chromium)")
+    path = program("chromium chromium-browser google-chrome", "chromium")
     with playwright.sync_playwright() as driver:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(executable_path=program, args=arguments)
+        browser = driver.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
 
