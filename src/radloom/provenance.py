@@ -6,6 +6,7 @@ Of a text that was drawn there is a checksum alone, so that no file carries what
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,20 +78,33 @@ class Origin:
         return cls(study.parts, study.report or Report())
 
     def __str__(self) -> str:
-        words = {Part.REPORT: f"a text with SHA-256 {text_hash(self.report)}"}
+        words = {Part.REPORT: f"a text with SHA-256 {text_hash(self.report)[:16]}"}
         words |= {view.part: f"a {view} X-ray" for view in View}
         return " and ".join(words[part] for part in self.parts) or "nothing"
 
 
 def text_hash(report: Report) -> str:
-    """The first 16 hex digits of the SHA-256 of a text as `FINDINGS: ...` and `IMPRESSION: ...`, in UTF-8."""
-    return hashlib.sha256(format_answer(report).encode()).hexdigest()[:16]
+    """SHA-256 of a text as `FINDINGS: ...` and `IMPRESSION: ...`, in UTF-8, in 64 hex digits."""
+    return hashlib.sha256(format_answer(report).encode()).hexdigest()
 
 
 def marks(view: View, maker: Maker, origin: Origin) -> dict[str, str]:
-    """What the PNG file of a drawing says of itself, for `write_png`."""
+    """What the PNG file of a drawing says of itself, for `write_png`: in words, and all of it as JSON for programs."""
+    record = {
+        "synthetic": True,
+        "view": view,
+        "made_from": [*origin.parts],
+        "text_sha256": text_hash(origin.report) if Part.REPORT in origin.parts else None,
+        "version": maker.version,
+        "recipe": maker.recipe,
+        "model": maker.fingerprint,
+        "engine": maker.engine or None,
+        "seed": maker.seed,
+        "settings": {**maker.settings},
+    }
     return {
         "Comment": f"{SYNTHETIC} {view} chest X-ray, not acquired from a patient. For research only.",
         "Description": f"Made from {origin}.",
         "Software": str(maker),
+        "radloom": json.dumps(record, default=str),
     }
