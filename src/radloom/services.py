@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from radloom.errors import RadloomError
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach what listens on that address."""
@@ -16,6 +18,21 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_exposure(host: str, allowed: bool, remedy: str) -> None:
+    """Pass if only this machine can reach the service, or if others may.
+
+    Args:
+        host: what it listens on.
+        allowed: whether others may reach it, for example because a token guards it.
+        remedy: what to do else, as the rest of the error's text.
+
+    Raises:
+        RadloomError: others could use it.
+    """
+    if not (is_loopback(host) or allowed):
+        raise RadloomError(f"On {host or 'every address'} others can reach the service{remedy}")
 
 
 def place(error: BaseException) -> str:

@@ -9,6 +9,12 @@ import typer
 
 from radloom.cli.base import Answer, Device, Json, ModelName, command, say
 from radloom.errors import MissingPackageError, RadloomError
+from radloom.services import check_exposure
+
+_TOKEN = ". Set RADLOOM_TOKEN to a secret that they must send, or give --insecure to let anybody use it."
+_TRUSTED = (
+    ", and DICOM here has neither encryption nor passwords. Give --insecure if the network is one that you trust."
+)
 
 
 @command("serve")
@@ -38,6 +44,10 @@ def serve_command(
     as_json: Json = False,
 ) -> Answer:
     """Serve reports, drawings and answers over HTTP. Ctrl-C stops it; what is worked on then is finished."""
+    if token is not None and not token.strip():
+        raise RadloomError("The token is empty; set it to a secret, or leave it out.")
+    check_exposure(host, insecure or token is not None, _TOKEN)
+
     from radloom.doctor import check_serving
 
     if missing := [name for name, check in check_serving().items() if not check.ok]:
@@ -45,12 +55,9 @@ def serve_command(
     from radloom.devices import usable
     from radloom.models import locate
     from radloom.serving.limits import Limits
-    from radloom.serving.server import check_exposure, listen, serve
+    from radloom.serving.server import listen, serve
     from radloom.serving.service import Service
 
-    if token is not None and not token.strip():
-        raise RadloomError("The token is empty; set it to a secret, or leave it out.")
-    check_exposure(host, token or "", insecure)
     locate(model)
     devices = [str(usable(name.strip())) for name in device.split(",")]
     limits = Limits(max_megabytes * 2**20, max_pixels, max_text, max_images, max_queue, max_batch, wait, max_seconds)
@@ -83,6 +90,8 @@ def listen_command(
     as_json: Json = False,
 ) -> Answer:
     """Take studies as a DICOM node and report them. Ctrl-C stops it; what is worked on then is finished."""
+    check_exposure(host, insecure, _TRUSTED)
+
     from radloom.doctor import check_listening
 
     if missing := [name for name, check in check_listening().items() if not check.ok]:
@@ -90,11 +99,10 @@ def listen_command(
     from radloom.listening.receiving import Limits, Receiver
     from radloom.listening.reporting import Reporter
     from radloom.listening.sending import Peer, Sender, check_title
-    from radloom.listening.service import check_exposure, listen, stopped_by_signals
+    from radloom.listening.service import listen, stopped_by_signals
     from radloom.listening.spool import Spool, State
     from radloom.models import load, model_name
 
-    check_exposure(host, insecure)
     title, allowed = check_title(ae_title), [check_title(name) for name in allow.split(",") if name.strip()]
     peer = Peer.parse(send_to) if send_to else None
     limits = Limits(max_megabytes * 2**20, keep_megabytes * 2**20)

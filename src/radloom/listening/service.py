@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 
-from radloom.errors import RadloomError
 from radloom.listening.receiving import Receiver
 from radloom.listening.reporting import Reporter
 from radloom.listening.sending import Sender
-from radloom.services import is_loopback, logging_to_stderr, place
+from radloom.services import logging_to_stderr, place
 
 log = logging.getLogger("radloom.listening")
 
@@ -50,19 +49,6 @@ def _repeat(step: Callable[[], bool], stop: Event) -> None:
         except Exception as error:  # nothing that a study or a disk does may end the service
             log.error(place(error))
             stop.wait(_LONG_PAUSE)
-
-
-def check_exposure(host: str, insecure: bool) -> None:
-    """Pass if only this machine can reach the service, or others are wanted.
-
-    Raises:
-        RadloomError: others could reach it.
-    """
-    if not (is_loopback(host) or insecure):
-        raise RadloomError(
-            f"On {host} others can reach the service, and DICOM here has neither encryption nor passwords. Give "
-            "--insecure if the network is one that you trust."
-        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from radloom.errors import RadloomError
-from radloom.services import is_loopback, logging_to_stderr
+from radloom.services import logging_to_stderr
 from radloom.serving.app import create_app
 from radloom.serving.service import Service
 
@@ -79,16 +79,3 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RadloomError(f"Cannot listen on {host}, port {port} ({reason}); choose others.") from None
-
-
-def check_exposure(host: str, token: str, insecure: bool) -> None:
-    """Pass if only this machine can reach the service, or a token guards it, or that is not wanted.
-
-    Raises:
-        RadloomError: anybody could use it.
-    """
-    if not (is_loopback(host) or token or insecure):
-        raise RadloomError(
-            f"On {host} others can reach the service. Set RADLOOM_TOKEN to a secret that they must send, or give "
-            "--insecure to let anybody use it."
-        )
