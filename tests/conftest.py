@@ -19,11 +19,19 @@ import tiny
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.imaging import Transform
+from radloom.screening import screen
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from radloom.scores.meteor import MeteorData
+
+
+@pytest.fixture(autouse=True)
+def undoubted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toy chests pass for X-rays, but where a test is `doubting`."""
+    if "doubting" not in request.keywords:
+        monkeypatch.setattr(screen(), "threshold", 0.0)
 
 
 @pytest.fixture

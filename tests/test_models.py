@@ -116,15 +116,27 @@ def test_a_study_is_arranged_by_what_its_image_looks_like(
 ) -> None:
     seen = {True: View.FRONTAL, False: View.LATERAL}
     monkeypatch.setattr(model, "view", lambda image: seen[bool(image[0, 0] == chest[0, 0])])
-    study, remark = model.arrange(chest, 1 - chest)
-    assert study.frontal is not None and study.lateral is not None and remark == ""
-    remark = model.arrange(1 - chest, chest)[1]
-    assert remark == "The frontal image looks like a lateral view. The lateral image looks like a frontal view."
+    study, said = model.arrange(chest, 1 - chest)
+    assert study.frontal is not None and study.lateral is not None and said == []
+    assert model.arrange(1 - chest, chest)[1] == [
+        "The frontal image looks like a lateral view.",
+        "The lateral image looks like a frontal view.",
+    ]
     monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
-    study, remark = model.arrange(chest)
-    assert study.frontal is None and study.lateral is not None and "read as one" in remark
-    study, remark = model.arrange(chest, 1 - chest)
-    assert study.frontal is not None and study.lateral is not None and "looks like a lateral view" in remark
+    study, said = model.arrange(chest)
+    assert study.frontal is None and study.lateral is not None and "read as one" in said[0]
+    study, said = model.arrange(chest, 1 - chest)
+    assert study.frontal is not None and study.lateral is not None and "looks like a lateral view" in said[0]
+
+
+@pytest.mark.doubting
+def test_what_looks_like_no_upright_chest_xray_is_warned_of(model: radloom.Model, chest: np.ndarray) -> None:
+    board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))).astype(np.float32)
+    for act in (model.check, model.report, model.saliency, lambda image: model.ask(image, "Is the heart enlarged?")):
+        with pytest.warns(ImageWarning, match="The image does not look like a chest X-ray"):
+            act(board)
+    [frontal, lateral] = model.arrange(board, board)[1]
+    assert frontal.startswith("The frontal image does not") and lateral.startswith("The lateral image does not")
 
 
 def test_words_are_told_of_while_they_are_written(model: radloom.Model, chest: np.ndarray) -> None:

@@ -25,8 +25,10 @@ from radloom.config import changed
 from radloom.diffusion.alignment import mixed
 from radloom.diffusion.sampling import check_settings
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
+from radloom.imaging.files import as_image
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
+from radloom.screening import doubt
 from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -287,10 +289,17 @@ def too_long(model: Model, report: Report | None) -> list[str]:
 
 
 def remarks(model: Model, study: Study) -> list[str]:
-    """Sentences on views of a study that look like the other view."""
-    views = {view: image for view in View if (image := study.view(view)) is not None}
-    seen = {view: model.view(image) for view, image in views.items()}
-    return [f"The {view} image looks like a {look} view." for view, look in seen.items() if look != view]
+    """Sentences on views of a study that look like the other view, or not like an upright chest X-ray."""
+    said = []
+    for view in View:
+        image = study.view(view)
+        if image is None:
+            continue
+        if remark := doubt(as_image(image), f"The {view} image"):
+            said.append(remark)
+        elif (look := model.view(image)) != view:
+            said.append(f"The {view} image looks like a {look} view.")
+    return said
 
 
 # -- how it is made --------------------------------------------------------------------------------------------------

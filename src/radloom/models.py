@@ -59,6 +59,7 @@ from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
+from radloom.screening import doubt
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -313,8 +314,8 @@ class Model:
         Raises:
             ImageError: an image that cannot be read.
         """
-        study, remark = self.arrange(image, lateral)
-        if remark:
+        study, said = self.arrange(image, lateral)
+        for remark in said:
             warnings.warn(remark, ImageWarning, stacklevel=2)
         return self.reports([study], seeds=[seed], **sampling)[0]
 
@@ -353,11 +354,12 @@ class Model:
 
     def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> Reply:
         """The answer to a question about an X-ray, a string whose `by` says what gave it; see `answers`."""
-        return self.answers([image], [question], seeds=[seed], **sampling)[0]
+        return self.answers([_looked_at(image)], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
         """Probability of each of the 14 observations, and of the view being lateral, by the classifier."""
-        return dict(zip(OUTPUTS, self.classifier.probabilities(self.pixels([image]))[0].tolist(), strict=True))
+        pixels = self.pixels([_looked_at(image)])
+        return dict(zip(OUTPUTS, self.classifier.probabilities(pixels)[0].tolist(), strict=True))
 
     def saliency(
         self,
@@ -379,7 +381,7 @@ class Model:
             ImageError: an image that cannot be read.
             RadloomError: an unknown observation or method.
         """
-        return saliency(self.classifier, self.pixels([image]), observations, method)[0].cpu().numpy()
+        return saliency(self.classifier, self.pixels([_looked_at(image)]), observations, method)[0].cpu().numpy()
 
     def view(self, image: Image | str) -> View:
         """The view of an X-ray, by the classifier."""
@@ -569,7 +571,7 @@ class Model:
             made |= dict(zip(members, complete(self, plan, some, seeds=sown, progress=told), strict=True))
         return [made[i] for i in range(len(studies))]
 
-    def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, str]:
+    def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, list[str]]:
         """The study of an image and perhaps a lateral one.
 
         Args:
@@ -577,25 +579,26 @@ class Model:
             lateral: the lateral view, if there is one.
 
         Returns:
-            The study, and a sentence on what is odd about its views; `""` where nothing is.
+            The study, and sentences on what is odd about its views.
 
         Raises:
             ImageError: an image that cannot be read, or DICOM files of different patients.
         """
         check_same_patient([image, lateral])
-        first = as_image(Path(image) if isinstance(image, str) else image)
-        second = None if lateral is None else as_image(Path(lateral) if isinstance(lateral, str) else lateral)
-        if second is None and self.view(first) is View.LATERAL:
-            return Study(lateral=first), "The image looks like a lateral view and is read as one."
-        study = Study(frontal=first, lateral=second)
-        return study, " ".join(remarks(self, study)) if second is not None else ""
+        first, second = _array(image), None if lateral is None else _array(lateral)
+        if second is not None:
+            study = Study(frontal=first, lateral=second)
+            return study, remarks(self, study)
+        said = [remark] if (remark := doubt(first)) else []
+        if self.view(first) is View.FRONTAL:
+            return Study(frontal=first), said
+        return Study(lateral=first), said or ["The image looks like a lateral view and is read as one."]
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
     def pixels(self, images: Sequence[Image | str]) -> Tensor:
         """Model pixels (b, 1, R, R) of images."""
-        arrays = [as_image(Path(image) if isinstance(image, str) else image) for image in images]
-        return torch.stack([self.transform(array) for array in arrays]).to(self.device)
+        return torch.stack([self.transform(_array(image)) for image in images]).to(self.device)
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
@@ -720,6 +723,18 @@ class Model:
 
     def _words(self, answers: Sequence[list[int]]) -> list[str]:
         return [self.prompter.decode(answer) for answer in answers]
+
+
+def _array(image: Image | str) -> np.ndarray:
+    return as_image(Path(image) if isinstance(image, str) else image)
+
+
+def _looked_at(image: Image | str) -> np.ndarray:
+    """An image as an array, with a warning where it does not look like an upright chest X-ray."""
+    array = _array(image)
+    if remark := doubt(array):
+        warnings.warn(remark, ImageWarning, stacklevel=3)
+    return array
 
 
 def as_view(view: View | str) -> View:

@@ -86,6 +86,14 @@ def test_a_study_that_fails_is_set_aside(spool: Spool, caplog: pytest.LogCapture
     assert caplog.text.count("set aside") == 2 and "Jane" not in caplog.text + "".join(whys)
 
 
+@pytest.mark.doubting
+def test_what_looks_like_no_chest_xray_is_reported_and_told_of(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    add(spool, image("1.2"))
+    work(spool, Stub())
+    assert len(spool.studies(State.REPORTED)) == 1
+    assert "its frontal image does not look like a chest X-ray" in caplog.text and "Doe" not in caplog.text
+
+
 def test_a_disk_that_is_full_is_waited_for(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Stub()
     add(spool, image("1.2"))

@@ -25,7 +25,17 @@ def test_a_check_is_the_models(serve: Any, model: radloom.Model) -> None:
         answer = client.post("/v1/check", files={"lateral": encoded()}).json()
     found = model.check(read_image(InMemory(encoded())))
     assert answer["observations"] == {name: pytest.approx(found[name], abs=1e-4) for name in OBSERVATIONS}
-    assert (answer["view"], answer["model"]) == ("frontal", model.fingerprint)
+    assert (answer["view"], answer["remarks"], answer["model"]) == ("frontal", [], model.fingerprint)
+
+
+@pytest.mark.doubting
+def test_what_looks_like_no_upright_chest_xray_is_said_to(serve: Any) -> None:
+    board = png_bytes(np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))))
+    with serve() as client:
+        checked = client.post("/v1/check", files={"frontal": board}).json()
+        read = client.post("/v1/report", files={"lateral": board}).json()
+    assert checked["remarks"][0].startswith("The frontal image does not look like a chest X-ray")
+    assert read["remarks"][0].startswith("The lateral image does not look like a chest X-ray") and read["findings"]
 
 
 def test_saliency_is_the_models_over_the_square_that_it_sees(serve: Any, model: radloom.Model) -> None:

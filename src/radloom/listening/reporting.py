@@ -22,11 +22,12 @@ from pydicom.uid import (
 )
 
 from radloom.errors import RadloomError
-from radloom.imaging import dicom_view
+from radloom.imaging import as_image, dicom_view
 from radloom.interop.common import Maker, read_source
 from radloom.interop.sr import sr_bytes
 from radloom.listening.spool import Batch, Spool, State
 from radloom.reports.labeller import label
+from radloom.screening import doubt
 from radloom.services import place
 from radloom.study import Study, View
 
@@ -84,12 +85,17 @@ class Reporter:
 def report_batch(model: Model, batch: Batch) -> bytes:
     """The report of a study as a DICOM SR, with the same UIDs and the same words whenever it is asked for.
 
+    An image that does not look like an upright chest X-ray is read all the same; the log tells.
+
     Raises:
         ImageError: an image that cannot be read, or images of several patients.
         ReportError: the model has nothing to say.
     """
     views = find_views(model, batch.images)
     study = Study(batch.key, views.get(View.FRONTAL), views.get(View.LATERAL))
+    for view, path in views.items():
+        if remark := doubt(as_image(path), f"its {view} image"):
+            log.warning("study %s: %s", batch.key, remark)
     seed = zlib.crc32(batch.key.encode())
     [report] = model.reports([study], seeds=[seed])
     sources = [source for path in views.values() if (source := read_source(path)) is not None]

@@ -93,12 +93,14 @@ class CheckAnswer:
     Attributes:
         view: frontal or lateral, as it looks.
         observations: the probability of each of the 14.
+        remarks: a sentence on what does not look like an upright chest X-ray.
         model: fingerprint of the model.
         seconds: from the request to the answer.
     """
 
     view: View
     observations: dict[str, float]
+    remarks: list[str]
     model: str
     seconds: float = 0.0
 

@@ -12,6 +12,7 @@ import numpy as np
 from radloom.completion import Engine, Plan, complete, remarks, too_long
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
+from radloom.screening import doubt
 from radloom.serving.answers import (
     AskAnswer,
     CheckAnswer,
@@ -68,10 +69,7 @@ class Read:
     @staticmethod
     def run(model: Model, tasks: Sequence[Read], progress: Progress, written: Written | None) -> list[ReportAnswer]:
         """Reports of several studies."""
-        arranged = [
-            (Study(lateral=task.lateral), "") if task.frontal is None else model.arrange(task.frontal, task.lateral)
-            for task in tasks
-        ]
+        arranged = [_arranged(model, task) for task in tasks]
         reports = model.reports(
             [study for study, _ in arranged],
             seeds=[task.seed for task in tasks],
@@ -83,11 +81,11 @@ class Read:
             ReportAnswer(
                 **_sections(report),
                 mentions=label(report),
-                remarks=[remark] * bool(remark),
+                remarks=said,
                 seed=task.seed,
                 model=model.fingerprint,
             )
-            for task, report, (_, remark) in zip(tasks, reports, arranged, strict=True)
+            for task, report, (_, said) in zip(tasks, reports, arranged, strict=True)
         ]
 
 
@@ -219,7 +217,8 @@ class Check:
             found = model.check(task.image)
             view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
             observations = {name: round(found[name], 4) for name in OBSERVATIONS}
-            answers.append(CheckAnswer(view, observations, model.fingerprint))
+            remark = doubt(task.image, f"The {view} image")
+            answers.append(CheckAnswer(view, observations, [remark] * bool(remark), model.fingerprint))
         return answers
 
 
@@ -320,6 +319,14 @@ S = TypeVar("S", Draw, Complete)
 def _by_seed(tasks: Sequence[S]) -> list[tuple[S, int]]:
     """Each task as often as it has seeds, with each of them."""
     return [(task, seed) for task in tasks for seed in task.seeds]
+
+
+def _arranged(model: Model, task: Read) -> tuple[Study, list[str]]:
+    """The study, and sentences on what is odd about it; what is given as lateral alone stays that."""
+    if task.frontal is not None:
+        return model.arrange(task.frontal, task.lateral)
+    study = Study(lateral=task.lateral)
+    return study, remarks(model, study)
 
 
 def _origin(task: Draw) -> Origin:

@@ -67,6 +67,7 @@ async function open(files, view) {
     if (picture.view !== picture.found.view) {
       doubts.push(`${file.name} is taken as the ${picture.view} view, but looks like a ${picture.found.view} one.`);
     }
+    doubts.push(...picture.found.remarks.map((remark) => `${file.name}: ${remark}`));
     study.place(picture);
   }
   if (files.length > 1) study.show(study.views.frontal ?? study.views.lateral);
