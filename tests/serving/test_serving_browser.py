@@ -306,6 +306,7 @@ def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Mode
         page.keyboard.press("End")
         assert not np.array_equal(before, canvas_pixels(page))
         assert page.locator("#panes .badge:visible").count() == 1
+        assert page.locator("#panes .caption").all_inner_texts() == [f"original · {view}", f"drawing · {view} · seed 1"]
         card = page.locator("#drawings .card", has_text="frontal · seed 1")
         for kind in ("PNG", "DICOM"):
             with page.expect_download() as download:
