@@ -16,21 +16,23 @@ import radloom
 import tiny
 from radloom.study import Report
 
+CLEAR = Report("The lungs are clear.")
+
 
 class Stub:
-    """A model whose reports are made up without a look, and everything else a real one's."""
+    """A model whose reports are all the same, made up without a look, and everything else a real one's."""
 
-    def __init__(self, model: radloom.Model) -> None:
-        self.model = model
+    def __init__(self, model: radloom.Model, report: Report = CLEAR) -> None:
+        self.model, self.report = model, report
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def arrange(self, image: np.ndarray, lateral: np.ndarray | None = None) -> tuple[radloom.Study, str]:
-        return radloom.Study(frontal=image, lateral=lateral), ""
+    def arrange(self, image: np.ndarray, lateral: np.ndarray | None = None) -> tuple[radloom.Study, list[str]]:
+        return radloom.Study(frontal=image, lateral=lateral), []
 
     def reports(self, studies: list[radloom.Study], **options: Any) -> list[Report]:
-        return [Report("The lungs are clear.")] * len(studies)
+        return [self.report] * len(studies)
 
 
 class Held(Stub):

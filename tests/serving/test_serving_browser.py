@@ -12,11 +12,11 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from served import Held, dicom, encoded, wait_until
+from served import Held, Stub, dicom, encoded, wait_until
 
 import radloom
 from radloom.imaging import read_image
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, Report
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +148,98 @@ def test_pointing_at_an_observation_shows_where_it_is_found(browse: Any) -> None
         page.wait_for_selector("#legend:has-text('Pleural Other')")
 
 
+SAID = Report("Patient 𝟙: nodular opacity, maybe edema.", "No pleural effusion.")
+WORDS = {"nodular opacity": "positive", "edema": "uncertain", "effusion": "negative"}
+
+
+def read(page: Any) -> Any:
+    """Read what is open; the words of the report that mention an observation."""
+    page.click("#read-go")
+    page.wait_for_selector("#report-files:visible")
+    return page.locator("#report [role=button]")
+
+
+def test_words_of_the_report_are_marked_by_what_they_say(browse: Any, model: radloom.Model) -> None:
+    with browse(Stub(model, SAID)) as page:
+        open_files(page, PNG)
+        words = read(page)
+        assert (page.inner_text("#findings"), page.inner_text("#impression")) == (SAID.findings, SAID.impression)
+        assert words.all_inner_texts() == list(WORDS)
+        titles = [word.get_attribute("title") for word in words.all()]
+        assert titles == [
+            "Lung Lesion: positive, Lung Opacity: positive",
+            "Edema: uncertain",
+            "Pleural Effusion: negative",
+        ]
+        drawn = words.evaluate_all("all => all.map((word) => getComputedStyle(word).textDecorationStyle)")
+        assert drawn == ["solid", "dashed", "dotted"]
+        assert page.is_visible("#words-key") and page.is_visible("#table-key")
+
+
+def test_pointing_at_words_of_the_report_shows_where_it_is_found(browse: Any, model: radloom.Model) -> None:
+    with browse(Stub(model, SAID)) as page:
+        open_files(page, PNG)
+        words = read(page)
+        row = page.locator("tr[data-observation='Pleural Effusion']")
+        words.last.hover()
+        page.wait_for_selector("#legend:has-text('Pleural Effusion, '):has-text('where the classifier looks')")
+        assert (np.ptp(canvas_pixels(page), axis=2) > 20).any()
+        assert "pointed" in row.get_attribute("class")
+        page.mouse.move(5, 5)
+        page.wait_for_selector("#legend", state="hidden")
+        row.hover()
+        assert words.evaluate_all("all => all.map((word) => word.matches('.pointed'))") == [False, False, True]
+        page.mouse.move(5, 5)
+        draw(page)
+        page.click("#tab-read")
+        words.last.hover()
+        page.wait_for_timeout(300)
+        assert page.is_hidden("#legend")  # the report is not of the drawing that is shown
+
+
+def test_words_of_the_report_are_one_tab_stop_and_arrows_go_from_one_to_another(
+    browse: Any, model: radloom.Model
+) -> None:
+    with browse(Stub(model, SAID)) as page:
+        open_files(page, PNG)
+        words = read(page)
+        assert words.evaluate_all("all => all.map((word) => word.tabIndex)") == [0, -1, -1]
+        words.first.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("#legend:has-text('Edema, ')")
+        assert words.evaluate_all("all => all.map((word) => word.tabIndex)") == [-1, 0, -1]
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.dataset.format") == "txt"
+        assert page.is_visible("#legend:has-text('Edema, ')")
+        assert words.nth(1).get_attribute("aria-pressed") == "true"
+        assert page.get_attribute("tr[data-observation=Edema]", "aria-selected") == "true"
+
+
+def test_a_tap_on_words_of_the_report_keeps_the_map_and_another_takes_it_away(
+    browse: Any, model: radloom.Model
+) -> None:
+    with browse(Stub(model, SAID), width=390, look={"is_mobile": True, "has_touch": True}) as page:
+        open_files(page, PNG)
+        words = read(page)
+        words.last.tap()
+        page.wait_for_selector("#legend:has-text('Pleural Effusion, ')")
+        page.locator("#report-about").tap()
+        assert page.is_visible("#legend")
+        words.last.tap()
+        page.wait_for_selector("#legend", state="hidden")
+
+
+def test_settings_are_explained_by_a_tap(browse: Any) -> None:
+    with browse(width=390, look={"is_mobile": True, "has_touch": True}) as page:
+        for tab in ("read", "draw", "complete"):
+            page.click(f"#tab-{tab}")
+            page.locator(f"#{tab} .help").tap()
+            assert page.is_visible("#settings dt:has-text('Guidance')")
+            page.keyboard.press("Escape")
+            assert page.is_hidden("#settings")
+
+
 def test_questions_and_answers_stand_in_a_thread(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
     (tmp_path / "chest.png").write_bytes(encoded())
     with browse() as page:
@@ -214,6 +306,7 @@ def test_drawings_are_marked_compared_and_saved(browse: Any, model: radloom.Mode
         page.keyboard.press("End")
         assert not np.array_equal(before, canvas_pixels(page))
         assert page.locator("#panes .badge:visible").count() == 1
+        assert page.locator("#panes .caption").all_inner_texts() == [f"original · {view}", f"drawing · {view} · seed 1"]
         card = page.locator("#drawings .card", has_text="frontal · seed 1")
         for kind in ("PNG", "DICOM"):
             with page.expect_download() as download:
@@ -481,7 +574,9 @@ def test_dark_and_light_and_the_description(browse: Any) -> None:
         page.wait_for_selector("#routes section:has-text('POST /v1/saliency')")
         text = page.inner_text("#routes")
         assert "`" not in text and "Attributes:" not in text
-        assert page.locator("#routes section:has-text('POST /v1/ask') tr:has-text('what answered')").count() == 1
+        [row] = page.locator("#routes section:has-text('POST /v1/ask') tr:has-text('what answered')").all()
+        name, meaning = (row.locator(cell).bounding_box()["width"] for cell in ("th", "td"))
+        assert 3 * name < meaning
 
 
 SYNTHETIC = Path(__file__).parents[2] / "src/radloom/serving/page/large-heart.png"

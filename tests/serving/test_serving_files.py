@@ -15,7 +15,7 @@ from served import Stub, dicom, encoded
 import radloom
 import tiny
 from radloom.imaging import InMemory, png_bytes, read_image
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, Report
 
 CHEST = {"frontal": encoded()}
 
@@ -143,3 +143,12 @@ def test_a_report_says_what_it_mentions_and_takes_candidates(serve: Any, model: 
         answer = client.post("/v1/report", files=CHEST).json()
         assert client.post("/v1/report", files=CHEST, data={"candidates": 9}).status_code == 422
     assert answer["mentions"]["No Finding"] == "positive"
+
+
+def test_a_report_says_by_which_words_it_mentions_something(serve: Any, model: radloom.Model) -> None:
+    with serve(Stub(model, Report("Possible edema.", "No effusion."))) as client:
+        answer = client.post("/v1/report", files=CHEST).json()
+    assert answer["spans"] == [
+        {"section": "findings", "start": 9, "end": 14, "observation": "Edema", "mention": "uncertain"},
+        {"section": "impression", "start": 3, "end": 11, "observation": "Pleural Effusion", "mention": "negative"},
+    ]

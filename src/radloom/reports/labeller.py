@@ -25,6 +25,9 @@ VERSION = 1
 LONGEST_SENTENCE = 100
 """Words after which a sentence is cut, so that text without stops takes no more than its share of time."""
 
+BETWEEN = "\n\n"
+"""What parts findings from impression where both are read."""
+
 NO_FINDING, SUPPORT_DEVICES = OBSERVATIONS[0], OBSERVATIONS[-1]
 
 _RANK = {Mention.NEGATIVE: 0, Mention.UNCERTAIN: 1, Mention.POSITIVE: 2}
@@ -32,12 +35,21 @@ _RANK = {Mention.NEGATIVE: 0, Mention.UNCERTAIN: 1, Mention.POSITIVE: 2}
 
 @dataclass(frozen=True)
 class Evidence:
-    """One mention of an observation: what is said of it, in which sentence, by which words."""
+    """One mention of an observation: what is said of it, in which sentence, by which words.
+
+    Attributes:
+        observation: one of the 14, or `phrases.OTHER`.
+        mention: what is said of it.
+        sentence: one of `pieces`.
+        phrase: the words, in lower case.
+        start: where the phrase begins in the sentence in lower case.
+    """
 
     observation: str
     mention: Mention
     sentence: str
     phrase: str
+    start: int
 
 
 def label(report: Report | str) -> dict[str, Mention]:
@@ -57,7 +69,7 @@ def label(report: Report | str) -> dict[str, Mention]:
     nothing_found = all(
         mention is Mention.NEGATIVE for observation, mention in said.items() if observation != SUPPORT_DEVICES
     )
-    if nothing_found and any(re.search(r"[a-z]{3}", s.lower().replace("xxxx", "")) for s in sentences(_text(report))):
+    if nothing_found and any(re.search(r"[a-z]{3}", s.lower().replace("xxxx", "")) for s in sentences(as_text(report))):
         said[NO_FINDING] = Mention.POSITIVE
     return {observation: said[observation] for observation in OBSERVATIONS if observation in said}
 
@@ -73,20 +85,27 @@ def evidence(report: Report | str) -> list[Evidence]:
     return [found for found in _evidence(report) if found.observation in OBSERVATIONS]
 
 
-def _text(report: Report | str) -> str:
-    return report if isinstance(report, str) else f"{report.findings}\n\n{report.impression}"
+def as_text(report: Report | str) -> str:
+    """What is read of a report: findings and impression with `BETWEEN` them."""
+    return report if isinstance(report, str) else f"{report.findings}{BETWEEN}{report.impression}"
+
+
+def pieces(text: str) -> Iterator[str]:
+    """What the rules read one by one: the sentences of a text, long ones cut."""
+    for sentence in sentences(text):
+        words = sentence.split()
+        for start in range(0, len(words), LONGEST_SENTENCE):
+            yield " ".join(words[start : start + LONGEST_SENTENCE])
 
 
 def _evidence(report: Report | str) -> Iterator[Evidence]:
-    for sentence in sentences(_text(report)):
-        words = sentence.split()
-        for start in range(0, len(words), LONGEST_SENTENCE):
-            yield from _sentence_evidence(" ".join(words[start : start + LONGEST_SENTENCE]))
+    for piece in pieces(as_text(report)):
+        yield from sentence_evidence(piece)
 
 
 @lru_cache(maxsize=1 << 15)
-def _sentence_evidence(sentence: str) -> tuple[Evidence, ...]:
-    """Mentions in one sentence; reports repeat their sentences, so the answers are kept."""
+def sentence_evidence(sentence: str) -> tuple[Evidence, ...]:
+    """Mentions in one of `pieces`, of `phrases.OTHER` too; reports repeat their sentences, so the answers are kept."""
     text = sentence.lower()
     scopes = _scopes(text)
     asserted = [m for m in _mentions(text) if not any(s.kind == "ignore" and s.covers(m) for s in scopes)]
@@ -96,7 +115,7 @@ def _sentence_evidence(sentence: str) -> tuple[Evidence, ...]:
             said[i] = said[i + 1] = Mention.UNCERTAIN
     found = [*zip(asserted, said, strict=True), *_structures(text, scopes, asserted)]
     found.sort(key=lambda pair: pair[0].start)
-    return tuple(Evidence(m.name, what, sentence, text[m.start : m.end]) for m, what in found)
+    return tuple(Evidence(m.name, what, sentence, text[m.start : m.end], m.start) for m, what in found)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from radloom.completion import Engine
 from radloom.reports.closed import Answerer
+from radloom.reports.spans import Span
 from radloom.study import Mention, Part, View
 
 
@@ -16,6 +17,8 @@ class ReportAnswer:
     Attributes:
         findings, impression: its sections.
         mentions: observation -> what the report says of it, as the rule-based labeller reads it.
+        spans: the words that say so, each with its `section`, `start` and `end` in it (in Unicode code points),
+            `observation` and `mention`.
         remarks: sentences on what is odd about the images.
         seed: of sampling.
         model: fingerprint of the model.
@@ -25,6 +28,7 @@ class ReportAnswer:
     findings: str
     impression: str
     mentions: dict[str, Mention]
+    spans: list[Span]
     remarks: list[str]
     seed: int
     model: str
@@ -129,11 +133,14 @@ class MadeReport:
     Attributes:
         findings, impression: its sections.
         mentions: observation -> what the report says of it, as the rule-based labeller reads it.
+        spans: the words that say so, each with its `section`, `start` and `end` in it (in Unicode code points),
+            `observation` and `mention`.
     """
 
     findings: str
     impression: str
     mentions: dict[str, Mention]
+    spans: list[Span]
 
 
 @dataclass(frozen=True)

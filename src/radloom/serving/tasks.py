@@ -12,6 +12,7 @@ import numpy as np
 from radloom.completion import Engine, Plan, complete, remarks, too_long
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
+from radloom.reports.spans import spans
 from radloom.screening import doubt
 from radloom.serving.answers import (
     AskAnswer,
@@ -79,8 +80,7 @@ class Read:
         )
         return [
             ReportAnswer(
-                **_sections(report),
-                mentions=label(report),
+                **_read(report),
                 remarks=said,
                 seed=task.seed,
                 model=model.fingerprint,
@@ -340,7 +340,7 @@ def _completion(model: Model, task: Complete, made: Study, seed: int) -> Complet
         for view in View
         if view.part in plan.makers and isinstance(image := made.view(view), np.ndarray)
     }
-    written = MadeReport(**_sections(report), mentions=label(report)) if Part.REPORT in plan.makers else None
+    written = MadeReport(**_read(report)) if Part.REPORT in plan.makers else None
     return Completion(seed, **drawn, report=written)
 
 
@@ -356,6 +356,11 @@ def _drawing(image: np.ndarray, view: View, maker: Maker, origin: Origin, dicom:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _read(report: Report) -> dict[str, Any]:
+    """A report with what the rule-labeller reads in it."""
+    return {**_sections(report), "mentions": label(report), "spans": spans(report)}
 
 
 def _sections(report: Report) -> dict[str, Any]:

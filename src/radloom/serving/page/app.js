@@ -4,7 +4,8 @@
  *     study.js          what is worked on; tells of changes
  *     viewer.js         picture.js, heat.js: pictures in panes, saliency over them
  *     open.js           files and examples into the study; strip.js shows its parts
- *     read.js           the report; observations.js: what the classifier finds, and where; record.js: all that as data
+ *     read.js           the report; mentions.js: its words on an observation; record.js: all that is known, as data
+ *     observations.js   what the classifier finds, and where; pointing.js: the observation that is pointed at
  *     asking.js         questions
  *     drawing.js        drawings; completing.js: what is missing of the study; cards.js: what was made
  *     api.js            requests; job.js: their progress, cancelling and trouble
@@ -15,6 +16,7 @@ import { setUpAsking } from "./asking.js";
 import { setUpCompleting, want } from "./completing.js";
 import { button, byId, complain, isTyping } from "./dom.js";
 import { EXAMPLES, setUpDrawing } from "./drawing.js";
+import { setUpMentions } from "./mentions.js";
 import { setUpObservations } from "./observations.js";
 import { openExample, setUpOpening } from "./open.js";
 import { readStudy, setUpReading } from "./read.js";
@@ -134,6 +136,7 @@ async function start() {
   setUpOpening();
   setUpStrip(makePart);
   setUpReading(model);
+  setUpMentions();
   setUpObservations(viewer);
   setUpRecord(about);
   setUpAsking();

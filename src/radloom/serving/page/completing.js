@@ -108,8 +108,7 @@ const weighed = () => denoised() && chosen("given").length > 1;
 
 function weight(part) {
   const field = { id: `weight-${part}`, type: "number", min: 0, max: 10, step: 0.1, value: 1, required: true };
-  const title = "How much this part counts beside the others";
-  return element("label.inline", { title }, `Weight of ${part}`, element("input", field));
+  return element("label.inline", {}, `Weight of ${part}`, element("input", field));
 }
 
 async function complete() {

@@ -18,7 +18,9 @@ export class Job {
     this.#text = element("span");
     this.#bar = element("progress", { max: 1 });
     place.append(this.#text, this.#bar, button("Cancel", () => this.cancel()));
-    addEventListener("keydown", (event) => event.key === "Escape" && this.cancel());
+    addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && !document.querySelector(":popover-open")) this.cancel();
+    });
   }
 
   #text;

@@ -2,20 +2,23 @@
 
 import { ask } from "./api.js";
 import { byId, complain, element } from "./dom.js";
+import { letPoint, pointing } from "./pointing.js";
 import { study } from "./study.js";
 
 const SAID = { positive: "+", negative: "–", uncertain: "?" };
-const PAUSE = 120; // ms that a row is pointed at before its map is asked for
+const PAUSE = 120; // ms that an observation is pointed at before its map is asked for
 
 let viewer;
-let pointed = null; // the row that is pointed at or has the focus
-let pinned = null; // the observation whose map stays
 let controller = new AbortController();
 
 /** @param shownIn the viewer that maps are laid over. */
 export function setUpObservations(shownIn) {
   viewer = shownIn;
   study.addEventListener("change", show);
+  pointing.addEventListener("change", () => {
+    light();
+    settle();
+  });
   show();
 }
 
@@ -25,62 +28,52 @@ function show() {
   byId("checked").hidden = !found;
   byId("read-hint").hidden = Boolean(study.shown);
   byId("checked-view").textContent = picture ? `of the ${picture.synthetic ? "synthetic " : ""}${picture.view} view` : "";
-  const body = byId("observations").tBodies[0];
-  const focused = body.querySelector(":focus")?.dataset.observation;
-  body.replaceChildren(...Object.entries(found?.observations ?? {}).map(([name, share]) => row(name, share, picture)));
-  if (body.rows.length) (body.querySelector(".pinned") ?? body.rows[0]).tabIndex = 0; // one of them is a tab stop
-  if (focused) body.querySelector(`[data-observation="${focused}"]`)?.focus();
+  byId("table-key").hidden = !found || !reported(picture);
+  const focused = rows().find((made) => made === document.activeElement)?.dataset.observation;
+  const made = Object.entries(found?.observations ?? {}).map(([name, share]) => row(name, share, picture));
+  byId("observations").tBodies[0].replaceChildren(...made);
+  const stop = made.find(({ dataset }) => dataset.observation === pointing.pinned) ?? made[0];
+  if (stop) stop.tabIndex = 0;
+  if (focused) made.find(({ dataset }) => dataset.observation === focused)?.focus();
+  light();
   settle();
 }
 
+const rows = () => [...byId("observations").tBodies[0].rows];
+
+/** What the report says, if it is one of this picture. */
+const reported = (picture) => (picture === study.views[picture.view] ? study.report?.mentions : undefined);
+
 function row(name, share, picture) {
-  const said = picture === study.views[picture.view] ? study.report?.mentions[name] : undefined;
+  const said = reported(picture)?.[name];
   const made = element(
     "tr",
-    { tabIndex: -1, "data-observation": name, "aria-selected": String(pinned === name) },
+    { tabIndex: -1, "data-observation": name },
     element("th", { scope: "row", textContent: name }),
     element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
     element("td.share", { textContent: percent(share) }),
     element(`td.said${said ? `.${said}` : ""}`, { textContent: SAID[said] ?? "", title: said ?? "" }),
   );
   made.classList.toggle("likely", share >= 0.5);
-  made.classList.toggle("pinned", pinned === name);
-  const point = ({ type }) => {
-    pointed = name;
-    if (type === "focus") [...made.parentElement.rows].forEach((other) => (other.tabIndex = other === made ? 0 : -1));
-    settle();
-  };
-  const leave = () => pointed === name && ((pointed = null), settle());
-  for (const event of ["mouseenter", "focus"]) made.addEventListener(event, point);
-  for (const event of ["mouseleave", "blur"]) made.addEventListener(event, leave);
-  made.addEventListener("click", () => pin(name));
-  made.addEventListener("keydown", (event) => {
-    const next = { ArrowDown: made.nextElementSibling, ArrowUp: made.previousElementSibling }[event.key];
-    if (next) next.focus();
-    else if (event.key === "Enter" || event.key === " ") pin(name);
-    else return;
-    event.preventDefault();
-  });
+  letPoint(made, () => name, rows);
   return made;
 }
 
-function pin(name) {
-  pinned = pinned === name ? null : name;
-  pointed = pinned;
-  for (const made of byId("observations").tBodies[0].rows) {
-    const on = made.dataset.observation === pinned;
-    made.classList.toggle("pinned", on);
-    made.setAttribute("aria-selected", String(on));
+function light() {
+  for (const made of rows()) {
+    const { observation } = made.dataset;
+    made.classList.toggle("pointed", observation === pointing.name);
+    made.classList.toggle("pinned", observation === pointing.pinned);
+    made.setAttribute("aria-selected", String(observation === pointing.pinned));
   }
-  settle();
 }
 
-/** Show the map of the row that is pointed at, else the one that is pinned, else none. */
+/** Show the map of the observation that is pointed at, else of the one that is pinned, else none. */
 async function settle() {
   controller.abort();
   controller = new AbortController();
   const { signal } = controller;
-  const [picture, name] = [study.shown, pointed ?? pinned];
+  const [picture, name] = [study.shown, pointing.name];
   const legend = byId("legend");
   if (!name || !picture?.found || study.layout === "compare") {
     viewer.overlay();

@@ -3,11 +3,15 @@
 import { fetchFile, follow } from "./api.js";
 import { byId } from "./dom.js";
 import { Job } from "./job.js";
+import { writeReport } from "./mentions.js";
 import { save } from "./save.js";
 import { study } from "./study.js";
 
+const NONE = { findings: "", impression: "" };
+
 let job;
 let candidates = 1;
+let written = NONE; // what is on the page
 
 /** @param model as the service describes it. */
 export function setUpReading(model) {
@@ -49,7 +53,7 @@ function show() {
   byId("read-go").disabled = !study.pictures.length;
   byId("report-files").hidden = byId("report-about").hidden = !study.report;
   byId("report").hidden = !study.report && !job.running;
-  write(study.report ?? { findings: "", impression: "" });
+  write(study.report ?? NONE);
   if (study.report) {
     const { seed, seconds, model } = study.report;
     const synthetic = study.pictures.some((picture) => picture.synthetic) ? " · of a synthetic X-ray" : "";
@@ -59,10 +63,10 @@ function show() {
   byId("remarks").hidden = !byId("remarks").textContent;
 }
 
-function write({ findings, impression }) {
-  byId("report").hidden = !(findings || impression || job.running);
-  byId("findings").textContent = findings;
-  byId("impression").textContent = impression;
+function write(report) {
+  byId("report").hidden = !(report.findings || report.impression || job.running);
+  if (report !== written) writeReport(report);
+  written = report;
 }
 
 async function saveReport(format) {

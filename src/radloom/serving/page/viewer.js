@@ -84,9 +84,8 @@ export class Viewer extends EventTarget {
   #pane(picture, over) {
     const name = `${picture.synthetic ? "Synthetic " : ""}${picture.view} X-ray, ${picture.name}`;
     const canvas = element("canvas", { tabIndex: 0, role: "img", "aria-label": name });
-    const box = element("div.pane", {}, canvas, element("span.caption", { textContent: caption(picture, over) }));
-    if (picture.synthetic) box.append(element("span.badge", { textContent: "SYNTHETIC" }));
-    if (over) box.append(element("span.badge.right", { textContent: "SYNTHETIC" }));
+    const written = over ? [...marks(picture, "original"), ...marks(over, "drawing", ".right")] : marks(picture);
+    const box = element("div.pane", {}, canvas, ...written);
     const pane = { picture, over, canvas, box };
     this.#listen(pane);
     return pane;
@@ -190,9 +189,15 @@ export class Viewer extends EventTarget {
   }
 }
 
-function caption({ view, seed, text }, over) {
-  const what = over ? `original · ${view}` : view;
-  return [what, seed !== undefined && `seed ${seed}`, text].filter(Boolean).join(" · ");
+/**
+ * What is written over a picture: its caption, and what marks drawings.
+ * @param role of a picture that shares its pane; its caption is short.
+ * @param corner class of the corners for these.
+ */
+function marks({ view, seed, text, synthetic }, role = "", corner = "") {
+  const words = [role, view, seed !== undefined && `seed ${seed}`, !role && text].filter(Boolean).join(" · ");
+  const badge = synthetic ? [element(`span.badge${corner}`, { textContent: "SYNTHETIC" })] : [];
+  return [element(`span.caption${corner}`, { textContent: words }), ...badge];
 }
 
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
