@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.resources import files
@@ -56,7 +56,7 @@ from radloom.language.model import LanguageModel
 from radloom.language.statements import consistency, stated_positive
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import Answerer, Reply, closed_answer
+from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
 from radloom.screening import doubt
@@ -504,7 +504,7 @@ class Model:
         """Answers to questions, one an image.
 
         What the evidence decides of a report it decides here, too, where `agree` is on: plain questions about presence
-        or normality. The language model answers the others.
+        or normality. The language model answers the others; where they ask for yes or no, it says one of them.
 
         Args:
             images: one a question.
@@ -535,7 +535,9 @@ class Model:
             tokens = self._tokens(rest, self.classifier.views(rest), values[left])
             prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
             own = [seeds[i] if seeds else i for i in left]
-            return whole(self._write(prompts, None, how, own, progress, told))
+            either = [self.prompter.encode(word) for word in ("yes", "Yes", "no", "No")]
+            choices = [either if how.agree and yes_or_no(questions[i]) else [] for i in left]
+            return whole(self._write(prompts, None, how, own, progress, told, choices=choices))
         if progress:
             progress(1, 1)
         if told:
@@ -697,6 +699,7 @@ class Model:
         written: Written | None = None,
         thresholds: Sequence[float] | None = None,
         positives: Sequence[Sequence[bool]] | None = None,
+        choices: Sequence[Collection[list[int]]] | None = None,
     ) -> list[list[int]]:
         room = self.language.model.config.max_position_embeddings - how.max_tokens - len(thresholds or ())
         longest = max(map(len, prompts))
@@ -717,6 +720,7 @@ class Model:
             positives=positives,
             candidates=how.candidates if thresholds else 1,
             judge=partial(consistency, self.language),
+            choices=choices,
             progress=progress,
             written=written,
         )

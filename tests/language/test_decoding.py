@@ -214,3 +214,27 @@ def test_sampled_text_needs_seeds(extended, questions):
     model, _, ids = extended
     with pytest.raises(RadloomError, match="3 seeds"):
         generate_text(model, ids, questions, max_tokens=3, temperature=1.0)
+
+
+def test_an_answer_is_one_of_its_choices(extended, questions):
+    model, tokenizer, ids = extended
+    prompter = Prompter(tokenizer, ids)
+    choices = [[prompter.encode(text) for text in ("yes", "no", "not at all")], [], [prompter.encode("a small heart")]]
+    free = generate_text(model, ids, questions, max_tokens=12)
+    for temperature in (0.0, 1.5):
+        options = {"max_tokens": 12, "temperature": temperature, "seeds": SEEDS}
+        said = generate_text(model, ids, questions, choices=choices, **options)
+        assert said[0] in choices[0] and said[2] == choices[2][0]
+        alone = generate_text(model, ids, questions[:1], choices=choices[:1], max_tokens=12, temperature=temperature,
+                              seeds=SEEDS[:1])  # fmt: skip
+        assert alone == said[:1]
+    assert generate_text(model, ids, questions, max_tokens=12, choices=choices)[1] == free[1]
+    assert generate_text(model, ids, questions, max_tokens=12, choices=[[], [], []]) == free
+
+
+def test_of_choices_the_likelier_is_taken(extended, questions):
+    model, tokenizer, ids = extended
+    choices = [[token] for token in Prompter(tokenizer, ids).encode("yes no left right heart")]
+    logits = model(torch.tensor([questions[0]])).logits[0, -1]
+    best = max(choices, key=lambda choice: logits[choice[0]])
+    assert generate_text(model, ids, questions[:1], max_tokens=4, choices=[choices]) == [best]

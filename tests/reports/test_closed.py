@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radloom.reports.closed import LONGEST, closed_answer
+from radloom.reports.closed import LONGEST, closed_answer, yes_or_no
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
@@ -17,6 +17,9 @@ PRESENCE = {
         "Is/Are the the heart enlarged ? -yes/no",
         "is the patient's heart dilated",
         "Is the heart too big?",
+        "Is the heart larger than normal?",
+        "Is the heart wider than 50% of the chest?",
+        "Is the width of the heart more than half the width of the thorax?",
         "Is the heart size abnormal?",
         "Is the heart shadow abnormally large?",
         "Does the heart look enlarged?",
@@ -43,7 +46,7 @@ PRESENCE = {
         "Any pleural effusion present?",
     ],
     "Pleural Other": ["Is there pleural thickening?"],
-    "Fracture": ["Are any of the patient's ribs fractured?", "Are there bone fractures?"],
+    "Fracture": ["Are any of the patient's ribs fractured?", "Are any ribs broken?", "Are there bone fractures?"],
     "Support Devices": ["Are there any lines or tubes?", "Is a medical device visible?", "Are there support devices?"],
 }
 
@@ -64,6 +67,8 @@ NORMAL = [
     "Does this X-ray look normal?",
     "Is there no abnormality?",
     "Is the chest free of abnormalities?",
+    "Are these findings normal?",
+    "Is this patient healthy?",
 ]
 
 ABNORMAL = [
@@ -88,7 +93,6 @@ OTHERS = [
     "Is there a small effusion?",
     "Is the pneumothorax larger?",
     "Is there severe cardiomegaly?",
-    "Is the heart larger than normal?",
     "Has the effusion increased?",
     "Has the heart enlarged?",
     "Is the edema worse?",
@@ -124,10 +128,8 @@ OTHERS = [
     "Is there pericardial effusion?",
     "Is the aortic contour normal?",
     "Is the heart displaced?",
-    "Are the lungs normal?",
     "Are there abnormalities in the lower lung?",
     "Is the image normal or abnormal?",
-    "Is this patient healthy?",
     "Which side is the effusion on?",
     "Where is the pneumothorax?",
     "How large is the heart?",
@@ -158,10 +160,37 @@ def test_normality_needs_no_finding_and_nothing_else_but_devices(question: str, 
         assert closed_answer(question, positive) == ("yes" if is_normal is normal else "no")
 
 
-@pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no"])
+@pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no", "Are the lungs normal?"])
 def test_lungs_are_clear_without_any_finding_in_them(question: str) -> None:
     assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "yes"
     assert {closed_answer(question, {observation}) for observation in LUNGS} == {"no"}
+
+
+@pytest.mark.parametrize("question", ["Are the lungs abnormal?", "Are there any abnormalities in the lungs?"])
+def test_lungs_are_abnormal_with_any_finding_in_them(question: str) -> None:
+    assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "no"
+    assert {closed_answer(question, {observation}) for observation in LUNGS} == {"yes"}
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Is this a PA film?", True),
+        ("Is/Are there free air under the diaphragm? -yes/no", True),
+        ("  does the trachea deviate", True),
+        ("Isn't the heart displaced?", True),
+        ("Is this film AP or PA?", False),
+        ("Is there an effusion, and where?", False),
+        ("Is the opacity left vs right?", False),
+        ("Which side is the effusion on?", False),
+        ("How large is the heart?", False),
+        ("Describe the lungs.", False),
+        ("is", False),
+        ("", False),
+    ],
+)
+def test_whether_yes_or_no_is_asked_for(question: str, asks: bool) -> None:
+    assert yes_or_no(question) is asks
 
 
 @pytest.mark.parametrize("question", OTHERS)

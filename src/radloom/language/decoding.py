@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -107,6 +107,7 @@ def generate_text(
     positives: Sequence[Sequence[bool]] | None = None,
     candidates: int = 1,
     judge: Judge | None = None,
+    choices: Sequence[Collection[list[int]]] | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
     written: Written | None = None,
@@ -132,6 +133,7 @@ def generate_text(
         positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
         candidates: texts that are written of each prompt.
         judge: of candidates; without, the first is kept.
+        choices: for each prompt, the answers that it may get, as text tokens; any where there are none.
         use_cache, progress: as in `generate_codes`.
         written: told of the answers while they grow; of several candidates it is the first, and another may be kept.
 
@@ -170,9 +172,12 @@ def generate_text(
                 progress(step + 1, len(places))
         if candidates > 1:
             logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
+        limits = [choice for choice in choices or [[]] * len(prompts) for _ in range(candidates)]
         done = torch.zeros(len(picks), dtype=torch.bool, device=model.device)
         for step, place in enumerate(places[stated:]):
             likely = _guide(logits[:, place], guidance, len(picks))
+            if any(limits):
+                likely = _limit(likely, [row[stated:] for row in _tokens(picks, allowed)], limits, allowed[place])
             if step < min_tokens:
                 likely = likely[:, :-1]
             pick = _draw(likely, spoken[:, step], temperature, top_p, top_k)
@@ -186,6 +191,27 @@ def generate_text(
                 break
             logits = decoder.advance(picks[:, stated + step])
     return _best(_tokens(picks, allowed), candidates, judge)
+
+
+def _limit(
+    logits: Tensor, said: Sequence[list[int]], choices: Sequence[Collection[list[int]]], tokens: Tensor
+) -> Tensor:
+    """Logits (n, a) of text tokens, the last of them the end, in which only what goes on with a choice is possible.
+
+    Args:
+        logits: after what was said.
+        said: the text tokens of each answer so far.
+        choices: the whole answers that each may become; any where there are none.
+        tokens: (a,) ids.
+    """
+    limited = logits.clone()
+    for row, (prefix, answers) in enumerate(zip(said, choices, strict=True)):
+        if answers:
+            end = [int(tokens[-1])]
+            following = [[*answer, *end][len(prefix)] for answer in answers if answer[: len(prefix)] == prefix]
+            possible = torch.isin(tokens, torch.tensor(following)).to(logits.device)
+            limited[row] = logits[row].masked_fill(~possible, -math.inf)
+    return limited
 
 
 def _tokens(picks: Tensor, allowed: Tensor) -> list[list[int]]:

@@ -48,6 +48,7 @@ LONGEST = 200
 _XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|film|picture|cxr|study|chest)"
 _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
+_LUNGS = r"(?:is|are) (?:(?:both|the|patient's) )*(?:lungs?|lung fields?)"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
 _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
@@ -55,20 +56,34 @@ _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
     (rf"{_LOOKS}abnormal(?: {_XRAY})?", False, {NO_FINDING}),
     (rf"{_ASKED}{_ABNORMALITY}{_SEEN}", False, {NO_FINDING}),
     (rf"(?:is|are) (?:there no|{_XRAY} (?:free of|without)) (?:any )?{_ABNORMALITY}{_SEEN}", True, {NO_FINDING}),
-    (r"(?:is|are) (?:(?:both|the|patient's) )*lungs? clear", False, LUNGS),
+    (rf"{_LUNGS} clear", False, LUNGS),
+    (rf"{_LUNGS} normal(?: appearing)?", False, LUNGS),
+    (rf"{_LUNGS} abnormal", True, LUNGS),
+    (rf"{_ASKED}{_ABNORMALITY}(?: seen)? (?:in|with) (?:both |the |patient's )*lungs?", True, LUNGS),
+    (r"(?:is|are) (?:the|these) findings normal", True, {NO_FINDING}),
+    (r"is (?:the|this) patient healthy", True, {NO_FINDING}),
 )
 """(a whole question, whether `yes` says that one of them is there or that none is, of which observations)."""
 
 _DEVICE = "implanted device"
 """Words that the labeller takes for support devices of any kind."""
 
-_WORDINGS = (
+_TYPING = (
     (r"[\s?.!,(-]*(?:\byes ?(?:/|or) ?no)?[\s?.!)]*$", ""),
     (r"\bis/are\b", "is"),
+)
+_WORDINGS = (
+    *_TYPING,
     (r"\bx[- ]?ray\b", "xray"),
     (r"\bpneumon?th(?:or|ro)[ao]x\b", "pneumothorax"),
     (r"\bmediastium\b", "mediastinum"),
     (r"\bsize abnormal$", "enlarged"),
+    (r"\b(?:larger|wider|bigger) than normal$", "enlarged"),
+    (
+        r"\b(?:greater|larger|wider|more) than (?:half|50 ?%)(?: (?:of )?the (?:width of the )?(?:chest|thorax))?$",
+        "enlarged",
+    ),
+    (r"\bbroken\b", "fractured"),
     (r"(?<! is) absent$", " is absent"),
     (r"\b(?:support|medical) device|\blines? (?:or|and) tube|\btubes? (?:or|and) line", _DEVICE),
 )
@@ -91,6 +106,8 @@ _SIZES = (
 
 _STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow))?")
 _DENIAL = re.compile(r"\b(?:no|without|(?:free|clear|absence|lack) of|free from|absent)\b")
+_VERB = re.compile(r"(?:is|are|was|were|do|does|did|can|could|has|have|had|should|will|would)(?:n't)? \w")
+_MORE = re.compile(r"\b(?:or|vs|versus|what|which|where|who|when|why|how)\b")
 _KIND = re.compile(r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora")
 """Of phrases that the labeller takes for an observation but that name one kind or cause of it."""
 
@@ -112,6 +129,14 @@ def closed_answer(question: str, positive: Collection[str]) -> str | None:
     if there - {NO_FINDING, SUPPORT_DEVICES}:
         there.discard(NO_FINDING)
     return "yes" if bool(there & observations) is present else "no"
+
+
+def yes_or_no(question: str) -> bool:
+    """Whether a question asks for nothing but yes or no: it begins with a verb, and names no alternatives or place."""
+    text = " ".join(question.lower().split())
+    for pattern, words in _TYPING:
+        text = re.sub(pattern, words, text)
+    return bool(_VERB.match(text)) and not _MORE.search(text)
 
 
 def _asked(text: str) -> tuple[bool, Set[str]] | None:
