@@ -58,6 +58,22 @@ def test_nothing_acute_is_not_said_beside_what_is_acute(sentence: str, observati
     assert PLAIN[observation][0] in impression or kept
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The bones are intact.",
+        "Osseous structures are grossly unremarkable.",
+        "No acute bony abnormalities.",
+        "The visualized ribs appear normal.",
+    ],
+)
+def test_bones_are_not_well_beside_a_fracture(sentence: str) -> None:
+    text = f"The heart is normal in size. {sentence}"
+    broken = agree(Report(findings=text), {"Fracture"}).findings
+    assert sentence not in broken and PLAIN["Fracture"][0] in broken
+    assert agree(Report(findings=text), {"Cardiomegaly"}).findings.endswith(sentence)
+
+
 @pytest.mark.parametrize("sentence", ["No acute bony abnormality.", "No acute osseous findings."])
 def test_bones_may_be_well_beside_what_is_acute(sentence: str) -> None:
     assert sentence in agree(Report(f"There is a pleural effusion. {sentence}"), {"Pleural Effusion"}).findings

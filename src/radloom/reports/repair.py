@@ -46,6 +46,11 @@ opacities or a large heart about 20, with granulomas or fractures 50.
 _CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
 _NOTHING_ACUTE = re.compile(r"\b(?:no|without|negative for)\b.*\b(?:acute|active)\b", re.IGNORECASE)
 _OF_BONES = re.compile(r"\b(?:bon[ey]|osseous|skelet\w+|fractures?)\b", re.IGNORECASE)
+_BONES_FINE = re.compile(
+    r"\b(?:bon(?:es?|y)|osseous|skelet\w+|ribs?)\b.*\b(?:intact|unremarkable|normal)\b"
+    r"|\bno (?:acute )?(?:bone|bony|osseous|skeletal) (?:abnormalit|finding)",
+    re.IGNORECASE,
+)
 _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable) (?:chest|exam\w*|study|radiographs?|x-?rays?)\b", re.IGNORECASE
 )
@@ -81,8 +86,9 @@ def _agreed(text: str, positive: Collection[str]) -> str:
 
 
 def _contradicts(sentence: str, positive: Collection[str]) -> bool:
-    """Whether a sentence says of lungs or chest as a whole that nothing is wrong where something is."""
+    """Whether a sentence says of lungs, bones or chest as a whole that nothing is wrong where something is."""
     clear = _CLEAR.search(sentence) and not LUNGS.isdisjoint(positive)
     calm = _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence) and not ACUTE.isdisjoint(positive)
+    whole = _BONES_FINE.search(sentence) and "Fracture" in positive
     normal = _NORMAL.search(sentence) and positive
-    return bool(clear or calm or normal)
+    return bool(clear or calm or whole or normal)

@@ -9,9 +9,10 @@ const [AMBER, RED] = [
 
 /**
  * @param rows of a map whose mean is 1.
+ * @param opacity of all of it, at most 1.
  * @returns a square canvas, transparent where saliency is low.
  */
-export function heat(rows) {
+export function heat(rows, opacity) {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
   const context = canvas.getContext("2d");
   const image = context.createImageData(SIDE, SIDE);
@@ -20,7 +21,7 @@ export function heat(rows) {
       const value = smooth(rows, ((y + 0.5) * rows.length) / SIDE - 0.5, ((x + 0.5) * rows[0].length) / SIDE - 0.5);
       const strength = Math.min(1, Math.max(0, (value - 1) / (STRONGEST - 1)));
       const colour = AMBER.map((amber, i) => amber * (1 - strength) + RED[i] * strength);
-      image.data.set([...colour, 255 * 0.65 * Math.sqrt(strength)], 4 * (y * SIDE + x));
+      image.data.set([...colour, 255 * 0.65 * opacity * Math.sqrt(strength)], 4 * (y * SIDE + x));
     }
   }
   context.putImageData(image, 0, 0);

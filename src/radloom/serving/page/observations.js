@@ -6,6 +6,8 @@ import { letPoint, pointing } from "./pointing.js";
 import { study } from "./study.js";
 
 const SAID = { positive: "+", negative: "–", uncertain: "?" };
+const UNLIKELY = 0.1; // of what is less probable, the map is faint
+const FAINT = 0.4;
 const PAUSE = 120; // ms that an observation is pointed at before its map is asked for
 
 let viewer;
@@ -98,9 +100,11 @@ async function settle() {
     return;
   }
   if (signal.aborted) return;
-  legend.textContent = `${name}, ${percent(picture.found.observations[name])}: where the classifier looks`;
+  const share = picture.found.observations[name];
+  const looks = share < UNLIKELY ? "would look for it" : "looks";
+  legend.textContent = `${name}, ${percent(share)}: where the classifier ${looks}`;
   legend.hidden = false;
-  viewer.overlay(picture, picture.maps.get(name));
+  viewer.overlay(picture, picture.maps.get(name), share < UNLIKELY ? FAINT : 1);
 }
 
 function percent(share) {

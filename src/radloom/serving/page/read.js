@@ -11,6 +11,7 @@ const NONE = { findings: "", impression: "" };
 
 let job;
 let candidates = 1;
+let draft = NONE; // as far as it is written
 let written = NONE; // what is on the page
 
 /** @param model as the service describes it. */
@@ -40,9 +41,10 @@ export async function readStudy() {
   const fields = { ...files, seed: byId("read-seed").value };
   const what = candidates > 1 ? `Writing ${candidates} drafts, of which the best is kept` : "Writing the report";
   study.report = null;
+  draft = NONE;
   show();
   byId("report").ariaBusy = "true";
-  const answer = await job.run(what, (how) => follow("v1/report", fields, { ...how, onPartial: write }));
+  const answer = await job.run(what, (how) => follow("v1/report", fields, { ...how, onPartial: grow }));
   byId("report").ariaBusy = String(job.running); // it does, where this one was cancelled by the next
   const same = files.frontal === study.files.frontal && files.lateral === study.files.lateral;
   study.report = answer && same ? answer : null;
@@ -53,7 +55,7 @@ function show() {
   byId("read-go").disabled = !study.pictures.length;
   byId("report-files").hidden = byId("report-about").hidden = !study.report;
   byId("report").hidden = !study.report && !job.running;
-  write(study.report ?? NONE);
+  write(study.report ?? (job.running ? draft : NONE));
   if (study.report) {
     const { seed, seconds, model } = study.report;
     const synthetic = study.pictures.some((picture) => picture.synthetic) ? " · of a synthetic X-ray" : "";
@@ -61,6 +63,11 @@ function show() {
   }
   byId("remarks").textContent = study.report?.remarks.join(" ") ?? "";
   byId("remarks").hidden = !byId("remarks").textContent;
+}
+
+function grow(report) {
+  draft = report;
+  write(draft);
 }
 
 function write(report) {

@@ -51,8 +51,8 @@ export class Viewer extends EventTarget {
   }
 
   /** Lay saliency over a picture, or with no map take it away. */
-  overlay(picture = null, rows = null) {
-    this.#overlay = rows && { picture, canvas: heat(rows) };
+  overlay(picture = null, rows = null, opacity = 1) {
+    this.#overlay = rows && { picture, canvas: heat(rows, opacity) };
     this.redraw();
   }
 
