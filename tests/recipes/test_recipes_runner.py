@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
@@ -19,8 +20,11 @@ from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.errors import ImageError, ManifestError, RecipeError
 from radloom.imaging import Transform
-from radloom.recipes.recipe import Recipe, load_recipe
+from radloom.recipes.card import LICENCES
+from radloom.recipes.recipe import CorpusConfig, Recipe, load_recipe
 from radloom.recipes.runner import run
+from radloom.recipes.sizes import sizes
+from radloom.recipes.stages import Workshop
 from radloom.study import View
 from tiny import write_corpus
 
@@ -219,6 +223,82 @@ def test_a_corpus_that_is_not_there(tiny: Callable[..., Recipe], tmp_path: Path)
     with pytest.raises(RecipeError, match=r"nowhere/raw is missing; name the folder that holds it with --data"):
         run(tiny(), tmp_path / "nowhere", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_corpus_that_is_prepared_is_read_where_it_lies(
+    tiny: Callable[..., Recipe], corpus: Manifest, tmp_path: Path
+) -> None:
+    corpus.write(tmp_path / "prepared" / "made-up")
+    changes = ["corpora.made-up.path=prepared/made-up", "codec-warm.corpora=[made-up]"]
+    run(tiny(*changes), tmp_path, tmp_path / "run", until="classifier")
+    assert not (tmp_path / "run" / "corpora" / "made-up" / "manifest.parquet").exists()
+    assert (tmp_path / "run" / "classifier" / "done.json").is_file()
+
+
+GOING_ON = """
+name: going-on
+about: A test.
+transform: {size: 32}
+corpora: {made-up: {kind: folder, path: raw}}
+stages:
+  - name: codec
+    kind: codec
+    corpora: [made-up]
+    start: MODEL/codec
+    classifier: MODEL/classifier
+    loss: {perceptual: 0, clinical_size: 32, adversarial: 0}
+    train: {steps: 1, batch_size: 4, learning_rate: 1e-3, log_every: 1}
+model: {classifier: MODEL/classifier, codec: codec}
+"""
+
+
+@pytest.fixture
+def going_on(trained: Path, tmp_path: Path) -> Callable[..., Recipe]:
+    """A recipe that goes on from a trained model."""
+    path = tmp_path / "going-on.yaml"
+    path.write_text(GOING_ON.replace("MODEL", str(trained / "model")))
+    return lambda *changes: load_recipe(str(path), changes)
+
+
+def test_a_recipe_goes_on_from_a_trained_model(going_on: Callable[..., Recipe], trained: Path, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    model = run(going_on(), folder.parent, folder)
+    assert fingerprint(model / "classifier") == fingerprint(trained / "model" / "classifier")
+    assert fingerprint(model / "codec") != fingerprint(trained / "model" / "codec")
+    begun = yaml.safe_load((folder / "codec" / "stage.yaml").read_text())["begun_from"]
+    assert begun["start"] == fingerprint(trained / "model" / "codec")
+    assert f"{trained}/model/codec`, whose licence goes on to apply" in (model / "README.md").read_text()
+    assert before == {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    with pytest.raises(RecipeError, match=r"codec goes on from .*/model/codec, whose sizes are not the recipe's"):
+        sizes(going_on())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("codec.start=nanu/codec", r"nanu/codec: No model 'nanu' \(did you mean 'nano'\?\)"),
+        ("codec.start=nano/codecs", r"nano has no part 'codecs' \(did you mean 'codec'\?\); any-to-any, classifier"),
+        ("codec.start=nano/codec", r"nano/codec sees X-rays by Transform\(size=256.*give the recipe that transform"),
+        ("model.codec=nano/codec", r"nano/codec sees X-rays by Transform\(size=256"),
+    ],
+)
+def test_a_trained_model_that_does_not_fit(
+    going_on: Callable[..., Recipe], tmp_path: Path, change: str, message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        run(going_on(change), tmp_path, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_computed_by_a_trained_model_stays_in_the_run(tmp_path: Path) -> None:
+    workshop = Workshop(lambda name: Manifest([], tmp_path, ""), Transform(32), lambda name: tmp_path, tmp_path / "a")
+    assert workshop.beside("codec") == tmp_path / "codec"
+    assert workshop.beside("nano/codec") == tmp_path / "trained" / "nano-codec"
+    assert workshop.beside("../runs/own/model/codec") == tmp_path / "trained" / "runs-own-model-codec"
+
+
+def test_the_card_knows_the_licence_of_every_kind_of_corpus() -> None:
+    assert set(LICENCES) == set(get_args(get_type_hints(CorpusConfig)["kind"]))
 
 
 def test_no_image_in_a_split(tiny: Callable[..., Recipe], folder: Path) -> None:

@@ -58,7 +58,7 @@ def table(
         coding, _ = load_codec(workshop.output(codec))
         makers["codes"] = coding.encode
         keys.append(codes_fingerprint(coding, transform))
-    place = workshop.output(classifier).parent / "features" / "-".join([split, str(variants), *keys[1:]])
+    place = workshop.beside(classifier) / "features" / "-".join([split, str(variants), *keys[1:]])
     store = tabulated(workshop.studies(corpora).split(split), makers, transform, "+".join(keys), place, variants)
     return StudyTable(lessons(workshop, corpora, split), store, seed)
 

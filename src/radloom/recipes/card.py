@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 from radloom.recipes.recipe import Recipe
+from radloom.recipes.trained import is_trained
 
 LICENCES = {
     "indiana": "Indiana University / Open-i chest X-rays; reports CC BY-NC-ND 4.0",
     "nih": "NIH ChestX-ray14; no restriction on use, attribution requested (NIH Clinical Center)",
+    "mimic": "MIMIC-CXR-JPG with the reports of MIMIC-CXR; PhysioNet Credentialed Health Data License 1.5.0",
     "vqa-rad": "VQA-RAD, training questions on chest images; see osf.io/89kps",
     "folder": "a folder of the user's",
 }
@@ -29,6 +31,7 @@ def model_card(recipe: Recipe, folder: Path) -> str:
         "",
         *(f"- `{name}`: {LICENCES[corpus.kind]}" for name, corpus in recipe.corpora.items()),
         "",
+        *_begun_from(recipe),
         "## Training",
         "",
         f"`radloom train {recipe.name} --data DIR`",
@@ -43,3 +46,12 @@ def model_card(recipe: Recipe, folder: Path) -> str:
         scores = ", ".join(f"{k} {v:.3f}" for k, v in done["scores"].items() if "auroc[" not in k or "mean" in k)
         lines.append(f"| {stage.name} | {stage.kind} | {done['step']} | {batch} | {scores} |")
     return "\n".join(lines) + "\n"
+
+
+def _begun_from(recipe: Recipe) -> list[str]:
+    """A section on the trained models that the recipe goes on from; nothing where it begins anew."""
+    used = [name for stage in recipe.stages for name in stage.uses().values()]
+    names = [name for name in dict.fromkeys([*used, *recipe.model.values()]) if is_trained(name)]
+    if not names:
+        return []
+    return ["## Begun from", "", *(f"- `{name}`, whose licence goes on to apply" for name in names), ""]

@@ -26,6 +26,7 @@ from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
 from radloom.recipes.any_to_any import ANY_TO_ANY
 from radloom.recipes.stages import STAGES, StageConfig, TrainCodec
+from radloom.recipes.trained import is_trained
 
 KINDS: dict[str, type[StageConfig]] = {**STAGES, **ANY_TO_ANY}
 """Kinds of stage by name."""
@@ -37,7 +38,7 @@ class CorpusConfig:
 
     Attributes:
         kind: which `prepare` reads it.
-        path: its folder, relative to `--data`.
+        path: its folder, relative to `--data`; raw, or what `prepare` made of it.
         workers: processes that look at its images when it is prepared; 0 is the one that trains.
     """
 
@@ -55,8 +56,8 @@ class Recipe:
         about: what it makes, in a sentence or two.
         transform: image array -> model pixels, for every stage.
         corpora: by name.
-        stages: in order; each may use what earlier ones made, by name.
-        model: which stage's output is which part of the finished model.
+        stages: in order; each may use what earlier ones made, by name, and parts of trained models, as `nano/codec`.
+        model: which stage's output, or part of a trained model, is which part of the finished model.
     """
 
     name: str
@@ -201,7 +202,7 @@ def _build(data: Mapping[str, Any]) -> Recipe:
     rest = {k: v for k, v in data.items() if k != "stages"}
     recipe: Recipe = from_dict(Recipe, {**rest, "stages": stages}, "")
     for part, name in recipe.model.items():
-        if name not in [s.name for s in stages]:
+        if not is_trained(name) and name not in [s.name for s in stages]:
             raise RecipeError(
                 f"model.{part}: no stage is called {name!r}{did_you_mean(name, [s.name for s in stages])}."
             )
@@ -216,13 +217,13 @@ def _build(data: Mapping[str, Any]) -> Recipe:
 
 
 def _check_stage(stage: StageConfig, before: list[str]) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", stage.name) or stage.name in ("corpora", "model"):
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", stage.name) or stage.name in ("corpora", "model", "trained"):
         raise RecipeError(
-            f"{stage.name}: cannot be a stage's name, which is that of its folder beside 'corpora' and 'model'; "
-            "use letters, digits, '-' and '_'."
+            f"{stage.name}: cannot be a stage's name, which is that of its folder beside 'corpora', 'model' and "
+            "'trained'; use letters, digits, '-' and '_'."
         )
     if stage.name in before:
         raise RecipeError(f"{stage.name}: two stages have this name; give each its own.")
     for key, name in stage.uses().items():
-        if name not in before:
+        if not is_trained(name) and name not in before:
             raise RecipeError(f"{stage.name}.{key}: no earlier stage is called {name!r}{did_you_mean(name, before)}.")

@@ -16,12 +16,13 @@ import yaml
 from radloom.checkpoint import fingerprint
 from radloom.config import from_dict, to_dict
 from radloom.corpora.checks import leak_check
-from radloom.corpora.manifest import Manifest, summary_lines
+from radloom.corpora.manifest import FILE, Manifest, summary_lines
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
 from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe
 from radloom.recipes.stages import StageConfig, Workshop
+from radloom.recipes.trained import is_trained, trained_part
 from radloom.training import first_process_first
 
 MODEL = "model.json"
@@ -41,15 +42,19 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         The folder of the finished model, or of the last stage if stopped before.
 
     Raises:
-        RecipeError: no stage is called `until`, or a corpus is not there: nothing is written then; or a stage in
-            `folder` was begun with other settings.
+        RecipeError: no stage is called `until`, or a corpus or a trained model is not there: nothing is written then;
+            or a stage in `folder` was begun with other settings.
     """
     stages = [stage.name for stage in recipe.stages]
     if until is not None and until not in stages:
         raise RecipeError(f"No stage is called {until!r}{did_you_mean(until, stages)}. Stages: {', '.join(stages)}.")
     ahead = recipe.stages if until is None else recipe.stages[: stages.index(until) + 1]
+    used = [name for stage in ahead for name in stage.uses().values()]
+    for name in dict.fromkeys([*used, *recipe.model.values()]):
+        if is_trained(name):
+            trained_part(name, recipe.transform)
     for name in dict.fromkeys(name for stage in ahead for name in getattr(stage, "corpora", ())):
-        _source(recipe.corpora[name], data, folder / "corpora" / name)
+        _place(recipe.corpora[name], data, folder / "corpora" / name)
     with first_process_first():
         folder.mkdir(parents=True, exist_ok=True)
         _claim(recipe.transform, folder / "transform.yaml")
@@ -61,7 +66,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         return _prepared(recipe.corpora[name], data, folder / "corpora" / name)
 
     def output(name: str) -> Path:
-        return folder / name / "model"
+        return trained_part(name, recipe.transform) if is_trained(name) else folder / name / "model"
 
     checked: set[tuple[str, ...]] = set()
     for stage in ahead:
@@ -86,8 +91,9 @@ def assemble(recipe: Recipe, folder: Path) -> Path:
     new, model = folder / "model.new", folder / "model"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
-    for part, stage in recipe.model.items():
-        shutil.copytree(folder / stage / "model", new / part)
+    for part, name in recipe.model.items():
+        made = trained_part(name, recipe.transform) if is_trained(name) else folder / name / "model"
+        shutil.copytree(made, new / part)
     head = {"format": FORMAT, "recipe": recipe.name, "about": recipe.about, "parts": sorted(recipe.model)}
     (new / MODEL).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
     (new / "README.md").write_text(model_card(recipe, folder), encoding="utf-8")
@@ -128,27 +134,27 @@ def _claim(
 
 def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     """The manifest of a corpus, made on first use; what was left out is told on stderr."""
-    source = _source(corpus, data, folder)
+    place = _place(corpus, data, folder)
     folder.mkdir(parents=True, exist_ok=True)
     _claim(replace(corpus, workers=0), folder / "corpus.yaml")  # which may be others when it is gone on with
-    if source is None:
-        return Manifest.read(folder)
+    if (place / FILE).is_file():
+        return Manifest.read(place)
     from radloom.corpora import prepare
     from radloom.models import view_predictor
 
-    manifest = prepare(corpus.kind, source, folder, view_of=view_predictor(), workers=corpus.workers)
+    manifest = prepare(corpus.kind, place, folder, view_of=view_predictor(), workers=corpus.workers)
     print(*summary_lines(folder), sep="\n", file=sys.stderr)
     return manifest
 
 
-def _source(corpus: CorpusConfig, data: Path, folder: Path) -> Path | None:
-    """Where the raw files of a corpus are; None if it is prepared in `folder` already.
+def _place(corpus: CorpusConfig, data: Path, folder: Path) -> Path:
+    """Where a corpus is: prepared in `folder`, else below `data`, prepared or raw.
 
     Raises:
         RecipeError: neither.
     """
-    if (folder / "manifest.parquet").is_file():
-        return None
+    if (folder / FILE).is_file():
+        return folder
     source = data / corpus.path
     if not source.is_dir():
         raise RecipeError(f"{source} is missing; name the folder that holds it with --data.")

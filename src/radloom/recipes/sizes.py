@@ -7,24 +7,26 @@ from collections.abc import Mapping
 import torch
 
 from radloom.recipes.recipe import Recipe
+from radloom.recipes.trained import is_trained
 
 Sizes = Mapping[str, Mapping[str, int]]
 """Part of the finished model -> network -> its parameters."""
 
 
 def sizes(recipe: Recipe) -> Sizes:
-    """Parameters of every network of the finished model.
+    """Parameters of every network of the finished model that the recipe trains.
 
     A vocabulary that is made from texts counts as large as the recipe lets it become; the language model's, which has
     no bound, does not count.
 
     Raises:
-        RecipeError: a stage that uses one of another kind.
+        RecipeError: a stage that uses one of another kind, or goes on from a trained model.
         MissingPackageError: SmolLM2 is not installed, whose architecture is read from its package.
     """
     stages = {stage.name: stage for stage in recipe.stages}
     with torch.device("meta"):
-        parts = {part: stages[name].networks(stages) for part, name in recipe.model.items()}
+        own = {part: stages[name] for part, name in recipe.model.items() if not is_trained(name)}
+        parts = {part: stage.networks(stages) for part, stage in own.items()}
     return {
         part: {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
         for part, networks in parts.items()

@@ -37,6 +37,7 @@ from radloom.language.rates import RatesConfig
 from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
+from radloom.recipes.trained import is_trained
 from radloom.reports.answers import format_answer
 from radloom.reports.cleaning import clean_sections
 from radloom.training import LoopConfig, first_process_first, fit
@@ -50,7 +51,7 @@ class Workshop:
     Attributes:
         manifest: corpus name -> its manifest, prepared on first use.
         transform: of the recipe.
-        output: stage name -> the folder of what it made.
+        output: name of a stage, or of a part of a trained model -> the folder of the checkpoint.
         folder: of this stage's run.
     """
 
@@ -76,10 +77,15 @@ class Workshop:
         """Those corpora as one manifest."""
         return combine([self.manifest(name) for name in corpora])
 
+    def beside(self, name: str) -> Path:
+        """The folder, within the run, for what is computed once by what `output` names."""
+        run = self.folder.parent
+        return run / "trained" / name.strip("/.").replace("/", "-") if is_trained(name) else run / name
+
     def salience(self, corpora: tuple[str, ...], config: SaliencyConfig) -> TokenStore:
         """Saliency of the training X-rays of those corpora, computed once for all stages that weigh by it."""
         classifier, _ = load_classifier(self.output(config.classifier))
-        folder = self.output(config.classifier).parent / "saliency" / "-".join([config.method, *corpora])
+        folder = self.beside(config.classifier) / "saliency" / "-".join([config.method, *corpora])
         makers = {"saliency": partial(saliency, classifier, method=config.method)}
         key = f"{fingerprint(self.output(config.classifier))}+{config.method}"
         return tabulated(self.studies(corpora).split("train"), makers, self.transform, key, folder)
@@ -120,10 +126,12 @@ def origin(name: str, kind: type[AnyStage], stages: Mapping[str, StageConfig]) -
     """The stage that the one called `name` was begun from, or itself: whose sizes it has.
 
     Raises:
-        RecipeError: a stage of another kind.
+        RecipeError: a stage of another kind, or a part of a trained model.
     """
     stage: Any = stages[name]
     while getattr(stage, "start", None):
+        if is_trained(stage.start):
+            raise RecipeError(f"{stage.name} goes on from {stage.start}, whose sizes are not the recipe's.")
         stage = stages[stage.start]
     if not isinstance(stage, kind):
         raise RecipeError(f"{name}: goes back to {stage.name}, of kind {stage.kind!r}; name one of kind {kind.kind!r}.")
@@ -294,7 +302,7 @@ class TuneLanguage(StageConfig):
             makers["saliency"] = partial(saliency, salient, method=self.saliency.method)
             keys.append(f"{fingerprint(workshop.output(self.saliency.classifier))}-{self.saliency.method}")
         studies = workshop.studies(self.corpora)
-        tokens = workshop.output(self.codec).parent / "tokens"
+        tokens = workshop.beside(self.codec) / "tokens"
         stores, rows = {}, {}
         for split, variants in (("train", self.variants), ("val", 0)):
             place = tokens / "-".join([split, str(variants), *keys[1:]])
