@@ -30,7 +30,7 @@ tools:
 	for each; do command -v $${each#*:} >/dev/null || lacking="$$lacking $${each%:*}"; done; \
 	[ -z "$$lacking" ] && exit; echo "Installing$$lacking"; \
 	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
-	$$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -qq --no-install-recommends $$lacking
+	$$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$lacking
 
 test: lint
 	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile

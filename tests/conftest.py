@@ -19,7 +19,7 @@ import tiny
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.imaging import Transform
-from radloom.screening import screen
+from radloom.input_check import shipped_check
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def undoubted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Toy chests pass for X-rays, but where a test is `doubting`."""
     if "doubting" not in request.keywords:
-        monkeypatch.setattr(screen(), "threshold", 0.0)
+        monkeypatch.setattr(shipped_check(), "threshold", 0.0)
 
 
 @pytest.fixture

@@ -17,6 +17,6 @@ def program(names: str, package: str) -> str:
     if found := next(filter(None, map(shutil.which, names.split())), None):
         return found
     missing = f"{' or '.join(names.split())} is not installed (make tools; Debian's package {package})"
-    if os.environ.get("CI"):
+    if os.environ.get("CI", "false") not in ("", "0", "false"):
         pytest.fail(missing)
     pytest.skip(missing)

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image as PILImage
 import radloom
 import tiny
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
-from radloom.imaging import ImageWarning, as_image, read_image
+from radloom.imaging import ImageWarning, as_image, png_bytes, read_image
 from radloom.models import as_report, load_vision, shipped
 from radloom.reports.answers import Sections
 from radloom.reports.labeller import label
@@ -132,11 +133,34 @@ def test_a_study_is_arranged_by_what_its_image_looks_like(
 @pytest.mark.doubting
 def test_what_looks_like_no_upright_chest_xray_is_warned_of(model: radloom.Model, chest: np.ndarray) -> None:
     board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))).astype(np.float32)
+    file = png_bytes(board)
     for act in (model.check, model.report, model.saliency, lambda image: model.ask(image, "Is the heart enlarged?")):
         with pytest.warns(ImageWarning, match="The image does not look like a chest X-ray"):
-            act(board)
-    [frontal, lateral] = model.arrange(board, board)[1]
+            act(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ImageWarning)
+        model.check(board)  # who has an array has looked at it
+    frontal, lateral, *_ = model.arrange(board, board)[1]
     assert frontal.startswith("The frontal image does not") and lateral.startswith("The lateral image does not")
+
+
+@pytest.mark.doubting
+def test_a_doubted_image_that_is_read_as_lateral_is_said_to_be(
+    model: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))).astype(np.float32)
+    monkeypatch.setattr(model, "view", lambda image: View.LATERAL)
+    study, [doubted, read] = model.arrange(board)
+    assert study.frontal is None and "does not look" in doubted and "is read as one" in read
+    assert [remark.partition(" looks ")[2] for remark in model.arrange(board, board)[1]][1] == "like a lateral view."
+
+
+def test_yes_or_no_is_answered_where_it_is_asked_for(model: radloom.Model, chest: np.ndarray) -> None:
+    asked = ["Is the trachea deviated?", "Does it show free air?", "Where is the trachea?"]
+    answers = model.answers([chest] * 3, asked)
+    assert set(answers[:2]) <= {"yes", "no"} and answers[2] not in ("yes", "no")
+    assert [model.ask(chest, question) for question in asked] == answers
+    assert model.ask(chest, asked[0], agree=False) not in ("yes", "no")
 
 
 def test_words_are_told_of_while_they_are_written(model: radloom.Model, chest: np.ndarray) -> None:

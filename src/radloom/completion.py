@@ -26,9 +26,9 @@ from radloom.diffusion.alignment import mixed
 from radloom.diffusion.sampling import check_settings
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
 from radloom.imaging.files import as_image
+from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
-from radloom.screening import doubt
 from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def remarks(model: Model, study: Study) -> list[str]:
             continue
         if remark := doubt(as_image(image), f"The {view} image"):
             said.append(remark)
-        elif (look := model.view(image)) != view:
+        if (look := model.view(image)) != view:
             said.append(f"The {view} image looks like a {look} view.")
     return said
 

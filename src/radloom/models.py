@@ -50,6 +50,7 @@ from radloom.config import changed, from_dict
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
+from radloom.input_check import doubt
 from radloom.interop import check_same_patient
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
@@ -59,7 +60,6 @@ from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
-from radloom.screening import doubt
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -525,8 +525,11 @@ class Model:
         given = self._seen(questions, values) if how.agree else [None] * len(questions)
         left = [i for i, answer in enumerate(given) if answer is None]
 
+        either = [self.prompter.encode(word) for word in ("yes", "Yes", "no", "No")]
+
         def whole(made: list[list[int]]) -> list[Reply]:
-            words = iter(self._words(made))
+            texts = zip(self._words(made), made, strict=True)
+            words = iter(text.lower() if answer in either else text for text, answer in texts)
             return [Reply(next(words), Answerer.LANGUAGE) if answer is None else answer for answer in given]
 
         told = (lambda made: written(whole(made))) if written else None
@@ -535,7 +538,6 @@ class Model:
             tokens = self._tokens(rest, self.classifier.views(rest), values[left])
             prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
             own = [seeds[i] if seeds else i for i in left]
-            either = [self.prompter.encode(word) for word in ("yes", "Yes", "no", "No")]
             choices = [either if how.agree and yes_or_no(questions[i]) else [] for i in left]
             return whole(self._write(prompts, None, how, own, progress, told, choices=choices))
         if progress:
@@ -594,7 +596,7 @@ class Model:
         said = [remark] if (remark := doubt(first)) else []
         if self.view(first) is View.FRONTAL:
             return Study(frontal=first), said
-        return Study(lateral=first), said or ["The image looks like a lateral view and is read as one."]
+        return Study(lateral=first), [*said, "The image looks like a lateral view and is read as one."]
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -733,8 +735,10 @@ def _array(image: Image | str) -> np.ndarray:
     return as_image(Path(image) if isinstance(image, str) else image)
 
 
-def _looked_at(image: Image | str) -> np.ndarray:
-    """An image as an array, with a warning where it does not look like an upright chest X-ray."""
+def _looked_at(image: Image | str) -> Image:
+    """The image; of one that is not an array yet, with a warning if it does not look like an upright chest X-ray."""
+    if isinstance(image, np.ndarray):
+        return image
     array = _array(image)
     if remark := doubt(array):
         warnings.warn(remark, ImageWarning, stacklevel=3)

@@ -106,5 +106,5 @@ def marks(view: View, maker: Maker, origin: Origin) -> dict[str, str]:
         "Comment": f"{SYNTHETIC} {view} chest X-ray, not acquired from a patient. For research only.",
         "Description": f"Made from {origin}.",
         "Software": str(maker),
-        "radloom": json.dumps(record, default=str),
+        "radloom": json.dumps(record, default=lambda number: number.item(), allow_nan=False),
     }

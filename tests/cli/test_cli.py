@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -381,7 +382,8 @@ def test_version_and_help_load_nothing_heavy() -> None:
     assert shown.splitlines()[-1] == "[]"
 
 
-def test_a_process_of_its_own_reads_quietly_and_opens_no_connection(tiny_model: Path, chest_file: Path) -> None:
+def test_a_process_of_its_own_reads_quietly_and_opens_no_connection(tiny_model: Path) -> None:
+    drawn = files("radloom").joinpath("serving/page/normal-chest.png")
     watch = (
         "import sys\n"
         "def hook(event, arguments):\n"
@@ -390,7 +392,7 @@ def test_a_process_of_its_own_reads_quietly_and_opens_no_connection(tiny_model: 
         "from radloom.cli import main\n"
         "main()"
     )
-    result = _python("-c", watch, "report", str(chest_file), "--model", str(tiny_model), "--json")
+    result = _python("-c", watch, "report", str(drawn), "--model", str(tiny_model), "--json")
     assert result.returncode == 0, result.stderr
     assert "findings" in json.loads(result.stdout)
     assert result.stderr == ""

@@ -242,6 +242,37 @@ class TestTransferSyntaxes:
         dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=True)
         np.testing.assert_allclose(read_image(path), chest, atol=1e-3)
 
+    @pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEG2000Lossless])
+    def test_a_compressed_image_larger_than_stated_is_not_decoded(
+        self, chest: np.ndarray, write_dicom: WriteDicom, syntax: uid.UID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kind, how = ("JPEG", {}) if syntax == uid.JPEGBaseline8Bit else ("JPEG2000", {"no_jp2": True})
+        stream = io.BytesIO()
+        Image.fromarray(np.zeros((900, 700), np.uint8)).save(stream, kind, **how)
+        path = write_dicom(np.rint(chest * 255).astype(np.uint8))
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
+        dataset["PixelData"].VR = "OB"
+        dataset.save_as(path)
+        monkeypatch.setattr("pydicom.pixels.pixel_array", lambda *_, **__: pytest.fail("it was decoded"))
+        with pytest.raises(ImageError, match=r"but its compressed image has 900 x 700; export it again"):
+            read_image(path)
+
+    def test_a_deflated_file_is_inflated_no_further_than_an_image_goes(
+        self, chest: np.ndarray, write_dicom: WriteDicom, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write_dicom(np.rint(chest * 255).astype(np.uint8))
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+        dataset.add_new((0x0009, 0x0010), "LO", "TEST")
+        dataset.add_new((0x0009, 0x1001), "OB", bytes(40_000_000))
+        dataset.save_as(path, implicit_vr=False, little_endian=True)
+        assert path.stat().st_size < 100_000
+        monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: pytest.fail("it was inflated"))
+        with pytest.raises(ImageError, match="is deflated, and larger than"):
+            read_image(path, max_pixels=1_000_000)
+
     @pytest.mark.parametrize("implicit", [True, False])
     def test_a_file_without_preamble_is_known_by_its_suffix(
         self, chest: np.ndarray, write_dicom: WriteDicom, implicit: bool

@@ -230,6 +230,12 @@ def test_an_answer_is_one_of_its_choices(extended, questions):
         assert alone == said[:1]
     assert generate_text(model, ids, questions, max_tokens=12, choices=choices)[1] == free[1]
     assert generate_text(model, ids, questions, max_tokens=12, choices=[[], [], []]) == free
+    long = {"max_tokens": 12, "min_tokens": 5}
+    mixed = generate_text(model, ids, questions, choices=choices, **long)
+    assert mixed[0] in choices[0] and mixed[1] == generate_text(model, ids, questions, **long)[1]
+    for wrong in ([[]], [[], [], [[]]]):
+        with pytest.raises(RadloomError, match="choices for 3 prompts"):
+            generate_text(model, ids, questions, max_tokens=12, choices=wrong)
 
 
 def test_of_choices_the_likelier_is_taken(extended, questions):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from radloom.reports.closed import LONGEST, closed_answer, yes_or_no
@@ -19,7 +21,7 @@ PRESENCE = {
         "Is the heart too big?",
         "Is the heart larger than normal?",
         "Is the heart wider than 50% of the chest?",
-        "Is the width of the heart more than half the width of the thorax?",
+        "Is the heart greater than half the width of the thorax?",
         "Is the heart size abnormal?",
         "Is the heart shadow abnormally large?",
         "Does the heart look enlarged?",
@@ -68,7 +70,6 @@ NORMAL = [
     "Is there no abnormality?",
     "Is the chest free of abnormalities?",
     "Are these findings normal?",
-    "Is this patient healthy?",
 ]
 
 ABNORMAL = [
@@ -130,6 +131,9 @@ OTHERS = [
     "Is the heart displaced?",
     "Are there abnormalities in the lower lung?",
     "Is the image normal or abnormal?",
+    "Is this patient healthy?",
+    "Is the picture broken?",
+    "Is the mediastinum wider than half the chest?",
     "Which side is the effusion on?",
     "Where is the pneumothorax?",
     "How large is the heart?",
@@ -160,16 +164,20 @@ def test_normality_needs_no_finding_and_nothing_else_but_devices(question: str, 
         assert closed_answer(question, positive) == ("yes" if is_normal is normal else "no")
 
 
-@pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no", "Are the lungs normal?"])
+@pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no"])
 def test_lungs_are_clear_without_any_finding_in_them(question: str) -> None:
     assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "yes"
     assert {closed_answer(question, {observation}) for observation in LUNGS} == {"no"}
 
 
 @pytest.mark.parametrize("question", ["Are the lungs abnormal?", "Are there any abnormalities in the lungs?"])
-def test_lungs_are_abnormal_with_any_finding_in_them(question: str) -> None:
-    assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "no"
-    assert {closed_answer(question, {observation}) for observation in LUNGS} == {"yes"}
+def test_lungs_are_abnormal_with_any_finding_in_or_around_them(question: str) -> None:
+    assert closed_answer(question, {"Cardiomegaly", "Fracture", SUPPORT_DEVICES}) == "no"
+    around = {"Pneumothorax", "Pleural Effusion", "Pleural Other"}
+    assert {closed_answer(question, {observation}) for observation in LUNGS | around} == {"yes"}
+    normal = "Are the lungs normal?"
+    assert {closed_answer(normal, {observation}) for observation in LUNGS | around} == {"no"}
+    assert closed_answer(normal, {"Cardiomegaly"}) == "yes"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +187,18 @@ def test_lungs_are_abnormal_with_any_finding_in_them(question: str) -> None:
         ("Is/Are there free air under the diaphragm? -yes/no", True),
         ("  does the trachea deviate", True),
         ("Isn't the heart displaced?", True),
+        ("Isn’t the heart displaced?", True),
+        ("Can't you see the trachea?", True),
+        ("Any free air?", True),
+        ("Is it in the left lung?", True),
+        ("Can you see the trachea?", True),
+        ("Can you describe the findings?", False),
+        ("Could you please tell me the view?", False),
+        ("Do describe it.", False),
+        ("Have a look at the lungs.", False),
+        ("Is this AP/PA?", False),
+        ("Is the heart big, normal, small?", False),
+        ("Is there a mass? Name its location.", False),
         ("Is this film AP or PA?", False),
         ("Is there an effusion, and where?", False),
         ("Is the opacity left vs right?", False),
@@ -196,6 +216,14 @@ def test_whether_yes_or_no_is_asked_for(question: str, asks: bool) -> None:
 @pytest.mark.parametrize("question", OTHERS)
 def test_other_questions_are_left_alone(question: str) -> None:
     assert closed_answer(question, set(NAMES)) is None
+
+
+@pytest.mark.parametrize("marks", ["?" * 4000, " " * 4000, "(-" * 2000, "is it " * 700])
+def test_a_long_question_is_left_alone_at_once(marks: str) -> None:
+    begun = time.process_time()
+    assert not yes_or_no(f"is it {marks}x") and closed_answer(f"is it {marks}x", ()) is None
+    yes_or_no(f"is it {marks[: LONGEST - 8]}x")
+    assert time.process_time() - begun < 0.5
 
 
 def test_a_long_question_is_left_alone() -> None:

@@ -61,6 +61,19 @@ def test_nothing_acute_is_not_said_beside_what_is_acute(sentence: str, observati
 @pytest.mark.parametrize(
     "sentence",
     [
+        "There are old left rib fractures, and heart size is normal.",
+        "There is an acute fracture of the left 5th rib; the lungs are otherwise unremarkable.",
+        "The bones are osteopenic with intact sternotomy wires.",
+        "The bones are not normal.",
+    ],
+)
+def test_what_is_said_of_bones_stays_beside_a_fracture(sentence: str) -> None:
+    assert sentence in agree(Report(findings=sentence), positive(sentence) | {"Fracture"}).findings
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
         "The bones are intact.",
         "Osseous structures are grossly unremarkable.",
         "No acute bony abnormalities.",

@@ -15,7 +15,7 @@ from PIL import Image
 from served import Held, Stub, dicom, encoded, wait_until
 
 import radloom
-from radloom.imaging import read_image
+from radloom.imaging import png_bytes, read_image
 from radloom.study import OBSERVATIONS, Report
 
 pytestmark = pytest.mark.slow
@@ -146,6 +146,29 @@ def test_pointing_at_an_observation_shows_where_it_is_found(browse: Any) -> None
         row.focus()
         page.keyboard.press("ArrowDown")
         page.wait_for_selector("#legend:has-text('Pleural Other')")
+
+
+@pytest.mark.doubting
+def test_what_is_no_chest_xray_is_told_of_and_what_is_improbable_is_faint(browse: Any, model: radloom.Model) -> None:
+    class Sure(Stub):
+        def check(self, image: np.ndarray) -> dict[str, float]:
+            return self.model.check(image) | {"Edema": 0.02, "Fracture": 0.98}
+
+    board = png_bytes(np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))))
+    with browse(Sure(model)) as page:
+        open_files(page, {**PNG, "name": "board.png", "buffer": board})
+        page.wait_for_selector("#trouble:has-text('board.png: The image does not look like a chest X-ray')")
+        depth = {}
+        for name, says in (("Edema", "would look for it"), ("Fracture", "looks")):
+            page.locator(f"tr[data-observation={name}]").hover()
+            page.wait_for_selector(f"#legend:has-text('{name}, '):has-text('where the classifier {says}')")
+            depth[name] = np.ptp(canvas_pixels(page), axis=2).max()
+        assert 0 < depth["Edema"] < depth["Fracture"]
+        page.locator("tr[data-observation=Fracture]").click()
+        page.evaluate("document.querySelector('#strip .close').click()")
+        page.mouse.move(5, 5)
+        open_files(page, PNG)
+        assert page.is_hidden("#legend")  # nothing of the one before
 
 
 SAID = Report("Patient 𝟙: nodular opacity, maybe edema.", "No pleural effusion.")

@@ -84,7 +84,9 @@ def test_a_stream_that_takes_too_long_ends_with_an_error(serve: Any, held: Held)
         form = {"files": {"frontal": encoded()}, "data": {"question": "Is it?"}}
         told = events(client.post("/v1/ask", **form, headers=STREAM).text)
         wait_until(lambda: client.app.state.service.present == 0)
+        counted = client.get("/metrics").text
     assert told[-1][0] == "error" and told[-1][1]["code"] == "timeout"
+    assert 'radloom_requests_total{route="/v1/ask",status="504"} 1.0' in counted
 
 
 def test_a_stream_whose_client_leaves_is_given_up(serve: Any, held: Held) -> None:

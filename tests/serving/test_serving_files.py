@@ -34,7 +34,9 @@ def test_what_looks_like_no_upright_chest_xray_is_said_to(serve: Any) -> None:
     with serve() as client:
         checked = client.post("/v1/check", files={"frontal": board}).json()
         read = client.post("/v1/report", files={"lateral": board}).json()
-    assert checked["remarks"][0].startswith("The frontal image does not look like a chest X-ray")
+        asked = client.post("/v1/ask", files={"frontal": board}, data={"question": "Is it?"}).json()
+    assert checked["remarks"] == asked["remarks"]
+    assert checked["remarks"][0].startswith("The image does not look like a chest X-ray")
     assert read["remarks"][0].startswith("The lateral image does not look like a chest X-ray") and read["findings"]
 
 

@@ -168,16 +168,17 @@ def saliency_command(
     import numpy as np
 
     from radloom.classifier.saliency import overlay
-    from radloom.imaging import write_png
+    from radloom.imaging import as_image, write_png
     from radloom.models import load
     from radloom.study import OBSERVATIONS
 
     loaded = load(model, device=device)
     found = loaded.check(image)
+    pixels = as_image(image)
     likeliest = max(OBSERVATIONS[1:], key=found.__getitem__)
     names = [name.strip() for name in observations.split(",")] if observations else [likeliest]
-    maps = {name: loaded.saliency(image, [name], method) for name in names}
-    plain = loaded.transform.to_image(loaded.pixels([image])[0])
+    maps = {name: loaded.saliency(pixels, [name], method) for name in names}
+    plain = loaded.transform.to_image(loaded.pixels([pixels])[0])
     pictures = [np.repeat(plain[..., None], 3, 2), *(overlay(plain, cells) for cells in maps.values())]
     write_png(np.concatenate(pictures, axis=1), out)
     lines = [str(out), "the X-ray, and from left to right:"]

@@ -13,7 +13,10 @@ done to the stored pixels already, relative to the detector.
 from __future__ import annotations
 
 import math
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +65,11 @@ _VIEW_CODES = {
 
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 _PERCENTILES = (0.5, 99.5)  # become black and white where the file states no window: lead markers must not set white
+_META = 144  # bytes before the file meta information after its first element: preamble, `DICM`, Group Length
+_OTHERS = 2**24  # bytes that attributes beside the pixels may take
+_CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: SOC and SIZ
+_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG and JPEG-LS: SOF markers
+_SCAN = 0xDA  # SOS
 _SQUARE = 0.01  # pixels whose sides differ by less are square
 
 
@@ -82,6 +90,7 @@ def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
         ImageWarning: a colour image, an unprocessed detector image, or a window that leaves nothing to see.
     """
     try:
+        _check_inflated(file, max_pixels)
         header = _parse(file, stop_before_pixels=True)
         check_header(file, header, max_pixels)
         if header.get("PresentationIntentType") == "FOR PROCESSING":
@@ -150,6 +159,56 @@ def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:
     return dataset
 
 
+def _check_inflated(file: File, max_pixels: int) -> None:
+    """Pass if a data set that is deflated as a whole does not hold more than an image of so many pixels.
+
+    Raises:
+        ImageError: it does.
+    """
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    with file.open("rb") as stream:
+        head = stream.read(1024)
+        if DeflatedExplicitVRLittleEndian.encode() not in head:
+            return
+        stream.seek(_META + int.from_bytes(head[_META - 4 : _META], "little"))  # Group Length comes first
+        room = 8 * max_pixels + _OTHERS
+        if len(zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(), room)) == room:
+            raise ImageError(f"{file} is deflated, and larger than {room} bytes without that; export it again.")
+
+
+def _check_stream(file: File, dataset: Dataset) -> None:
+    """Pass if a compressed image is as large as its attributes say: it is decoded only then.
+
+    Raises:
+        ImageError: it is not.
+    """
+    from pydicom.encaps import generate_frames
+
+    stated = (int(dataset.Rows), int(dataset.Columns))
+    for size in _stream_sizes(next(generate_frames(dataset.PixelData, number_of_frames=1))):
+        if size != stated:
+            raise ImageError(
+                f"{file} says that it has {stated[0]} x {stated[1]} pixels, but its compressed image has "
+                f"{size[0]} x {size[1]}; export it again."
+            )
+
+
+def _stream_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
+    """Rows and columns as every header of a JPEG, JPEG-LS or JPEG 2000 stream has them; nothing of other streams."""
+    at = stream.find(_CODESTREAM)
+    if at >= 0:
+        width, height, left, top = struct.unpack_from(">4I", stream, at + len(_CODESTREAM) + 4)
+        yield height - top, width - left
+    if not stream.startswith(b"\xff\xd8\xff"):
+        return
+    at = 2
+    while at + 9 <= len(stream) and stream[at] == 0xFF and stream[at + 1] != _SCAN:
+        if stream[at + 1] in _FRAMES:
+            yield struct.unpack_from(">2H", stream, at + 5)
+        at += 1 if stream[at + 1] == 0xFF else 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+
+
 def check_header(name: object, header: Dataset, max_pixels: int = MAX_PIXELS) -> None:
     """Pass if a DICOM object can be a radiograph, as far as it says without its pixels.
 
@@ -182,6 +241,8 @@ def _display(file: File, dataset: Dataset) -> np.ndarray:
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
     plugin = _decoder(file, dataset)
+    if plugin:
+        _check_stream(file, dataset)
     stored = decode_apart(file) if plugin == "gdcm" else pixel_array(dataset, decoding_plugin=plugin)
     photometric = str(dataset.PhotometricInterpretation).strip()
     if photometric == "PALETTE COLOR":

@@ -133,7 +133,8 @@ def generate_text(
         positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
         candidates: texts that are written of each prompt.
         judge: of candidates; without, the first is kept.
-        choices: for each prompt, the answers that it may get, as text tokens; any where there are none.
+        choices: for each prompt, the answers that it may get, as text tokens; any where there are none. `min_tokens`
+            does not count then.
         use_cache, progress: as in `generate_codes`.
         written: told of the answers while they grow; of several candidates it is the first, and another may be kept.
 
@@ -150,6 +151,8 @@ def generate_text(
         raise RadloomError(f"{len(thresholds)} thresholds given; this model makes {len(ids.statements)} statements.")
     if candidates < 1:
         raise RadloomError(f"candidates {candidates} is out of range; give 1 or more.")
+    if choices is not None and (len(choices) != len(prompts) or any([] in answers for answers in choices)):
+        raise RadloomError(f"{len(choices)} choices for {len(prompts)} prompts; give each its answers, none empty.")
     guided = _guided(prompts, null_prompts, guidance)
     stated = 0 if thresholds is None else len(ids.statements)
     noise = _uniforms(seeds or [0] * len(prompts), stated + candidates * max_tokens).to(model.device)
@@ -179,7 +182,8 @@ def generate_text(
             if any(limits):
                 likely = _limit(likely, [row[stated:] for row in _tokens(picks, allowed)], limits, allowed[place])
             if step < min_tokens:
-                likely = likely[:, :-1]
+                ends = [[False] * (likely.shape[1] - 1) + [not limit] for limit in limits]
+                likely = likely.masked_fill(torch.tensor(ends, device=likely.device), -math.inf)
             pick = _draw(likely, spoken[:, step], temperature, top_p, top_k)
             picks[:, stated + step] = (place.start + pick).masked_fill(done, end)
             done |= picks[:, stated + step] == end

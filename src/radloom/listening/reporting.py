@@ -23,11 +23,11 @@ from pydicom.uid import (
 
 from radloom.errors import RadloomError
 from radloom.imaging import as_image, dicom_view
+from radloom.input_check import doubt
 from radloom.interop.common import Maker, read_source
 from radloom.interop.sr import sr_bytes
 from radloom.listening.spool import Batch, Spool, State
 from radloom.reports.labeller import label
-from radloom.screening import doubt
 from radloom.services import place
 from radloom.study import Study, View
 

@@ -48,6 +48,7 @@ LONGEST = 200
 _XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|film|picture|cxr|study|chest)"
 _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
+_LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other"}
 _LUNGS = r"(?:is|are) (?:(?:both|the|patient's) )*(?:lungs?|lung fields?)"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
@@ -57,33 +58,29 @@ _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
     (rf"{_ASKED}{_ABNORMALITY}{_SEEN}", False, {NO_FINDING}),
     (rf"(?:is|are) (?:there no|{_XRAY} (?:free of|without)) (?:any )?{_ABNORMALITY}{_SEEN}", True, {NO_FINDING}),
     (rf"{_LUNGS} clear", False, LUNGS),
-    (rf"{_LUNGS} normal(?: appearing)?", False, LUNGS),
-    (rf"{_LUNGS} abnormal", True, LUNGS),
-    (rf"{_ASKED}{_ABNORMALITY}(?: seen)? (?:in|with) (?:both |the |patient's )*lungs?", True, LUNGS),
+    (rf"{_LUNGS} normal(?: appearing)?", False, _LUNGS_AND_PLEURA),
+    (rf"{_LUNGS} abnormal", True, _LUNGS_AND_PLEURA),
+    (rf"{_ASKED}{_ABNORMALITY}(?: seen)? (?:in|with) (?:both |the |patient's )*lungs?", True, _LUNGS_AND_PLEURA),
     (r"(?:is|are) (?:the|these) findings normal", True, {NO_FINDING}),
-    (r"is (?:the|this) patient healthy", True, {NO_FINDING}),
 )
 """(a whole question, whether `yes` says that one of them is there or that none is, of which observations)."""
 
 _DEVICE = "implanted device"
 """Words that the labeller takes for support devices of any kind."""
 
-_TYPING = (
-    (r"[\s?.!,(-]*(?:\byes ?(?:/|or) ?no)?[\s?.!)]*$", ""),
-    (r"\bis/are\b", "is"),
-)
 _WORDINGS = (
-    *_TYPING,
     (r"\bx[- ]?ray\b", "xray"),
     (r"\bpneumon?th(?:or|ro)[ao]x\b", "pneumothorax"),
     (r"\bmediastium\b", "mediastinum"),
     (r"\bsize abnormal$", "enlarged"),
     (r"\b(?:larger|wider|bigger) than normal$", "enlarged"),
     (
-        r"\b(?:greater|larger|wider|more) than (?:half|50 ?%)(?: (?:of )?the (?:width of the )?(?:chest|thorax))?$",
-        "enlarged",
+        r"\b(heart|cardiac silhouette) (?:greater|larger|wider|more) than (?:half|50 ?%)(?: of)? the "
+        r"(?:width of the )?(?:chest|thorax)$",
+        r"\1 enlarged",
     ),
-    (r"\bbroken\b", "fractured"),
+    (r"\b(ribs?|bones?) broken\b", r"\1 fractured"),
+    (r"\bbroken (ribs?|bones?)\b", r"fractured \1"),
     (r"(?<! is) absent$", " is absent"),
     (r"\b(?:support|medical) device|\blines? (?:or|and) tube|\btubes? (?:or|and) line", _DEVICE),
 )
@@ -106,8 +103,17 @@ _SIZES = (
 
 _STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow))?")
 _DENIAL = re.compile(r"\b(?:no|without|(?:free|clear|absence|lack) of|free from|absent)\b")
-_VERB = re.compile(r"(?:is|are|was|were|do|does|did|can|could|has|have|had|should|will|would)(?:n't)? \w")
-_MORE = re.compile(r"\b(?:or|vs|versus|what|which|where|who|when|why|how)\b")
+_VERB = re.compile(
+    r"(?:(?:is|are|was|were|do|does|did|can|could|has|have|had|should|may|might)(?:n't)?|can't|any|anything) "
+    r"(?!a look)\w"
+)
+_REQUEST = re.compile(
+    r"(?:can|could|do) (?:you |i |we )?(?:please )?"
+    r"(?:tell|describe|name|list|give|write|explain|comment|estimate|summari[sz]e|report|specify|locate)\b"
+)
+_MORE = re.compile(r"\b(?:or|vs|versus|what|which|where|who|when|why|how)\b|[/;:,]|[.?!] ")
+"""What says that a question asks for more than yes or no: alternatives, another question, another sentence."""
+
 _KIND = re.compile(r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora")
 """Of phrases that the labeller takes for an observation but that name one kind or cause of it."""
 
@@ -121,7 +127,7 @@ def closed_answer(question: str, positive: Collection[str]) -> str | None:
         question: any text.
         positive: the observations that are there.
     """
-    asked = _asked(" ".join(question.lower().split())) if len(question) <= LONGEST else None
+    asked = _asked(question) if len(question) <= LONGEST else None
     if asked is None:
         return None
     present, observations = asked
@@ -132,15 +138,27 @@ def closed_answer(question: str, positive: Collection[str]) -> str | None:
 
 
 def yes_or_no(question: str) -> bool:
-    """Whether a question asks for nothing but yes or no: it begins with a verb, and names no alternatives or place."""
-    text = " ".join(question.lower().split())
-    for pattern, words in _TYPING:
-        text = re.sub(pattern, words, text)
-    return bool(_VERB.match(text)) and not _MORE.search(text)
+    """Whether a question of at most 200 characters asks for nothing but yes or no.
+
+    It begins with a verb, or with `any`, is no request, and names no alternatives.
+    """
+    if len(question) > LONGEST:
+        return False
+    text = _typed(question)
+    return bool(_VERB.match(text)) and not _REQUEST.match(text) and not _MORE.search(text)
 
 
-def _asked(text: str) -> tuple[bool, Set[str]] | None:
+def _typed(question: str) -> str:
+    """A question in lower case without what stands around it: spaces, marks at its end, a note to say yes or no."""
+    marks = " ?.!,(-)"
+    text = " ".join(question.lower().replace("’", "'").split()).rstrip(marks)
+    text = re.sub(r"\byes ?(?:/|or) ?no$", "", text).rstrip(marks)
+    return re.sub(r"\bis/are\b", "is", text)
+
+
+def _asked(question: str) -> tuple[bool, Set[str]] | None:
     """Whether `yes` says that one of some observations is there or that none is, and of which."""
+    text = _typed(question)
     for pattern, words in _WORDINGS:
         text = re.sub(pattern, words, text)
     for pattern, present, observations in _WHOLE:

@@ -9,7 +9,7 @@ stated: "Normal chest." beside anything, "No acute disease." beside what is acut
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from radloom.reports.cleaning import sentences
@@ -47,7 +47,7 @@ _CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
 _NOTHING_ACUTE = re.compile(r"\b(?:no|without|negative for)\b.*\b(?:acute|active)\b", re.IGNORECASE)
 _OF_BONES = re.compile(r"\b(?:bon[ey]|osseous|skelet\w+|fractures?)\b", re.IGNORECASE)
 _BONES_FINE = re.compile(
-    r"\b(?:bon(?:es?|y)|osseous|skelet\w+|ribs?)\b.*\b(?:intact|unremarkable|normal)\b"
+    r"\b(?:bon(?:es?|y)|osseous|skelet\w+|ribs?)\b(?:(?!\bnot\b)[^,;.])*\b(?:intact|unremarkable|normal)(?=[.,;]|$)"
     r"|\bno (?:acute )?(?:bone|bony|osseous|skeletal) (?:abnormalit|finding)",
     re.IGNORECASE,
 )
@@ -74,7 +74,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     for sentence in sentences(text):
         mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
         agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
-        if agrees and not _contradicts(sentence, positive):
+        if agrees and not _contradicts(sentence, mentions, positive):
             kept.append(sentence)
             said |= mentions.keys()
         else:
@@ -85,10 +85,10 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     return " ".join([*kept[:place], *missing, *kept[place:]]) if text else ""
 
 
-def _contradicts(sentence: str, positive: Collection[str]) -> bool:
+def _contradicts(sentence: str, mentions: Mapping[str, Mention], positive: Collection[str]) -> bool:
     """Whether a sentence says of lungs, bones or chest as a whole that nothing is wrong where something is."""
     clear = _CLEAR.search(sentence) and not LUNGS.isdisjoint(positive)
     calm = _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence) and not ACUTE.isdisjoint(positive)
-    whole = _BONES_FINE.search(sentence) and "Fracture" in positive
+    whole = _BONES_FINE.search(sentence) and "Fracture" in positive and "Fracture" not in mentions
     normal = _NORMAL.search(sentence) and positive
     return bool(clear or calm or whole or normal)

@@ -78,6 +78,7 @@ class AskAnswer:
     Attributes:
         answer: a word or a few.
         by: what answered.
+        remarks: a sentence on an image that does not look like an upright chest X-ray.
         seed: of sampling.
         model: fingerprint of the model.
         seconds: from the request to the answer.
@@ -85,6 +86,7 @@ class AskAnswer:
 
     answer: str
     by: Answerer
+    remarks: list[str]
     seed: int
     model: str
     seconds: float = 0.0
@@ -97,7 +99,7 @@ class CheckAnswer:
     Attributes:
         view: frontal or lateral, as it looks.
         observations: the probability of each of the 14.
-        remarks: a sentence on what does not look like an upright chest X-ray.
+        remarks: a sentence on an image that does not look like an upright chest X-ray.
         model: fingerprint of the model.
         seconds: from the request to the answer.
     """

@@ -383,7 +383,7 @@ async def _answer(request: Request, service: Service, task: Task) -> Response | 
     """The answer to a task, or the stream of its events."""
     deadline: float = request.state.deadline
     if MEDIA_TYPE in request.headers.get("accept", ""):
-        return stream(service, task, deadline)
+        return stream(service, task, deadline, partial(setattr, request.state, "status"))
     job = service.submit(task)
     answer = await _finished(request, job, deadline)
     return replace(answer, seconds=round(asyncio.get_running_loop().time() - deadline + service.limits.seconds, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -21,13 +21,14 @@ _QUIET = 15.0  # seconds after which a comment keeps the connection open
 _END = ""
 
 
-def stream(service: Service, task: Task, deadline: float) -> StreamingResponse:
+def stream(service: Service, task: Task, deadline: float, failed: Callable[[int], None]) -> StreamingResponse:
     """Put a task into the queue and stream its events; it is left when the client goes or the time is over.
 
     Args:
         service: that works on it.
         task: what is to be done.
         deadline: by the event loop's clock.
+        failed: told the status that a response would have had, where the last event is an error.
 
     Raises:
         ClosedError: the service is being stopped.
@@ -59,7 +60,9 @@ def stream(service: Service, task: Task, deadline: float) -> StreamingResponse:
                     return
                 yield _event(name, data)
         except Exception as error:
-            yield _event("error", refusal(error).content()["error"])
+            told = refusal(error)
+            failed(told.status_code)
+            yield _event("error", told.content()["error"])
         finally:
             job.leave()
 

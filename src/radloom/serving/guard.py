@@ -86,6 +86,7 @@ class Guard:
                 await told.response()(scope, receive, watched)
         finally:
             route = _route(scope["path"])
+            status = scope.get("state", {}).get("status", status)  # of a stream that ended otherwise than it began
             seconds = time.perf_counter() - start
             self.service.metrics.request(route, status, seconds)
             log.info("%s %s %d %.3f s", scope["method"], route, status, seconds)

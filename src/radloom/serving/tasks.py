@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from radloom.completion import Engine, Plan, complete, remarks, too_long
+from radloom.input_check import doubt
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
 from radloom.reports.spans import spans
-from radloom.screening import doubt
 from radloom.serving.answers import (
     AskAnswer,
     CheckAnswer,
@@ -190,7 +190,7 @@ class Ask:
             **asdict(tasks[0].how),
         )
         return [
-            AskAnswer(answer, answer.by, task.seed, model.fingerprint)
+            AskAnswer(answer, answer.by, _doubts(task.image), task.seed, model.fingerprint)
             for task, answer in zip(tasks, answers, strict=True)
         ]
 
@@ -217,8 +217,7 @@ class Check:
             found = model.check(task.image)
             view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
             observations = {name: round(found[name], 4) for name in OBSERVATIONS}
-            remark = doubt(task.image, f"The {view} image")
-            answers.append(CheckAnswer(view, observations, [remark] * bool(remark), model.fingerprint))
+            answers.append(CheckAnswer(view, observations, _doubts(task.image), model.fingerprint))
         return answers
 
 
@@ -327,6 +326,11 @@ def _arranged(model: Model, task: Read) -> tuple[Study, list[str]]:
         return model.arrange(task.frontal, task.lateral)
     study = Study(lateral=task.lateral)
     return study, remarks(model, study)
+
+
+def _doubts(image: np.ndarray) -> list[str]:
+    remark = doubt(image)
+    return [remark] if remark else []
 
 
 def _origin(task: Draw) -> Origin:

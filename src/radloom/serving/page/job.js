@@ -2,6 +2,8 @@
 
 import { button, complain, element } from "./dom.js";
 
+const POPOVERS = CSS.supports("selector(:popover-open)");
+
 /** One place on the page where work is shown; it does one thing at a time. */
 export class Job {
   #place;
@@ -19,7 +21,7 @@ export class Job {
     this.#bar = element("progress", { max: 1 });
     place.append(this.#text, this.#bar, button("Cancel", () => this.cancel()));
     addEventListener("keydown", ({ key }) => {
-      if (key === "Escape" && !document.querySelector(":popover-open")) this.cancel();
+      if (key === "Escape" && !(POPOVERS && document.querySelector(":popover-open"))) this.cancel();
     });
   }
 

@@ -17,6 +17,7 @@ let controller = new AbortController();
 export function setUpObservations(shownIn) {
   viewer = shownIn;
   study.addEventListener("change", show);
+  study.addEventListener("begin", () => pointing.clear());
   pointing.addEventListener("change", () => {
     light();
     settle();
@@ -33,6 +34,7 @@ function show() {
   byId("table-key").hidden = !found || !reported(picture);
   const focused = rows().find((made) => made === document.activeElement)?.dataset.observation;
   const made = Object.entries(found?.observations ?? {}).map(([name, share]) => row(name, share, picture));
+  if (!made.length) rows().forEach((gone) => pointing.leave(gone)); // what is taken away tells no more of being left
   byId("observations").tBodies[0].replaceChildren(...made);
   const stop = made.find(({ dataset }) => dataset.observation === pointing.pinned) ?? made[0];
   if (stop) stop.tabIndex = 0;

@@ -25,6 +25,12 @@ class Pointing extends EventTarget {
     if (this.#by === by) this.point(null, null);
   }
 
+  /** Point at nothing, and let go of what is pinned. */
+  clear() {
+    this.pinned = null;
+    this.point(null, null);
+  }
+
   /** Pin an observation, or no longer. */
   pin(by, name) {
     this.pinned = this.pinned === name ? null : name;

@@ -24,6 +24,10 @@ SIDE = 64
 """Pixels that the network sees in each direction."""
 
 
+LARGE = 512
+"""Pixels in a direction; of twice as many or more, some are left out before the picture is made small."""
+
+
 class Look(StrEnum):
     """What a picture looks like; the outputs of the network, in this order."""
 
@@ -38,7 +42,7 @@ class Look(StrEnum):
 LOOKS = tuple(Look)
 
 
-class Screen(nn.Module):
+class InputCheck(nn.Module):
     """Convolutions of stride 2, one mean over what is left: pixels (b, 1, 64, 64) in [-1, 1] -> logits (b, 6).
 
     Attributes:
@@ -62,9 +66,10 @@ class Screen(nn.Module):
     def look(self, images: Sequence[np.ndarray]) -> list[Look]:
         """What pictures (H, W) in [0, 1] look like: a chest X-ray unless that is less likely than the threshold."""
         shrink = Transform(SIDE, "squash")
-        chances = self(torch.stack([shrink(image) for image in images])).softmax(1)
-        others = chances[:, 1:].argmax(1) + 1
-        fine = chances[:, 0] >= self.threshold
+        thinned = [image[:: max(1, len(image) // LARGE), :: max(1, image.shape[1] // LARGE)] for image in images]
+        probabilities = self(torch.stack([shrink(image) for image in thinned])).softmax(1)
+        others = probabilities[:, 1:].argmax(1) + 1
+        fine = probabilities[:, 0] >= self.threshold
         return [Look.CHEST if ok else LOOKS[other] for ok, other in zip(fine, others.tolist(), strict=True)]
 
     def save(self, path: Path | str) -> None:
@@ -73,7 +78,7 @@ class Screen(nn.Module):
         save_file(state, path, {"threshold": repr(self.threshold)})
 
     @classmethod
-    def load(cls, path: Path | str) -> Screen:
+    def load(cls, path: Path | str) -> InputCheck:
         """Read what `save` wrote, ready to look.
 
         Raises:
@@ -84,14 +89,14 @@ class Screen(nn.Module):
                 made = cls(threshold=float(file.metadata()["threshold"]))
                 made.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{path} is not a screening network; install radloom again.") from error
+            raise CheckpointError(f"{path} is not a input check; install radloom again.") from error
         return made.eval()
 
 
 @cache
-def screen() -> Screen:
+def shipped_check() -> InputCheck:
     """The network that is shipped."""
-    return Screen.load(Path(__file__).parents[1] / "weights" / "screen.safetensors")
+    return InputCheck.load(Path(__file__).parents[1] / "weights" / "input-check.safetensors")
 
 
 def doubt(image: np.ndarray, name: str = "The image") -> str:
@@ -101,7 +106,7 @@ def doubt(image: np.ndarray, name: str = "The image") -> str:
         image: the picture.
         name: of it, for the sentence.
     """
-    look = screen().look([image])[0]
+    look = shipped_check().look([image])[0]
     if look is Look.CHEST:
         return ""
     if look is Look.OTHER:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from radloom.errors import CheckpointError
 from radloom.imaging import read_image
-from radloom.screening import Look, Screen, doubt, screen
+from radloom.input_check import InputCheck, Look, doubt, shipped_check
 
 pytestmark = pytest.mark.doubting
 
@@ -39,7 +39,7 @@ def test_turned_and_inverted_ones_are(file: str) -> None:
         (np.rot90(image, 3), Look.TURNED_RIGHT),
         (np.rot90(image, 1), Look.TURNED_LEFT),
     ):
-        assert screen().look([np.ascontiguousarray(changed)]) == [look]
+        assert shipped_check().look([np.ascontiguousarray(changed)]) == [look]
 
 
 def test_the_sentence_names_the_picture_and_what_it_looks_like() -> None:
@@ -62,16 +62,16 @@ def test_pictures_of_other_things_are_doubted() -> None:
 
 
 def test_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    file, image = tmp_path / "screen.safetensors", read_image(DRAWN[0])
-    made = Screen(threshold=0.125).eval()
+    file, image = tmp_path / "input-check.safetensors", read_image(DRAWN[0])
+    made = InputCheck(threshold=0.125).eval()
     made.save(file)
-    read = Screen.load(file)
+    read = InputCheck.load(file)
     assert read.threshold == 0.125 and read.look([image]) == made.look([image])
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"gone.safetensors is not a screening network"):
-        Screen.load(tmp_path / "gone.safetensors")
+    with pytest.raises(CheckpointError, match=r"gone.safetensors is not a input check"):
+        InputCheck.load(tmp_path / "gone.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"not one")
-    with pytest.raises(CheckpointError, match=r"bad.safetensors is not a screening network"):
-        Screen.load(tmp_path / "bad.safetensors")
+    with pytest.raises(CheckpointError, match=r"bad.safetensors is not a input check"):
+        InputCheck.load(tmp_path / "bad.safetensors")

@@ -1,6 +1,6 @@
-"""Training of the screening network from X-rays of prepared corpora and a folder of pictures of anything else.
+"""Training of the input check from X-rays of prepared corpora and a folder of pictures of anything else.
 
-    python -m radloom.screening.training MANIFEST... --others DIR -o screen.safetensors
+    python -m radloom.input_check.training MANIFEST... --others DIR -o input-check.safetensors
 
 A turned or inverted X-ray is made from an upright one. A tenth of the patients, and of the pictures, is kept apart to
 set the threshold. Of the corpora, only studies of the split `train` are taken.
@@ -23,7 +23,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.corpora.splits import hash_split
 from radloom.errors import ManifestError
 from radloom.imaging import ImageWarning, Transform, read_image
-from radloom.screening.network import LOOKS, SIDE, Look, Screen
+from radloom.input_check.network import LOOKS, SIDE, InputCheck, Look
 
 KEPT = 128
 """Pixels in each direction of what is kept in memory; the rest is for cropping."""
@@ -87,9 +87,9 @@ def invented(rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(((values - values.min()) / span * 2 - 1).astype(np.float32))[None]
 
 
-def train_screen(
+def train_check(
     chests: Sequence[Tensor], others: Sequence[Tensor], *, steps: int = 2000, batch: int = 64, seed: int = 0
-) -> Screen:
+) -> InputCheck:
     """A network that has seen so many batches; half are upright chest X-rays.
 
     Args:
@@ -100,7 +100,7 @@ def train_screen(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Screen()
+    network = InputCheck()
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     shares = [0.4, 0.1, 0.08, 0.08, 0.08, 0.26]
@@ -128,7 +128,7 @@ def train_screen(
 
 
 @torch.no_grad()
-def chances(network: Screen, pictures: Sequence[Tensor], look: Look = Look.CHEST) -> Tensor:
+def probabilities(network: InputCheck, pictures: Sequence[Tensor], look: Look = Look.CHEST) -> Tensor:
     """Probability (n,) that pictures (1, 128, 128), brought to look as said, are upright chest X-rays."""
     small = F.interpolate(torch.stack(list(pictures)), (SIDE, SIDE), mode="bilinear", antialias=True)
     return network(turned(small, look)).softmax(1)[:, 0]
@@ -147,7 +147,7 @@ def _chests(manifest: Manifest, kept: bool) -> list[Tensor]:
 
 def main() -> None:
     """The command of the module's docstring."""
-    parser = argparse.ArgumentParser(description="Train the screening network.")
+    parser = argparse.ArgumentParser(description="Train the input check.")
     parser.add_argument("manifests", nargs="+", type=Path, help="prepared corpora of chest X-rays")
     parser.add_argument("--others", type=Path, required=True, help="folder of pictures of anything else")
     parser.add_argument("-o", dest="out", type=Path, required=True, help="the weights' file")
@@ -159,14 +159,15 @@ def main() -> None:
         raise ManifestError(f"{arguments.others} holds no pictures; name a folder of PNG or JPEG files.")
     chests = [[picture for each in manifests for picture in _chests(each, kept)] for kept in (False, True)]
     others = [[_read(f) for f in files if (hash_split(f.name) == "train") != kept] for kept in (False, True)]
-    network = train_screen(chests[0], others[0], steps=arguments.steps)
-    network.threshold = min(0.5, float(chances(network, chests[1]).quantile(FALSE_ALARMS)))
+    network = train_check(chests[0], others[0], steps=arguments.steps)
+    network.threshold = min(0.5, float(probabilities(network, chests[1]).quantile(FALSE_ALARMS)))
     network.save(arguments.out)
     print(f"threshold {network.threshold:.3f}, of {len(chests[1])} chest X-rays kept apart")
     for look in LOOKS[1:-1]:
-        found = chances(network, chests[1], look) < network.threshold
+        found = probabilities(network, chests[1], look) < network.threshold
         print(f"{look}: {found.float().mean():.3f} of them doubted")
-    print(f"{Look.OTHER}: {(chances(network, others[1]) < network.threshold).float().mean():.3f} of {len(others[1])}")
+    found = probabilities(network, others[1]) < network.threshold
+    print(f"{Look.OTHER}: {found.float().mean():.3f} of {len(others[1])}")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import torch
 
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import ManifestError
-from radloom.screening import training
-from radloom.screening.network import Look, Screen
-from radloom.screening.training import chances, invented, train_screen, turned, vary
+from radloom.input_check import training
+from radloom.input_check.network import InputCheck, Look
+from radloom.input_check.training import invented, probabilities, train_check, turned, vary
 from radloom.study import View
 from tiny import draw_chest, write_chest
 
@@ -31,12 +31,12 @@ def nothings(seed: int, count: int) -> list[torch.Tensor]:
 
 @pytest.mark.slow
 def test_it_learns_to_tell_them_apart() -> None:
-    network = train_screen(toys(0, 40), nothings(1, 40), steps=120, batch=32)
+    network = train_check(toys(0, 40), nothings(1, 40), steps=120, batch=32)
     chests, others = toys(100, 120), nothings(2, 20)
-    upright = chances(network, chests)
-    assert upright.median() > 0.5 > chances(network, others).median()
+    upright = probabilities(network, chests)
+    assert upright.median() > 0.5 > probabilities(network, others).median()
     for look in (Look.INVERTED, Look.UPSIDE_DOWN, Look.TURNED_LEFT):
-        assert chances(network, chests, look).median() < upright.median() - 0.2
+        assert probabilities(network, chests, look).median() < upright.median() - 0.2
 
 
 def test_turning_is_what_it_says() -> None:
@@ -63,11 +63,11 @@ def test_the_command_trains_on_prepared_corpora(
         rows.append(Row(str(number), str(number), "train", (ImageRef(f"{number}.png", View.FRONTAL),), corpus="toy"))
         write_chest(tmp_path / f"others/{number}.png", number)
     Manifest(rows, tmp_path / "chests", "toy").write(tmp_path / "toy")
-    out = tmp_path / "screen.safetensors"
+    out = tmp_path / "input-check.safetensors"
     arguments = [str(tmp_path / "toy"), "--others", str(tmp_path / "others"), "-o", str(out), "--steps", "2"]
     monkeypatch.setattr(sys, "argv", ["training", *arguments])
     training.main()
-    assert Screen.load(out).threshold <= 0.5
+    assert InputCheck.load(out).threshold <= 0.5
     assert "chest X-rays kept apart" in capsys.readouterr().out
 
     (tmp_path / "empty").mkdir()
