@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from radloom.errors import RadloomError
-from radloom.services import check_exposure
+from radloom.imaging import ImageWarning
+from radloom.services import check_exposure, logging_to_stderr
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -31,3 +33,13 @@ def test_it_is_refused_before_anything_large_is_loaded(command: list[str]) -> No
     )
     assert done.returncode == 2 and "--insecure" in done.stderr, done.stderr
     assert done.stdout == "False\n"
+
+
+def test_a_service_does_not_warn() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with logging_to_stderr("radloom.serving", ["pydicom"]):
+            warnings.warn("Jane Doe has one grey value everywhere.", ImageWarning, stacklevel=1)
+        assert not caught
+        warnings.warn("and after it again", ImageWarning, stacklevel=1)
+        assert len(caught) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def place(error: BaseException) -> str:
 def logging_to_stderr(service: str, libraries: Sequence[str]) -> Iterator[None]:
     """Within, a service logs to stderr, and libraries nowhere: what they log quotes the headers of files.
 
+    Nor does anything warn: what is odd about a request its answer says.
+
     Args:
         service: name of its logger.
         libraries: names of theirs.
@@ -60,7 +63,9 @@ def logging_to_stderr(service: str, libraries: Sequence[str]) -> Iterator[None]:
         other.propagate = False
         other.addHandler(nowhere)  # without any, Python writes warnings to stderr itself
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         log.setLevel(level)
         log.removeHandler(handler)

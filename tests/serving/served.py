@@ -70,12 +70,12 @@ def encoded(kind: str = "PNG", seed: int = 0, size: tuple[int, int] = (80, 72)) 
     return stream.getvalue()
 
 
-def dicom(seed: int = 0) -> bytes:
-    """The same as DICOM."""
+def dicom(seed: int = 0, size: tuple[int, int] = (80, 72)) -> bytes:
+    """The same as DICOM, or larger."""
     import pydicom
     from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-    stored = tiny.draw_chest(seed)
+    stored = tiny.draw_chest(seed, size)
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -383,7 +383,12 @@ def test_another_patient_begins_with_an_empty_page(browse: Any) -> None:
         page.click("#complete-go")
         page.wait_for_selector("#completions .sample")
         page.click("[data-do=invert]")
+        page.once("dialog", lambda dialog: dialog.dismiss())
         open_files(page, {**PNG, "name": "other.png"})
+        assert page.locator("#drawings .card").count() == 2 and page.input_value("#text")  # it was kept
+        page.once("dialog", lambda dialog: dialog.accept())
+        open_files(page, {**PNG, "name": "other.png"})
+        page.wait_for_selector("#strip .thumb[title='other.png']")
         assert page.locator("#thread li, #drawings .card, #completions .sample, #strip > i").count() == 0
         assert page.input_value("#text") == page.input_value("#complete-text") == ""
         assert page.get_attribute("[data-do=invert]", "aria-pressed") == "false"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from served import Held, Stub, encoded, post
+from served import Held, Stub, dicom, encoded, post
 
 import radloom
 from radloom.errors import ImageError, RadloomError
@@ -147,7 +147,9 @@ def opened() -> Iterator[list[str]]:
     [
         ("report", {"seed": 1}),
         ("view", {}),
-        ("document", {"findings": "Clear.", "format": "dcm"}),
+        ("check", {}),
+        ("ask", {"question": "Is it?"}),
+        ("document", {"findings": "Clear.", "format": "json"}),
         ("saliency", {"observations": "Edema"}),
     ],
 )
@@ -156,10 +158,10 @@ def test_uploads_never_touch_the_disk(
     serve: Any, model: radloom.Model, opened: list[str], field: str, path: str, fields: dict[str, Any]
 ) -> None:
     noise = np.random.default_rng(0).random((1100, 1100))
-    png, tiff = png_bytes(noise), _tiff(noise)
-    assert min(len(png), len(tiff)) > 2**20  # what Starlette would move to the disk
+    files = {"chest.png": png_bytes(noise), "chest.tif": _tiff(noise), "chest.dcm": dicom(size=(1100, 1100))}
+    assert min(map(len, files.values())) > 2**20  # what Starlette would move to the disk
     with serve(Stub(model)) as client:
-        for name, data in (("chest.png", png), ("chest.tif", tiff)):
+        for name, data in files.items():
             answer = client.post(f"/v1/{path}", files={field: (name, data)}, data=fields)
             assert answer.status_code == 200, answer.text
     assert opened == []

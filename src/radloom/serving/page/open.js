@@ -62,7 +62,10 @@ async function open(files, view) {
   for (const [index, file] of files.entries()) {
     const picture = await job.run(`Opening ${file.name}`, (how) => read(file, view, how));
     if (!picture) return;
-    if (!view && index === 0 && !(files.length === 1 && joins(picture))) study.begin();
+    if (!view && index === 0 && !(files.length === 1 && joins(picture))) {
+      if (!mayGo(picture)) return;
+      study.begin();
+    }
     if (!view && index === 1 && study.views[picture.view]) picture.view = other(picture.view);
     if (picture.view !== picture.found.view) {
       doubts.push(`${file.name} is taken as the ${picture.view} view, but looks like a ${picture.found.view} one.`);
@@ -81,6 +84,12 @@ function joins({ view, name }) {
   const [there, ...more] = study.pictures;
   if (!there || there.synthetic || more.length || there.view === view) return false;
   return confirm(`Is ${name} the ${view} view of the study that is open?\n\nOK adds it. Cancel begins a new study.`);
+}
+
+/** Whether what is there may go for a picture: the user is asked where answers or drawings would. */
+function mayGo({ name }) {
+  const made = study.questions.length || study.drawings.length;
+  return !made || confirm(`${name} takes the place of the study that is open: its answers and drawings go, too.\n\nOK goes on.`);
 }
 
 /** A picture of a file, with what the classifier finds in it. */
