@@ -106,3 +106,9 @@ def test_it_answers_in_time_and_memory(alone):
 def test_it_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Path(locate("nano")).is_dir()
+
+
+def test_what_the_documents_show_is_of_these_weights(nano):
+    shown = Path(__file__).parents[1] / "docs" / "report.md"
+    for text in (shown, locate("nano") / "README.md"):
+        assert nano.fingerprint in text.read_text(encoding="utf-8"), text
