@@ -237,6 +237,9 @@ def test_words_of_the_report_are_one_tab_stop_and_arrows_go_from_one_to_another(
         assert page.is_visible("#legend:has-text('Edema, ')")
         assert words.nth(1).get_attribute("aria-pressed") == "true"
         assert page.get_attribute("tr[data-observation=Edema]", "aria-selected") == "true"
+        words.first.focus()
+        page.keyboard.press("r")  # reads anew: the words go, and the focus with them to the button
+        page.wait_for_function("() => document.activeElement.id === 'read-go'")
 
 
 def test_a_tap_on_words_of_the_report_keeps_the_map_and_another_takes_it_away(

@@ -17,12 +17,14 @@ export function setUpMentions() {
  * @param spans of its words, as the service gives them once it is whole.
  */
 export function writeReport({ findings, impression, spans = [] }) {
+  const focused = marks().find((made) => made === document.activeElement)?.dataset.observations;
   marks().forEach((made) => pointing.leave(made));
   for (const [section, text] of Object.entries({ findings, impression })) {
     byId(section).replaceChildren(...marked(text, spans.filter((span) => span.section === section)));
   }
   const [first] = marks();
   if (first) first.tabIndex = 0;
+  if (focused) (marks().find(({ dataset }) => dataset.observations === focused) ?? byId("read-go")).focus();
   byId("words-key").hidden = !first;
   light();
 }
