@@ -259,6 +259,16 @@ class TestTransferSyntaxes:
         with pytest.raises(ImageError, match=r"but its compressed image has 900 x 700; export it again"):
             read_image(path)
 
+    def test_pixels_that_read_like_a_header_are_none(self, write_dicom: WriteDicom) -> None:
+        stored = np.arange(64, dtype=np.uint8).reshape(8, 8).repeat(8, 0).repeat(8, 1)
+        stored[0, 8:12] = 0xFF, 0x4F, 0xFF, 0x51  # JPEG 2000's, within a stream of run lengths
+        path = write_dicom(stored, WindowCenter=128, WindowWidth=256)
+        dataset = pydicom.dcmread(path)
+        dataset.compress(uid.RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+        assert b"\xff\x4f\xff\x51" in path.read_bytes()
+        np.testing.assert_allclose(read_image(path), stored / 255, atol=1e-3)
+
     def test_a_deflated_file_is_inflated_no_further_than_an_image_goes(
         self, chest: np.ndarray, write_dicom: WriteDicom, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -70,8 +70,8 @@ def test_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"gone.safetensors is not a input check"):
+    with pytest.raises(CheckpointError, match=r"gone.safetensors is not the file of an input check"):
         InputCheck.load(tmp_path / "gone.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"not one")
-    with pytest.raises(CheckpointError, match=r"bad.safetensors is not a input check"):
+    with pytest.raises(CheckpointError, match=r"bad.safetensors is not the file of an input check"):
         InputCheck.load(tmp_path / "bad.safetensors")

@@ -68,6 +68,7 @@ _PERCENTILES = (0.5, 99.5)  # become black and white where the file states no wi
 _META = 144  # bytes before the file meta information after its first element: preamble, `DICM`, Group Length
 _OTHERS = 2**24  # bytes that attributes beside the pixels may take
 _CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: SOC and SIZ
+_BOXED = b"\0\0\0\x0cjP  "  # JPEG 2000 in a file of its own: the signature box
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG and JPEG-LS: SOF markers
 _SCAN = 0xDA  # SOS
 _SQUARE = 0.01  # pixels whose sides differ by less are square
@@ -196,8 +197,8 @@ def _check_stream(file: File, dataset: Dataset) -> None:
 
 def _stream_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
     """Rows and columns as every header of a JPEG, JPEG-LS or JPEG 2000 stream has them; nothing of other streams."""
-    at = stream.find(_CODESTREAM)
-    if at >= 0:
+    if stream.startswith((_CODESTREAM, _BOXED)):
+        at = stream.index(_CODESTREAM)
         width, height, left, top = struct.unpack_from(">4I", stream, at + len(_CODESTREAM) + 4)
         yield height - top, width - left
     if not stream.startswith(b"\xff\xd8\xff"):

@@ -89,7 +89,7 @@ class InputCheck(nn.Module):
                 made = cls(threshold=float(file.metadata()["threshold"]))
                 made.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{path} is not a input check; install radloom again.") from error
+            raise CheckpointError(f"{path} is not the file of an input check; install radloom again.") from error
         return made.eval()
 
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     ahead = recipe.stages if until is None else recipe.stages[: stages.index(until) + 1]
     used = [name for stage in ahead for name in stage.uses().values()]
     for name in dict.fromkeys([*used, *recipe.model.values()]):
-        if is_trained(name):
-            trained_part(name, recipe.transform)
+        checkpoint(recipe, folder, name)
     for name in dict.fromkeys(name for stage in ahead for name in getattr(stage, "corpora", ())):
         _place(recipe.corpora[name], data, folder / "corpora" / name)
     with first_process_first():
@@ -65,9 +64,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
             raise RecipeError(f"Corpus {name!r} is not among the recipe's: {', '.join(recipe.corpora)}.")
         return _prepared(recipe.corpora[name], data, folder / "corpora" / name)
 
-    def output(name: str) -> Path:
-        return trained_part(name, recipe.transform) if is_trained(name) else folder / name / "model"
-
+    output = partial(checkpoint, recipe, folder)
     checked: set[tuple[str, ...]] = set()
     for stage in ahead:
         place, corpora = folder / stage.name, tuple(getattr(stage, "corpora", ()))
@@ -86,14 +83,22 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
         return assemble(recipe, folder) if first else folder / "model"
 
 
+def checkpoint(recipe: Recipe, folder: Path, name: str) -> Path:
+    """Where a stage of a run leaves what it makes, or where a part of a trained model is.
+
+    Raises:
+        RecipeError: a part of a trained model that is not there, or that sees other pixels.
+    """
+    return trained_part(name, recipe.transform) if is_trained(name) else folder / name / "model"
+
+
 def assemble(recipe: Recipe, folder: Path) -> Path:
     """Put the finished parts together in `folder/model`."""
     new, model = folder / "model.new", folder / "model"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     for part, name in recipe.model.items():
-        made = trained_part(name, recipe.transform) if is_trained(name) else folder / name / "model"
-        shutil.copytree(made, new / part)
+        shutil.copytree(checkpoint(recipe, folder, name), new / part)
     head = {"format": FORMAT, "recipe": recipe.name, "about": recipe.about, "parts": sorted(recipe.model)}
     (new / MODEL).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
     (new / "README.md").write_text(model_card(recipe, folder), encoding="utf-8")
