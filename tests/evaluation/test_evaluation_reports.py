@@ -12,7 +12,7 @@ import radloom
 from evaluation.conftest import NewBench, found, value
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import Bench, Vision
+from radloom.evaluation.bench import Bench, Vision, others
 from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.reports import score_written, stated
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED
@@ -40,6 +40,17 @@ def test_the_truth_scores_best_and_another_patients_report_scores_less(new_bench
     assert value(scores["made_up[findings a report, findings, rule-labeller, uncertain=negative]", "oracle"]) == 0
     assert value(scores["missed[findings a report, findings, rule-labeller, uncertain=negative]", SHUFFLED]) > 0
     assert not [warning for warning in bench.warnings if "findings section does not show" in warning]
+
+
+def test_the_shuffled_model_is_the_mean_over_other_patients(new_bench: NewBench, studies: Manifest) -> None:
+    bench = new_bench(studies)
+    score_written(bench, truth(studies), adapters=[])
+    rows = [row for row in studies if row.report.findings]
+    there = stated([row.report.findings for row in rows], "uncertain=negative")[:, 1:-1]  # not No Finding, not devices
+    made_up = [(there[order] & ~there).sum(1).mean() for order in others([row.patient for row in rows])]
+    score = found(bench)["made_up[findings a report, findings, rule-labeller, uncertain=negative]", SHUFFLED]
+    assert len(set(made_up)) > 1 and value(score) == pytest.approx(np.mean(made_up))
+    assert score.n == len(rows)
 
 
 def test_every_system_stands_on_the_same_rows(new_bench: NewBench, studies: Manifest) -> None:

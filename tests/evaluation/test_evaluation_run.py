@@ -14,7 +14,7 @@ import radloom
 from evaluation.conftest import NewBench, write_lines
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import Bench, Vision, another
+from radloom.evaluation.bench import Bench, Vision, another, others
 from radloom.evaluation.classifier import calibration_error
 from radloom.evaluation.compare import HEADLINES, as_markdown, compare, overview
 from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
@@ -356,6 +356,15 @@ def test_rows_are_shuffled_across_patients_and_keep_their_view() -> None:
     assert order is not None
     assert all(patients[place] != patients[row] and views[place] == views[row] for row, place in enumerate(order))
     assert another(["a", "a"]) is None
+
+
+def test_written_reports_meet_ten_other_patients() -> None:
+    patients = [str(i) for i in range(40)]
+    orders = np.stack(others(patients))
+    assert orders.shape == (10, 40)
+    assert all(len({*column, own}) == 11 for own, column in enumerate(orders.T))
+    assert len(others(["a", "b", "c"])) == 2
+    assert others(["a", "a"]) == []
 
 
 def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Board, Path]) -> None:

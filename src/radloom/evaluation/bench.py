@@ -26,6 +26,10 @@ SEED = 0
 """Of the bootstrap, of shuffling and of the random baseline."""
 
 
+SHUFFLES = 10
+"""Other studies whose outputs each study is scored against in turn. One alone would add its own chance to the gap."""
+
+
 class Vision:
     """The clinical classifier over images of manifests, each image seen once.
 
@@ -139,12 +143,19 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[i * len(items) // wanted] for i in range(wanted)]
 
 
-def another(patients: Sequence[str], kinds: Sequence[Hashable] | None = None) -> np.ndarray | None:
+def others(patients: Sequence[str]) -> list[np.ndarray]:
+    """For each row the places of rows of `SHUFFLES` other patients, or of as many as there are; see `another`."""
+    found = range(1, min(SHUFFLES, len(set(patients)) - 1) + 1)
+    return [order for nth in found if (order := another(patients, nth=nth)) is not None]
+
+
+def another(patients: Sequence[str], kinds: Sequence[Hashable] | None = None, nth: int = 1) -> np.ndarray | None:
     """For each row the place of a row of another patient; None where there is one patient only.
 
     Args:
         patients: the patient of each row.
         kinds: of each row, for instance its view; the other row is of the same kind if that patient has one.
+        nth: which other patient: below the number of patients each gives another one.
     """
     rows: dict[str, list[int]] = {}
     for place, patient in enumerate(patients):
@@ -152,12 +163,16 @@ def another(patients: Sequence[str], kinds: Sequence[Hashable] | None = None) ->
     if len(rows) < 2:
         return None
     names = list(rows)
+    cycle = derangement(len(names))
     order = np.zeros(len(patients), np.int64)
-    for name, other in zip(names, derangement(len(names)), strict=True):
-        for i, place in enumerate(rows[name]):
-            theirs = rows[names[other]]
+    for i, name in enumerate(names):
+        other = i
+        for _ in range(nth):
+            other = cycle[other]
+        theirs = rows[names[other]]
+        for j, place in enumerate(rows[name]):
             alike = [row for row in theirs if kinds and kinds[row] == kinds[place]] or theirs
-            order[place] = alike[i % len(alike)]
+            order[place] = alike[j % len(alike)]
     return order
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.diffusion.model import AnyToAny
-from radloom.evaluation.bench import SEED, Bench, another, known_labels, spread
+from radloom.evaluation.bench import SEED, Bench, another, known_labels, others, spread
 from radloom.evaluation.exhibits import picture
 from radloom.evaluation.reports import stated
 from radloom.evaluation.table import JUDGE, REAL, SHUFFLED, Results, Tally
@@ -205,16 +205,17 @@ class _Studies:
         """Words and content of the findings."""
         place = [i for i, row in enumerate(self.rows) if row.report.findings]
         own = Tally(TASK, self.bench.name, [self.uids[i] for i in place])
-        draw = self.bench.bootstrap(own.studies)
         truth = [self.rows[i].report.findings for i in place]
         texts = {self.bench.name: [reports[self.uids[i]].findings for i in place]}
-        if (order := another([self.rows[i].patient for i in place])) is not None:
-            texts[SHUFFLED] = [texts[self.bench.name][i] for i in order]
+        if orders := others([self.rows[i].patient for i in place]):
+            texts[SHUFFLED] = [texts[self.bench.name][i] for order in orders for i in order]
         for system, written in texts.items():
-            words = score_reports(truth, written, ", ".join(("findings", *made_by)), draw)
+            times = len(written) // len(truth)  # the shuffled model has several texts a study
+            several, draw = truth * times, self.bench.bootstrap(list(own.studies) * times)
+            words = score_reports(several, written, ", ".join(("findings", *made_by)), draw)
             own.add(system, {k: v for k, v in words.items() if k.startswith(("bleu4", "rouge_l"))})
             names = ("findings", *made_by, LABELLER, RULE)
-            content = score_f1(stated(truth, RULE), stated(written, RULE), OBSERVATIONS, *names, bootstrap=draw)
+            content = score_f1(stated(several, RULE), stated(written, RULE), OBSERVATIONS, *names, bootstrap=draw)
             own.add(system, {k: v for k, v in content.items() if k.startswith("f1_")})
         own.count(
             self.bench.name,

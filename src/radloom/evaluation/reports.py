@@ -10,7 +10,7 @@ import numpy as np
 
 from radloom.corpora.manifest import Row
 from radloom.errors import MissingPackageError, RadloomError
-from radloom.evaluation.bench import SEED, Bench, another, main_view, spread
+from radloom.evaluation.bench import SEED, Bench, main_view, others, spread
 from radloom.evaluation.exhibits import dots, histogram, picture
 from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Results, Tally
@@ -94,16 +94,19 @@ def _score_section(
     truth = [getattr(row.report, section) for row in seen]
     ours = [getattr(predicted[row.uid], section) for row in seen]
     systems = {bench.name: ours}
-    if (order := another([row.patient for row in seen])) is not None:
-        systems[SHUFFLED] = [ours[i] for i in order]
+    if orders := others([row.patient for row in seen]):
+        systems[SHUFFLED] = [ours[i] for order in orders for i in order]
     systems |= _baselines(bench, section, seen, known)
-    draw = bench.bootstrap([row.uid for row in seen])
-    tally = Tally(TASK, bench.name, [row.uid for row in seen])
+    uids = [row.uid for row in seen]
+    draw = bench.bootstrap(uids)
+    tally = Tally(TASK, bench.name, uids)
     for system, texts in systems.items():
-        tally.add(system, _words(truth, texts, section, draw, measures.synonyms))
-        tally.add(system, _content(truth, texts, section, draw))
-        for adapter in measures.learned:
-            tally.add(system, _learned(adapter, truth, texts, section, draw))
+        times = len(texts) // len(truth)  # the shuffled model has several texts a study
+        several, draws = truth * times, bench.bootstrap(uids * times)
+        tally.add(system, _words(several, texts, section, draws, measures.synonyms))
+        tally.add(system, _content(several, texts, section, draws))
+        for adapter in measures.learned:  # some take seconds a text
+            tally.add(system, _learned(adapter, truth, texts[: len(truth)], section, draw))
         if system == bench.name:
             tally.add(system, {_lacking_name(name, section): why for name, why in measures.lacking.items()})
         if system != SHUFFLED:
