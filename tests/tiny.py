@@ -135,7 +135,7 @@ def make_any_to_any(
     channels: int = 8,
     grid: tuple[int, int] = (4, 4),
     codebook: Any = None,
-    environment: bool = True,
+    environments: bool = True,
 ) -> Any:
     """A tiny random any-to-any model, in eval mode."""
     import torch
@@ -143,6 +143,7 @@ def make_any_to_any(
     from radloom.diffusion.alignment import AlignmentConfig
     from radloom.diffusion.autoencoder import AutoencoderConfig
     from radloom.diffusion.denoiser import DenoiserConfig
+    from radloom.diffusion.environment import EnvironmentConfig
     from radloom.diffusion.model import AnyToAny, AnyToAnyConfig
     from radloom.diffusion.text import ReportTokenizer
     from radloom.study import Report
@@ -163,10 +164,10 @@ def make_any_to_any(
             heads=2,
             report_width=32,
             report_layers=1,
-            environment=environment,
         ),
         codec,
         classifier,
+        EnvironmentConfig(32, 16) if environments else None,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)

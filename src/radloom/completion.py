@@ -66,7 +66,7 @@ class Denoising:
         steps: calls of the denoisers.
         sampler: `"dpm++"` or `"ddim"`.
         beams: of writing a report from its latent.
-        together: whether several parts are denoised at once, each seeing the noisy others through their environments,
+        together: whether several parts are denoised at once, each told by their environments what the others become,
             as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
             made before it.
 

@@ -64,7 +64,15 @@ def recipe(base: Path) -> dict:
                 "network": {"width": 32, "text_width": 32, "heads": 2, "longest": 32},
             },
             denoisers | {"name": "apart", "network": DENOISERS},
-            denoisers | {"name": "together", "network": DENOISERS | {"environment": True}, "start": "apart"},
+            common
+            | {
+                "name": "together",
+                "kind": "environments",
+                "codec": "codec",
+                "classifier": "classifier",
+                "start": "apart",
+                "network": {"width": 32, "report_width": 16},
+            },
         ],
         "model": {
             "classifier": "classifier",
@@ -96,15 +104,13 @@ def test_the_finished_model_completes_a_study(trained: Path) -> None:
     assert whole.lateral.shape == (64, 64)  # type: ignore[union-attr]
 
 
-def test_joint_training_moves_only_what_lets_parts_see_each_other(trained: Path) -> None:
+def test_environments_are_all_that_their_stage_adds(trained: Path) -> None:
     apart, together = (AnyToAny.load(trained / name / "model") for name in ("apart", "together"))
-    before = apart.denoisers.state_dict()
-    after = together.denoisers.state_dict()
+    before, after = apart.state_dict(), together.state_dict()
+    assert apart.environments is None and together.environments is not None
+    assert {name for name in after if not name.startswith("environments.")} == set(before)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    added = {n for n, p in together.denoisers.named_parameters() if n not in before}
-    own = {id(p) for p in together.denoisers.environment_parameters()}
-    assert added == {n for n, p in together.denoisers.named_parameters() if id(p) in own}
-    assert any(".values.weight" in name and after[name].any() for name in added)
+    assert together.environments.means.norm(dim=1).min() > 0.1
 
 
 def test_training_apart_moves_the_denoisers_and_nothing_else(trained: Path) -> None:
@@ -120,7 +126,7 @@ def test_features_of_images_are_computed_once_for_all_stages(trained: Path) -> N
     stores = {p.parent.name: sorted(q.stem for q in p.parent.glob("*.npy")) for p in trained.rglob("store.json")}
     tables = sorted(map(tuple, stores.values()))
     assert tables.count(("features",)) == 2  # alignment, train and val
-    assert tables.count(("codes", "features")) == 2  # both stages of denoisers
+    assert tables.count(("codes", "features")) == 2  # denoisers and environments
 
 
 def test_parts_of_another_codec_or_classifier_are_refused(trained: Path) -> None:
@@ -130,10 +136,8 @@ def test_parts_of_another_codec_or_classifier_are_refused(trained: Path) -> None
 
 
 def test_denoisers_of_other_sizes_cannot_be_begun_from(trained: Path, tmp_path: Path) -> None:
-    changed = recipe(trained.parent / "base")
-    changed["stages"][-1]["network"] = DENOISERS | {"environment": True, "report_width": 64}
-    (tmp_path / "other.yaml").write_text(yaml.safe_dump(changed))
-    stage = load_recipe(str(tmp_path / "other.yaml")).stages[-1]
+    apart = load_recipe(str(trained.parent / "tiny.yaml")).stages[-2]
+    stage = replace(apart, start="apart", network=replace(apart.network, report_width=64))
     with pytest.raises(RecipeError, match="have other sizes, at reports"):
         stage.run(workshop(trained, tmp_path))
 
@@ -151,7 +155,7 @@ def workshop(trained: Path, folder: Path) -> Workshop:
 
 
 def test_settings_are_read_strictly() -> None:
-    with pytest.raises(RecipeError, match="did you mean 'environment'"):
+    with pytest.raises(RecipeError, match="did you mean 'dropout'"):
         from_dict(
             TrainDenoisers,
             {
@@ -162,7 +166,7 @@ def test_settings_are_read_strictly() -> None:
                 "alignment": "c",
                 "reports": "d",
                 "train": LOOP,
-                "network": {"environments": True},
+                "network": {"dropuot": 0.1},
             },
         )
 
@@ -185,7 +189,7 @@ def no_language(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sizes_of_nano_are_those_of_the_shipped_weights(no_language: None) -> None:
     found = sizes(load_recipe("any-to-any/nano"))
-    assert total(found) == 48_250_593
+    assert total(found) == 48_279_521
     shipped = AnyToAny.load(Path(radloom.__file__).parent / "weights" / "nano" / "any-to-any").named_parameters()
     held = sum(p.numel() for name, p in shipped if not name.endswith("logit_scale"))
     assert sum(found["any-to-any"].values()) == held
@@ -215,7 +219,7 @@ SHRUNK: dict[str, dict[str, Any]] = {
     "alignment": {"width": 32, "image_width": 64, "image_layers": 2, "text_width": 32, "text_layers": 2, "longest": 32},
     "denoisers": {"blocks": (16, 32), "attention": (True, False), "layers": 1, "report_width": 32, "report_layers": 2},
 }
-SHRUNK["together"] = SHRUNK["denoisers"]
+SHRUNK["together"] = {"width": 32, "report_width": 16}
 
 
 def stage_of_paper(name: str) -> Any:
@@ -227,13 +231,14 @@ def test_the_paper_recipe_trains_when_it_is_shrunk(trained: Path, tmp_path: Path
     for name, network in SHRUNK.items():
         stage = stage_of_paper(name)
         uses = {key: key for key in stage.uses() if key in ("codec", "classifier")}
-        small = replace(stage.network, **network, heads=2)
+        heads = {"heads": 2} if hasattr(stage.network, "heads") else {}
+        small = replace(stage.network, **network, **heads)
         replace(stage, corpora=("made-up",), train=loop, network=small, **uses).run(workshop(trained, tmp_path / name))
-    apart, together = (AnyToAny.load(tmp_path / name / "model").denoisers for name in ("denoisers", "together"))
-    assert apart.laterals is not None and together.laterals is not None
-    moved = [p for n, p in together.laterals.named_parameters() if n.endswith("values.weight")]
-    assert moved and all(p.any() for p in moved)
-    assert torch.equal(apart.laterals.network.conv_in.weight, together.laterals.network.conv_in.weight)
+    apart, together = (AnyToAny.load(tmp_path / name / "model") for name in ("denoisers", "together"))
+    assert apart.denoisers.laterals is not None and together.denoisers.laterals is not None
+    assert apart.environments is None and together.environments is not None
+    before, after = (x.denoisers.laterals.network.conv_in.weight for x in (apart, together))
+    assert torch.equal(before, after)
 
 
 def test_attention_is_named_for_each_resolution() -> None:
@@ -243,4 +248,4 @@ def test_attention_is_named_for_each_resolution() -> None:
 
 def test_a_stage_of_another_kind_has_no_sizes(no_language: None) -> None:
     with pytest.raises(RecipeError, match="classifier-2: goes back to classifier, of kind 'classifier'; name one"):
-        sizes(load_recipe("any-to-any/nano", ["together.codec=classifier-2"]))
+        sizes(load_recipe("any-to-any/nano", ["denoisers.codec=classifier-2"]))

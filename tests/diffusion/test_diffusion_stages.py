@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.corpora.tokens import build
 from radloom.diffusion.alignment import AlignmentConfig
 from radloom.diffusion.model import AnyToAny
-from radloom.diffusion.stages import AlignmentStage, DenoiserStage, _drawn_mixture
+from radloom.diffusion.stages import AlignmentStage, DenoiserStage, EnvironmentStage, _drawn_mixture
 from radloom.diffusion.studies import StudyTable, excerpts
 from radloom.study import Part, Report
 from radloom.training import Clock, LoopConfig, fit
@@ -46,29 +45,33 @@ def tables(corpus: Manifest, tmp_path: Path) -> Callable[[], list[StudyTable]]:
     return make
 
 
-def denoisers(tables: list[StudyTable], *, environment: bool) -> DenoiserStage:
-    model = tiny.make_any_to_any(environment=environment)
+def denoisers(tables: list[StudyTable]) -> DenoiserStage:
+    return DenoiserStage(tiny.make_any_to_any(), lookup, lambda x: x[:, :1], *tables)
+
+
+def environments(tables: list[StudyTable]) -> EnvironmentStage:
+    return EnvironmentStage(tiny.make_any_to_any(), lookup, *tables)
+
+
+def lookup(codes: torch.Tensor) -> torch.Tensor:
     codebook = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
-    lookup = partial(torch.nn.functional.embedding, weight=codebook)
-    return DenoiserStage(model, lambda codes: lookup(codes).permute(0, 3, 1, 2), lambda x: x[:, :1], *tables)
+    return torch.nn.functional.embedding(codes, codebook).permute(0, 3, 1, 2)
 
 
-@pytest.mark.parametrize("environment", [False, True])
-def test_what_is_trained_gets_a_gradient_and_what_is_frozen_none(tables, environment: bool) -> None:
-    stage = denoisers(tables(), environment=environment)
-    own = stage.model.denoisers
+@pytest.mark.parametrize("stage_of", [denoisers, environments])
+def test_what_is_trained_gets_a_gradient_and_what_is_frozen_none(tables, stage_of) -> None:
+    stage = stage_of(tables())
     for step in range(6):  # prompts are left out at random
         batch = stage.collate([stage.item(i, step) for i in range(6)])
         next(stage.losses(batch, Clock(step, 6, step))).total.backward()
     moved = {name for name, p in stage.model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
-    learned = own.environment_parameters() if environment else list(own.parameters())
-    wanted = {name for name, p in stage.model.named_parameters() if any(p is q for q in learned)}
-    assert moved == wanted
+    [(own, module)] = stage.modules.items()
+    assert moved == {f"{own}.{name}" for name, _ in module.named_parameters()}
 
 
 def test_a_part_is_never_made_from_itself(tables) -> None:
     """In MedCoDi-M's code prompts of the target view leak into its own training."""
-    stage = denoisers(tables(), environment=False)
+    stage = denoisers(tables())
     prompts = stage.prompts[id(stage.train)]
     for part in (Part.FRONTAL, Part.LATERAL):
         own = prompts.image(stage.train.paths(0, part)[0])
@@ -79,7 +82,7 @@ def test_a_part_is_never_made_from_itself(tables) -> None:
 
 
 def test_prompts_are_of_one_part_or_mixed_and_sometimes_none(tables) -> None:
-    stage = denoisers(tables(), environment=False)
+    stage = denoisers(tables())
     items = [stage.item(i, epoch) for epoch in range(60) for i in range(3)]
     told = np.mean([bool(item["frontal/told"]) for item in items])
     assert 0.8 < told < 0.97
@@ -98,15 +101,13 @@ def test_mixture_is_a_unit_vector_between_its_parts() -> None:
     assert 0.3 < pure < 0.7
 
 
-def test_parts_made_together_are_equally_noisy(tables) -> None:
-    together = denoisers(tables(), environment=True).item(0, 0)
-    assert len({int(together[f"{part}/step"]) for part in Part}) == 1
-    apart = denoisers(tables(), environment=False)
+def test_each_part_is_as_noisy_as_it_happens(tables) -> None:
+    apart = denoisers(tables())
     assert any(len({int(apart.item(i, 0)[f"{part}/step"]) for part in Part}) > 1 for i in range(6))
 
 
 def test_latents_are_scaled_to_unit_variance_and_back(tables) -> None:
-    stage = denoisers(tables(), environment=False)
+    stage = denoisers(tables())
     found = torch.stack([stage.item(i, 0)["frontal/latent"] for i in range(6)])
     latents = stage.model.denoisers.scaled(Part.FRONTAL, found)
     assert latents.mean((0, 2, 3)).abs().max() < 0.1
@@ -119,27 +120,63 @@ def losses(folder: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if k != "items_per_s"} for line in lines]
 
 
-@pytest.mark.parametrize("environment", [False, True])
-def test_resumed_training_repeats_the_uninterrupted_losses(tables, tmp_path: Path, environment: bool) -> None:
-    assert fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "whole")
-    assert not fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "cut", stop_at=2)
-    assert fit(denoisers(tables(), environment=environment), CONFIG, tmp_path / "cut")
+@pytest.mark.parametrize("stage_of", [denoisers, environments])
+def test_resumed_training_repeats_the_uninterrupted_losses(tables, tmp_path: Path, stage_of) -> None:
+    assert fit(stage_of(tables()), CONFIG, tmp_path / "whole")
+    assert not fit(stage_of(tables()), CONFIG, tmp_path / "cut", stop_at=2)
+    assert fit(stage_of(tables()), CONFIG, tmp_path / "cut")
     assert losses(tmp_path / "whole") == losses(tmp_path / "cut")
     whole, cut = (AnyToAny.load(tmp_path / name / "model").state_dict() for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
-def test_a_study_without_report_or_view_is_learned_from(tables) -> None:
+@pytest.mark.parametrize("stage_of", [denoisers, environments])
+def test_a_study_without_report_or_view_is_learned_from(tables, stage_of) -> None:
     train, val = tables()
     rows = list(train.rows)
     rows[0] = rows[0].__class__(**{**rows[0].__dict__, "report": Report()})
     rows[1] = rows[1].__class__(**{**rows[1].__dict__, "images": rows[1].images[:1]})
-    for environment in (False, True):
-        stage = denoisers([StudyTable(rows, train.store, 0), val], environment=environment)
-        batch = stage.collate([stage.item(i, 0) for i in range(3)])
-        assert not batch["report/there"][0] and not batch["lateral/there"][1]
-        loss = next(stage.losses(batch, Clock(0, 1, 0)))
-        assert torch.isfinite(loss.total)
+    stage = stage_of([StudyTable(rows, train.store, 0), val])
+    batch = stage.collate([stage.item(i, 0) for i in range(3)])
+    assert not batch["report/there"][0] and not batch["lateral/there"][1]
+    loss = next(stage.losses(batch, Clock(0, 1, 0)))
+    assert torch.isfinite(loss.total)
+
+
+def test_an_environment_tells_its_part_from_noise_and_is_short_where_nothing_can_be_told(tables) -> None:
+    stage = environments(tables())
+    prompts = stage.prompts[id(stage.train)]  # what untrained towers and autoencoders find is always much the same
+    prompts._texts = {i: torch.eye(32)[[i]] for i in prompts._texts}
+    prompts.latents = torch.randn(prompts.latents.shape, generator=torch.Generator().manual_seed(0))
+    stage.modules["environments"].means[list(Part).index(Part.REPORT)] = prompts.mean(Part.REPORT)
+    optimizer = torch.optim.Adam(stage.modules["environments"].parameters(), lr=1e-2)
+    for step in range(150):
+        batch = stage.collate([stage.item(i, step) for i in range(6)])
+        optimizer.zero_grad()
+        loss = next(stage.losses(batch, Clock(step, 150, step)))
+        loss.total.backward()
+        optimizer.step()
+    items = stage.collate([stage._item(stage.train, i, np.random.default_rng(0)) for i in range(6)])
+    own = stage.modules["environments"]
+    found = {}
+    for level in (50, 999):
+        noisy = stage.noise.add_noise(items["report/latent"], torch.randn(6, 4, 8), torch.full((6,), level))
+        with torch.no_grad():
+            found[level] = own.weighted({Part.REPORT: noisy}, {Part.REPORT: torch.full((6,), level)})[Part.REPORT]
+    assert torch.nn.functional.cosine_similarity(found[50], items["report/vector"]).mean() > 0.9
+    assert found[50].norm(dim=1).mean() > 0.8
+    assert found[999].norm(dim=1).mean() < 0.5
+
+
+def test_scores_of_environments_are_their_error_on_val(tables) -> None:
+    stage = environments(tables())
+    scores = stage.evaluate()
+    assert set(scores) == {"loss[frontal]", "loss[lateral]", "loss[report]"}
+    assert scores == stage.evaluate()
+    with torch.no_grad():
+        for parameter in stage.modules["environments"].parameters():
+            parameter.zero_()
+    assert all(score == pytest.approx(1, abs=1e-5) for score in stage.evaluate().values())
 
 
 def test_alignment_trains_both_towers_and_brings_pairs_together(tables, tmp_path: Path) -> None:

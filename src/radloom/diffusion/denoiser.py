@@ -1,13 +1,11 @@
-"""The denoisers: networks for X-rays, one for report latents, and what lets them see each other.
+"""The denoisers: networks for X-rays and one for report latents.
 
 As in MedCoDi-M (Molino et al. 2025, arXiv 2501.04614, sections 3.2 and 3.3): U-Nets of latent diffusion (Rombach et al.
 2022, arXiv 2112.10752) for images, a network of its own for report latents, each conditioned on a prompt of the aligned
-space. For joint generation an environment encoder turns the noisy latent of each modality into one vector, and further
-cross-attention reads the vectors of the *others*. Frontal and lateral share a network that is told the view, or, as
-there, have one each.
+space. Frontal and lateral share a network that is told the view, or, as there, have one each.
 
 Predictions are of v (Salimans and Ho 2022, arXiv 2202.00512). Shapes: image latents (b, c, h, w), report latents
-(b, slots, dim), steps (b,) int64, prompts (b, width), environments (b, n, width).
+(b, slots, dim), steps (b,) int64, prompts (b, width).
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +21,6 @@ from torch import Tensor, nn
 
 from radloom.errors import RecipeError
 from radloom.study import Part
-
-if TYPE_CHECKING:
-    from diffusers.models.attention_processor import Attention
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,6 @@ class DenoiserConfig:
         separate_views: whether frontal and lateral views have a U-Net each.
         heads: of all attention.
         report_width, report_layers: of the report network.
-        environment: whether the denoisers see each other; environment vectors are as wide as prompts.
     """
 
     channels: int = 32
@@ -61,7 +55,6 @@ class DenoiserConfig:
     heads: int = 4
     report_width: int = 192
     report_layers: int = 4
-    environment: bool = False
 
     def __post_init__(self) -> None:
         if len(self.attention) != len(self.blocks):
@@ -73,40 +66,6 @@ class DenoiserConfig:
         return Denoisers(self)
 
 
-class EnvironmentAttention(nn.Module):
-    """What a cross-attention of the U-Net does: reads the prompt, and here apart from it the environment.
-
-    Both come as one context, the prompt's tokens first. The added part begins at 0, so that a network without it goes
-    on as it was.
-    """
-
-    def __init__(self, width: int, config: DenoiserConfig) -> None:
-        super().__init__()
-        self.tokens = config.tokens
-        self.keys, self.values = (nn.Linear(config.prompt, width, bias=False) for _ in range(2))
-        nn.init.zeros_(self.values.weight)
-
-    def forward(
-        self,
-        attn: Attention,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        temb: Tensor | None = None,
-    ) -> Tensor:
-        """The interface of diffusers' attention processors."""
-        prompt, others = encoder_hidden_states[:, : self.tokens], encoder_hidden_states[:, self.tokens :]
-        query = attn.to_q(hidden_states)
-        read = attend(query, attn.to_k(prompt), attn.to_v(prompt), attn.heads)
-        if others.shape[1]:
-            read = read + self.read(query, others, attn.heads)
-        return attn.to_out[1](attn.to_out[0](read))
-
-    def read(self, query: Tensor, others: Tensor, heads: int) -> Tensor:
-        """What queries (b, n, width) find in the environment vectors of others (b, m, prompt)."""
-        return attend(query, self.keys(others), self.values(others), heads)
-
-
 class ImageDenoiser(nn.Module):
     """The U-Net of image latents, told the view."""
 
@@ -114,23 +73,10 @@ class ImageDenoiser(nn.Module):
         super().__init__()
         self.network = _unet(config)
         self.prompt = PromptTokens(config)
-        if config.environment:
-            own = self.network.attn_processors
-            width = {name: self._width(name) for name in own if ".attn2." in name}
-            seeing = {name: EnvironmentAttention(w, config) for name, w in width.items()}
-            self.network.set_attn_processor({**own, **seeing})
 
-    def _width(self, name: str) -> int:
-        attention: Any = self.network.get_submodule(name.removesuffix(".processor"))
-        return int(attention.to_q.out_features)
-
-    def forward(
-        self, latents: Tensor, step: Tensor, view: Tensor, prompt: Tensor, told: Tensor, environment: Tensor | None
-    ) -> Tensor:
+    def forward(self, latents: Tensor, step: Tensor, view: Tensor, prompt: Tensor, told: Tensor) -> Tensor:
         """v of noisy latents (b, c, h, w); see `Denoisers` for the rest."""
         context = self.prompt(prompt, told)
-        if environment is not None:
-            context = torch.cat([context, environment], 1)
         v: Tensor = self.network(latents, step, context, class_labels=view, return_dict=False)[0]
         return v
 
@@ -163,17 +109,13 @@ class ReportBlock(nn.Module):
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
-        self.query = nn.Linear(width, width) if config.environment else None
-        self.environment = EnvironmentAttention(width, config) if config.environment else None
 
-    def forward(self, x: Tensor, condition: Tensor, environment: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (b, slots, width), condition (b, width)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None].chunk(6, -1)
         y = self.norm1(x) * (1 + scale1) + shift1
         query, keys, values = self.qkv(y).chunk(3, -1)
         x = x + gate1 * self.out(attend(query, keys, values, self.heads))
-        if self.query and self.environment and environment is not None:
-            x = x + self.environment.read(self.query(x), environment, self.heads)
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
 
@@ -190,47 +132,14 @@ class ReportDenoiser(nn.Module):
         self.blocks = nn.ModuleList(ReportBlock(config) for _ in range(config.report_layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(
-        self, latents: Tensor, step: Tensor, prompt: Tensor, told: Tensor, environment: Tensor | None
-    ) -> Tensor:
+    def forward(self, latents: Tensor, step: Tensor, prompt: Tensor, told: Tensor) -> Tensor:
         """v of noisy latents (b, slots, dim); see `Denoisers` for the rest."""
         known = torch.where(told[:, None], prompt * prompt.shape[1] ** 0.5, self.null)
         condition = F.silu(self.time(step) + self.prompt(known))
         x = self.enter(latents) + self.place
         for block in self.blocks:
-            x = block(x, condition, environment)
+            x = block(x, condition)
         return self.leave(self.norm(x))
-
-
-class ImageEnvironment(nn.Module):
-    """A noisy image latent of some view and step -> one vector."""
-
-    def __init__(self, config: DenoiserConfig) -> None:
-        super().__init__()
-        width = config.prompt
-        self.time, self.view = StepEmbedding(width), nn.Embedding(2, width)
-        self.enter = nn.Conv2d(config.channels, width, 3, stride=2, padding=1)
-        self.mix = nn.Conv2d(width, width, 3, stride=2, padding=1)
-        self.leave = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, latents: Tensor, step: Tensor, view: Tensor) -> Tensor:
-        told = (self.time(step) + self.view(view))[..., None, None]
-        x = F.silu(self.mix(F.silu(self.enter(latents) + told)))
-        return F.normalize(self.leave(x.mean((2, 3))), dim=1)
-
-
-class ReportEnvironment(nn.Module):
-    """A noisy report latent of some step -> one vector."""
-
-    def __init__(self, config: DenoiserConfig) -> None:
-        super().__init__()
-        width = config.prompt
-        self.time = StepEmbedding(width)
-        self.enter = nn.Linear(config.slots * config.dim, width)
-        self.leave = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, latents: Tensor, step: Tensor) -> Tensor:
-        return F.normalize(self.leave(F.silu(self.enter(latents.flatten(1)) + self.time(step))), dim=1)
 
 
 class Denoisers(nn.Module):
@@ -253,9 +162,6 @@ class Denoisers(nn.Module):
         for name, shape in (("image", (config.channels, 1, 1)), ("report", (config.slots, config.dim))):
             self.register_buffer(f"{name}_mean", torch.zeros(shape))
             self.register_buffer(f"{name}_std", torch.ones(shape))
-        if config.environment:
-            self.image_environment, self.report_environment = ImageEnvironment(config), ReportEnvironment(config)
-            self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def forward(
         self,
@@ -263,36 +169,21 @@ class Denoisers(nn.Module):
         step: Mapping[Part, Tensor],
         prompt: Mapping[Part, Tensor],
         told: Mapping[Part, Tensor],
-        there: Mapping[Part, Tensor] | None = None,
-    ) -> tuple[dict[Part, Tensor], dict[Part, Tensor]]:
-        """v of the noisy latents of one or more parts, each seeing the environment of the others.
+    ) -> dict[Part, Tensor]:
+        """v of the noisy latents of one or more parts.
 
         Args:
             latents: of each part that is made.
             step: (b,) noise level of each.
             prompt: (b, width) vector that each is made from.
             told: (b,) whether there is one.
-            there: (b,) whether the study has that part, in training; what is not there is seen by none.
-
-        Returns:
-            v of each part, and its environment vector (b, width) where the denoisers see each other.
         """
-        environments = {part: self._environment(part, latents[part], step[part]) for part in latents}
-        made = {}
-        for part, noisy in latents.items():
-            others = [
-                e * (there[other][:, None] if there else 1)
-                for other, e in environments.items()
-                if other is not part and e is not None
-            ]
-            seen = torch.stack(others, 1) if others else None
-            rest = (step[part], prompt[part], told[part], seen)
-            made[part] = (
-                self.reports(noisy, *rest)
-                if part is Part.REPORT
-                else self.image_denoiser(part)(noisy, rest[0], view_number(part, noisy), *rest[1:])
-            )
-        return made, {part: e for part, e in environments.items() if e is not None}
+        return {
+            part: self.reports(noisy, step[part], prompt[part], told[part])
+            if part is Part.REPORT
+            else self.image_denoiser(part)(noisy, step[part], view_number(part, noisy), prompt[part], told[part])
+            for part, noisy in latents.items()
+        }
 
     @property
     def device(self) -> torch.device:
@@ -301,13 +192,6 @@ class Denoisers(nn.Module):
     def image_denoiser(self, part: Part) -> ImageDenoiser:
         """The network of that view."""
         return self.laterals if self.laterals is not None and part is Part.LATERAL else self.images
-
-    def _environment(self, part: Part, noisy: Tensor, step: Tensor) -> Tensor | None:
-        if not self.config.environment:
-            return None
-        if part is Part.REPORT:
-            return self.report_environment(noisy, step)
-        return self.image_environment(noisy, step, view_number(part, noisy))
 
     def scaled(self, part: Part, latents: Tensor) -> Tensor:
         """Latents with mean 0 and variance 1 a channel, as they are denoised."""
@@ -323,14 +207,6 @@ class Denoisers(nn.Module):
         """Shape of one latent of that part."""
         config = self.config
         return (config.slots, config.dim) if part is Part.REPORT else (config.channels, *config.grid)
-
-    def environment_parameters(self) -> list[nn.Parameter]:
-        """What joint training adds to denoisers that were trained apart: environment encoders and what reads them."""
-        own = (EnvironmentAttention, ImageEnvironment, ReportEnvironment)
-        queries: list[nn.Module] = [m.query for m in self.modules() if isinstance(m, ReportBlock) and m.query]
-        added: list[nn.Module] = [m for m in self.modules() if isinstance(m, own)] + queries
-        scale = [self.logit_scale] if self.config.environment else []
-        return [p for module in added for p in module.parameters()] + scale
 
 
 class StepEmbedding(nn.Module):

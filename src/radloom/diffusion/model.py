@@ -19,9 +19,10 @@ from radloom.config import from_dict, to_dict
 from radloom.diffusion.alignment import AlignmentConfig, regions
 from radloom.diffusion.autoencoder import AutoencoderConfig
 from radloom.diffusion.denoiser import DenoiserConfig
+from radloom.diffusion.environment import EnvironmentConfig, with_others
 from radloom.diffusion.sampling import STEPS, check_settings, denoise, guided, start
 from radloom.diffusion.text import ReportTokenizer
-from radloom.errors import CheckpointError
+from radloom.errors import CheckpointError, RecipeError
 from radloom.study import Part, Report, View
 
 KIND = "any-to-any"
@@ -35,7 +36,8 @@ class AnyToAnyConfig:
     """Sizes of its parts, and what it belongs to.
 
     Attributes:
-        alignment, autoencoder, denoisers: sizes.
+        alignment, autoencoder, denoisers, environments: sizes; without environments, parts that are made together do
+            not know of each other.
         codec: fingerprint of the codes whose vectors are its image latents.
         classifier: fingerprint of the classifier whose features it reads.
     """
@@ -45,6 +47,7 @@ class AnyToAnyConfig:
     denoisers: DenoiserConfig
     codec: str
     classifier: str
+    environments: EnvironmentConfig | None = None
 
 
 class AnyToAny(nn.Module):
@@ -56,6 +59,7 @@ class AnyToAny(nn.Module):
         self.alignment = config.alignment.build()
         self.autoencoder = config.autoencoder.build()
         self.denoisers = config.denoisers.build()
+        self.environments = config.environments.build(config.denoisers) if config.environments else None
 
     @property
     def device(self) -> torch.device:
@@ -79,7 +83,10 @@ class AnyToAny(nn.Module):
             CheckpointError: not such a folder, one with missing or unexpected weights, or of another codec or
                 classifier.
         """
-        config = from_dict(AnyToAnyConfig, checkpoint.read_config(folder, KIND), "config")
+        try:
+            config = from_dict(AnyToAnyConfig, checkpoint.read_config(folder, KIND), "config")
+        except RecipeError as error:
+            raise CheckpointError(f"{folder} is of another version of radloom ({error}) Train it anew.") from None
         for name, used in (("codec", codec), ("classifier", classifier)):
             own = getattr(config, name)
             if used is not None and used != own:
@@ -129,11 +136,11 @@ class AnyToAny(nn.Module):
         steps: int = 20,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[Part, Tensor]:
-        """Latents of the wanted parts, denoised together.
+        """Latents of the wanted parts, denoised together, each told of the others by their environments.
 
         Args:
             prompts: (b, width) vectors of what is given.
-            told: (b,) whether anything is; without, a part is made of nothing.
+            told: (b,) whether anything is; without, a part is made of nothing, or of what the others become.
             want: the parts.
             seeds: one each; a part's noise depends on its seed alone.
             guidance: classifier-free guidance; 1 is none.
@@ -154,16 +161,25 @@ class AnyToAny(nn.Module):
         noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
         prompts, told = prompts.to(device), told.to(device)
 
-        def velocity(latents: Mapping[Part, Tensor], step: int, told: Tensor) -> dict[Part, Tensor]:
-            at = torch.full((len(told),), step, device=device)
-            made, _ = own(latents, dict.fromkeys(want, at), dict.fromkeys(want, prompts), dict.fromkeys(want, told))
-            return made
+        encoders = self.environments if len(want) > 1 else None
+
+        def velocity(
+            latents: Mapping[Part, Tensor], at: Tensor, prompt: Mapping[Part, Tensor], known: Tensor
+        ) -> dict[Part, Tensor]:
+            return own(latents, dict.fromkeys(want, at), prompt, dict.fromkeys(want, known))
 
         def predict(latents: Mapping[Part, Tensor], step: int) -> dict[Part, Tensor]:
-            if guidance == 1.0 or step >= guided_below or not told.any():
-                return velocity(latents, step, told)
-            with_prompt, without = velocity(latents, step, told), velocity(latents, step, torch.zeros_like(told))
-            return {part: guided(with_prompt[part], without[part], guidance) for part in latents}
+            at = torch.full((len(told),), step, device=device)
+            scale = guidance if step < guided_below else 1.0
+            prompt, counts, known = dict.fromkeys(want, prompts), dict.fromkeys(want, told.float()), told
+            if encoders:
+                prompt, counts = with_others(prompts, told, encoders.weighted(latents, dict.fromkeys(want, at)))
+                known = torch.ones_like(told)
+            made = velocity(latents, at, prompt, known)
+            if (scale == 1.0 and (told.all() or not encoders)) or not known.any():
+                return made
+            without = velocity(latents, at, prompt, torch.zeros_like(known))
+            return {part: guided(made[part], without[part], scale * counts[part]) for part in latents}
 
         latents = denoise(predict, noise, sampler=sampler, steps=steps, progress=progress)
         return {part: own.unscaled(part, made) for part, made in latents.items()}

@@ -1,4 +1,4 @@
-"""Training of any-to-any: the prompt space, the report autoencoder, then the denoisers apart and together."""
+"""Training of any-to-any: the prompt space, the report autoencoder, the denoisers, and their environments."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class AutoencoderStage(Stage):
 
 
 class DenoiserStage(Stage):
-    """Trains the denoisers; where they have environments, those alone, on parts that are made together.
+    """Trains the denoisers.
 
     Multi-prompt training: a part is made from one of the other parts or several with drawn weights, never from itself;
     some of the time from nothing.
@@ -227,7 +227,6 @@ class DenoiserStage(Stage):
         decode: image latents -> pixels (b, 1, R, R), for sample pictures.
         train, val: studies.
         null: share of prompts that are left out.
-        contrast: weight of InfoNCE between the environments of a study's parts.
         fresh: whether the statistics of latents are still to be taken.
         stored: how the weights are written.
     """
@@ -241,22 +240,19 @@ class DenoiserStage(Stage):
         val: StudyTable,
         *,
         null: float = 0.1,
-        contrast: float = 0.1,
         fresh: bool = True,
         stored: str = "bfloat16",
     ) -> None:
         self.stored = stored
         self.model, self.lookup, self.decode = model.eval(), lookup, decode
-        self.train, self.val, self.null, self.contrast = train, val, null, contrast
+        self.train, self.val, self.null = train, val, null
         self.noise = schedule()
-        self.joint = bool(model.config.denoisers.environment)
         self.prompts = {id(table): _Prompts(model, table) for table in (train, val)}
         if fresh:
             self._measure()
         own = model.denoisers
         model.requires_grad_(False)
-        for parameter in own.environment_parameters() if self.joint else own.parameters():
-            parameter.requires_grad_(True)
+        own.requires_grad_(True)
         for part in VIEWS:
             own.image_denoiser(part).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
         self.modules = {"denoisers": own}
@@ -266,16 +262,12 @@ class DenoiserStage(Stage):
         own = self.model.denoisers
         picks = np.linspace(0, len(self.train) - 1, min(512, len(self.train))).astype(int)
         paths = [p for i in picks for part in VIEWS for p in self.train.paths(int(i), part)]
-        images = torch.cat([self._latents(self.train, path)[None] for path in paths])
+        images = torch.stack([image_latent(self.train, path, self.lookup) for path in paths])
         own.image_mean.copy_(images.mean((0, 2, 3))[:, None, None])
         own.image_std.copy_(images.std((0, 2, 3))[:, None, None].clamp(min=1e-3))
         reports = self.prompts[id(self.train)].latents
         own.report_mean.copy_(reports.mean(0))
         own.report_std.copy_(reports.std(0).clamp(min=1e-3))
-
-    def _latents(self, table: StudyTable, path: str) -> Tensor:
-        codes = torch.from_numpy(table.store.codes(path)).view(1, *table.store.grid)
-        return self.lookup(codes)[0].float()
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {"denoisers": decay_groups(self.modules["denoisers"], config.weight_decay)}
@@ -294,11 +286,10 @@ class DenoiserStage(Stage):
         if there[Part.REPORT]:
             vectors[Part.REPORT] = prompts.report(index, random)
         item: dict[str, Tensor] = {}
-        shared = int(random.integers(STEPS))  # parts made together are equally noisy
         for part in Part:
             path = picked.get(part)
             if path:
-                latent = self._latents(table, path)
+                latent = image_latent(table, path, self.lookup)
             elif part is Part.REPORT and there[part]:
                 latent = prompts.latents[prompts.place(index)]
             else:
@@ -309,7 +300,7 @@ class DenoiserStage(Stage):
             item[f"{part}/prompt"] = _drawn_mixture(others, random) if told else torch.zeros(prompts.width)
             item[f"{part}/told"] = torch.tensor(told)
             item[f"{part}/there"] = torch.tensor(there[part])
-            item[f"{part}/step"] = torch.tensor(shared if self.joint else int(random.integers(STEPS)))
+            item[f"{part}/step"] = torch.tensor(int(random.integers(STEPS)))
         return item
 
     def collate(self, items: list[Any]) -> dict[str, Any]:
@@ -334,42 +325,23 @@ class DenoiserStage(Stage):
             there = generator.device if generator else p["latent"].device
             drawn = torch.randn(p["latent"].shape, generator=generator, device=there).to(p["latent"].device)
             noise[part], noisy[part] = drawn, self.noise.add_noise(p["latent"], drawn, p["step"])
-        predict = self._together if self.joint else self._apart
-        made, environments = predict(parts, noisy)
         terms: dict[str, Tensor] = {}
-        for part, v in made.items():
+        for part, v in self._velocities(parts, noisy).items():
             p = parts[part]
             wrong = v.float() - self.noise.get_velocity(p["latent"], noise[part], p["step"])
             terms[part.value] = wrong.square().flatten(1).mean(1)[p["there"]].mean()
-        total = torch.stack(list(terms.values())).mean()
-        if environments:
-            scale = self._denoisers.logit_scale.clamp(max=4.6).exp()
-            there_all = [parts[p]["there"] for p in environments]
-            terms["contrastive"] = contrastive_loss(list(environments.values()), there_all, scale)
-            total = total + self.contrast * terms["contrastive"]
-        return total, terms
+        return torch.stack(list(terms.values())).mean(), terms
 
-    def _apart(self, parts: _Parts, noisy: dict[Part, Tensor]) -> tuple[dict[Part, Tensor], dict[Part, Tensor]]:
+    def _velocities(self, parts: _Parts, noisy: dict[Part, Tensor]) -> dict[Part, Tensor]:
         """v of each part by itself; a study without it costs nothing."""
         made = {}
         for part, p in parts.items():
             there = p["there"]
             if there.any():
                 given = ({part: p[k][there]} for k in ("step", "prompt", "told"))
-                found, _ = self.modules["denoisers"]({part: noisy[part][there]}, *given)
+                found = self.modules["denoisers"]({part: noisy[part][there]}, *given)
                 made[part] = torch.zeros_like(noisy[part]).index_put((there,), found[part].to(noisy[part].dtype))
-        return made, {}
-
-    def _together(self, parts: _Parts, noisy: dict[Part, Tensor]) -> tuple[dict[Part, Tensor], dict[Part, Tensor]]:
-        """v of all parts, each seeing the others, and their environments."""
-        given = ({part: p[k] for part, p in parts.items()} for k in ("step", "prompt", "told", "there"))
-        made, environments = self.modules["denoisers"](noisy, *given)
-        return {part: v for part, v in made.items() if parts[part]["there"].any()}, environments
-
-    @property
-    def _denoisers(self) -> Any:
-        module: Any = self.modules["denoisers"]
-        return getattr(module, "module", module)
+        return made
 
     def evaluate(self) -> dict[str, float]:
         """The loss on val, with the same noise every time."""
@@ -400,14 +372,118 @@ class DenoiserStage(Stage):
         self.model.save(folder, dtype=self.stored)
 
 
+class EnvironmentStage(Stage):
+    """Trains what parts that are made together tell each other: of each noisy latent the prompt vector of its part.
+
+    Args:
+        model: with environments, which alone are trained.
+        lookup: codes (b, h, w) -> image latents (b, c, h, w).
+        train, val: studies.
+        stored: how the weights are written.
+    """
+
+    def __init__(
+        self,
+        model: AnyToAny,
+        lookup: Callable[[Tensor], Tensor],
+        train: StudyTable,
+        val: StudyTable,
+        *,
+        stored: str = "bfloat16",
+    ) -> None:
+        assert model.environments is not None
+        self.model, self.lookup, self.train, self.val, self.stored = model.eval(), lookup, train, val, stored
+        self.noise = schedule()
+        self.prompts = {id(table): _Prompts(model, table) for table in (train, val)}
+        for mean, part in zip(model.environments.means, Part, strict=True):
+            mean.copy_(self.prompts[id(train)].mean(part))
+        model.requires_grad_(False)
+        self.modules = {"environments": model.environments.requires_grad_(True)}
+
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {"environments": decay_groups(self.modules["environments"], config.weight_decay)}
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
+        return self._item(self.train, index, self.train.random(index, epoch))
+
+    def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        """Of each part its scaled latent, its vector, whether the study has it and how noisy it will be."""
+        prompts, own = self.prompts[id(table)], self.model.denoisers
+        item: dict[str, Tensor] = {}
+        for part in Part:
+            latent, vector, there = torch.zeros(own.shape(part)), torch.zeros(prompts.width), True
+            if part is Part.REPORT:
+                if there := prompts.has_report(index):
+                    latent, vector = prompts.latents[prompts.place(index)], prompts.report(index, None)
+            elif path := table.path(index, part, random):
+                latent, vector = image_latent(table, path, self.lookup), prompts.image(path)
+            else:
+                there = False
+            item[f"{part}/latent"], item[f"{part}/vector"] = own.scaled(part, latent), vector
+            item[f"{part}/there"] = torch.tensor(there)
+            item[f"{part}/step"] = torch.tensor(int(random.integers(STEPS)))
+        return item
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+
+    def describe(self, index: int) -> str:
+        return self.train.name(index)
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        terms = self._terms(batch)
+        yield Loss(torch.stack(list(terms.values())).mean(), terms)
+
+    def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """The squared error of each part's environments; a study without it costs nothing."""
+        noisy, step = {}, {part: batch[f"{part}/step"] for part in Part}
+        for part, at in step.items():
+            latent = batch[f"{part}/latent"]
+            device = generator.device if generator else latent.device
+            drawn = torch.randn(latent.shape, generator=generator, device=device).to(latent.device)
+            noisy[part] = self.noise.add_noise(latent, drawn, at)
+        found: dict[Part, Tensor] = self.modules["environments"](noisy, step)
+        terms = {}
+        for part, e in found.items():
+            there = batch[f"{part}/there"].float()
+            wrong = (e.float() - batch[f"{part}/vector"]).square().sum(1)
+            terms[part.value] = (wrong * there).sum() / there.sum().clamp(min=1)
+        return terms
+
+    def evaluate(self) -> dict[str, float]:
+        """The loss on val, with the same noise every time; the mean of all vectors would have 1 less its square."""
+        sums: dict[str, list[float]] = {}
+        device = next(self.modules["environments"].parameters()).device
+        for start in range(0, len(self.val), 32):
+            picks = range(start, min(start + 32, len(self.val)))
+            batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
+            with torch.no_grad():
+                terms = self._terms({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
+            for name, value in terms.items():
+                sums.setdefault(name, []).append(float(value))
+        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        self.model.save(folder, dtype=self.stored)
+
+
+def image_latent(table: StudyTable, path: str, lookup: Callable[[Tensor], Tensor]) -> Tensor:
+    """(c, h, w) latent of an image, not yet scaled."""
+    codes = torch.from_numpy(table.store.codes(path)).view(1, *table.store.grid)
+    return lookup(codes)[0].float()
+
+
 class _Prompts:
     """Vectors of all images and excerpts of a table, and latents of its reports, computed once."""
 
     def __init__(self, model: AnyToAny, table: StudyTable) -> None:
         self.width = model.config.alignment.width
         self._image: dict[str, Tensor] = {}
-        for part in VIEWS:
-            paths = [path for i in range(len(table)) for path in table.paths(i, part)]
+        self._paths = {part: [path for i in range(len(table)) for path in table.paths(i, part)] for part in VIEWS}
+        for part, paths in self._paths.items():
             for start in range(0, len(paths), 256):
                 some = paths[start : start + 256]
                 features = torch.stack([table.features(path) for path in some])
@@ -429,6 +505,14 @@ class _Prompts:
     def place(self, index: int) -> int:
         """Row of a study's latent."""
         return self._rows[index]
+
+    def mean(self, part: Part) -> Tensor:
+        """(width,) mean vector of all images of a view, or of all whole reports; 0 where there are none."""
+        if part is Part.REPORT:
+            found = [texts[0] for texts in self._texts.values()]
+        else:
+            found = [self._image[path] for path in self._paths[part]]
+        return torch.stack(found).mean(0) if found else torch.zeros(self.width)
 
     def image(self, path: str) -> Tensor:
         """(width,) of an image."""

@@ -109,8 +109,8 @@ NEITHER = frozenset(
 
 SYSTEMS: dict[str, str] = {
     SHUFFLED: "The model's output for another study's image (for drawings: another study's report), scored against "
-    "this one; written reports against ten others in turn, and learned measures of them, drawings and answers against "
-    "one. Of agreement: one made part beside the other part made of another study.",
+    "this one; written reports against ten others in turn, but, like drawings and answers, against one other in "
+    "METEOR, CIDEr and learned measures. Of agreement: one made part beside the other part made of another study.",
     GAP: "The model's score less the shuffled one, study by study. Where its interval reaches 0 nothing shows "
     "that the model looks; over few studies nothing could.",
     CONSTANT: "The same for every study: the most typical training report, the commonest training answer to that "

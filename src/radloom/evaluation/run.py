@@ -17,7 +17,7 @@ from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError, did_you_mean
 from radloom.evaluation.autoencoder import score_autoencoder
-from radloom.evaluation.bench import SEED, Bench, Vision, spread
+from radloom.evaluation.bench import SEED, SHUFFLES, Bench, Vision, spread
 from radloom.evaluation.classifier import score_classifier
 from radloom.evaluation.codec import score_reconstructions
 from radloom.evaluation.completion import (
@@ -192,6 +192,7 @@ def publish(bench: Bench, out: Path, made_by: dict[str, Any], split: str) -> Boa
         "judge": bench.vision.fingerprint,
         "labeller": f"{LABELLER} version {LABELLER_VERSION}",
         "bootstrap": f"{bench.samples} draws of studies, {LEVEL} % percentile intervals, seed {SEED}",
+        "shuffled": f"written reports against {SHUFFLES} other patients",
         "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
         "measures": {status.name: status.detail for status in statuses() if status.available},

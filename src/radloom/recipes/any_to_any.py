@@ -20,8 +20,9 @@ from radloom.corpora.manifest import Row
 from radloom.diffusion.alignment import Alignment, AlignmentConfig, regions
 from radloom.diffusion.autoencoder import AutoencoderConfig, ReportAutoencoder
 from radloom.diffusion.denoiser import DenoiserConfig
+from radloom.diffusion.environment import EnvironmentConfig
 from radloom.diffusion.model import AnyToAny, AnyToAnyConfig
-from radloom.diffusion.stages import AlignmentStage, AutoencoderStage, DenoiserStage
+from radloom.diffusion.stages import AlignmentStage, AutoencoderStage, DenoiserStage, EnvironmentStage
 from radloom.diffusion.studies import StudyTable, excerpts
 from radloom.diffusion.text import ReportTokenizer
 from radloom.errors import RecipeError
@@ -148,7 +149,7 @@ class TrainAlignment(StageConfig):
 
 @dataclass(frozen=True)
 class TrainDenoisers(StageConfig):
-    """Train the denoisers, apart or, with environments, together.
+    """Train the denoisers.
 
     Attributes:
         corpora: whose train split is learned; val comes from those that have one.
@@ -158,7 +159,6 @@ class TrainDenoisers(StageConfig):
         network: sizes; those that follow from the other stages are set from them.
         start: an earlier stage of denoisers to go on from.
         null: share of prompts that are left out.
-        contrast: weight of InfoNCE between environments.
         stored: how the weights are written; int8 takes half the space of bfloat16.
     """
 
@@ -173,7 +173,6 @@ class TrainDenoisers(StageConfig):
     network: DenoiserConfig = field(default_factory=DenoiserConfig)
     start: str | None = None
     null: float = 0.1
-    contrast: float = 0.1
     stored: Literal["bfloat16", "int8"] = "bfloat16"
 
     def uses(self) -> dict[str, str]:
@@ -196,18 +195,23 @@ class TrainDenoisers(StageConfig):
             decode,
             *tables,
             null=self.null,
-            contrast=self.contrast,
             fresh=fresh,
             stored=self.stored,
         )
         fit(stage, self.train, workshop.folder, name=self.name)
 
     def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        alignment = origin(self.alignment, TrainAlignment, stages)
+        reports = origin(self.reports, TrainReports, stages)
+        denoisers = self.sizes(stages).build()
+        return {**alignment.networks(stages), **reports.networks(stages), **named("denoisers", denoisers)}
+
+    def sizes(self, stages: Mapping[str, StageConfig]) -> DenoiserConfig:
+        """The sizes of the denoisers, by the stages that they stand on."""
         codec = origin(self.codec, TrainCodec, stages)
         alignment = origin(self.alignment, TrainAlignment, stages)
         reports = origin(self.reports, TrainReports, stages)
-        denoisers = self._sized(codec.network, alignment.network, reports.network).build()
-        return {**alignment.networks(stages), **reports.networks(stages), **named("denoisers", denoisers)}
+        return self._sized(codec.network, alignment.network, reports.network)
 
     def _sized(self, codec: CodecConfig, alignment: AlignmentConfig, reports: AutoencoderConfig) -> DenoiserConfig:
         """The sizes with those that follow from the other stages."""
@@ -228,21 +232,64 @@ class TrainDenoisers(StageConfig):
         model.autoencoder.load_state_dict(autoencoder.state_dict())
         if self.start:
             earlier = AnyToAny.load(workshop.output(self.start), made_by, seen_by)
-            begun_with(model.denoisers, earlier.denoisers, self.name)
+            own, found = model.denoisers.state_dict(), earlier.denoisers.state_dict()
+            wrong = [name for name in own if name not in found or own[name].shape != found[name].shape]
+            if wrong or len(own) != len(found):
+                where = f", at {wrong[0]}" if wrong else ""
+                raise RecipeError(
+                    f"{self.name}: the denoisers it starts from have other sizes{where}; give both the same."
+                )
+            model.denoisers.load_state_dict(found)
         return model
 
 
-def begun_with(network: nn.Module, earlier: nn.Module, name: str) -> None:
-    """Fill `network` with the weights of one that may lack what joint training adds.
+@dataclass(frozen=True)
+class TrainEnvironments(StageConfig):
+    """Train what parts that are made together tell each other; minutes on a CPU.
 
-    Raises:
-        RecipeError: sizes that differ.
+    Attributes:
+        corpora: whose train split is learned; val comes from those that have one.
+        codec, classifier: the stages that the denoisers were trained with.
+        start: the stage of denoisers, whose model gets the environments; any that it has are replaced.
+        train: the loop.
+        network: sizes.
+        stored: how the weights are written; int8 takes half the space of bfloat16.
     """
-    own, found = network.state_dict(), earlier.state_dict()
-    wrong = [k for k, v in found.items() if k not in own or own[k].shape != v.shape]
-    if wrong:
-        raise RecipeError(f"{name}: the denoisers it starts from have other sizes, at {wrong[0]}; give both the same.")
-    network.load_state_dict(own | found)
+
+    kind: ClassVar[str] = "environments"
+
+    corpora: tuple[str, ...]
+    codec: str
+    classifier: str
+    start: str
+    train: LoopConfig
+    network: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    stored: Literal["bfloat16", "int8"] = "bfloat16"
+
+    def uses(self) -> dict[str, str]:
+        return {k: getattr(self, k) for k in ("codec", "classifier", "start")}
+
+    def run(self, workshop: Workshop) -> None:
+        codec, transform = load_codec(workshop.output(self.codec))
+        made_by, seen_by = codes_fingerprint(codec, transform), fingerprint(workshop.output(self.classifier))
+        earlier = AnyToAny.load(workshop.output(self.start), made_by, seen_by)
+        tables = [
+            table(workshop, self.corpora, split, self.classifier, self.codec, 0, self.train.seed)
+            for split in ("train", "val")
+        ]
+        with seeded(self.train.seed):
+            model = AnyToAny(replace(earlier.config, environments=self.network), earlier.tokenizer)
+        known = {k: v for k, v in earlier.state_dict().items() if not k.startswith("environments.")}
+        model.load_state_dict(model.state_dict() | known)
+        stage = EnvironmentStage(model, codec.quantiser.lookup, *tables, stored=self.stored)
+        fit(stage, self.train, workshop.folder, name=self.name)
+
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        denoisers = origin(self.start, TrainDenoisers, stages)
+        return {
+            **denoisers.networks(stages),
+            **named("environments", self.network.build(denoisers.sizes(stages))),
+        }
 
 
 @torch.no_grad()
@@ -252,4 +299,6 @@ def decode_latents(codec: Codec, latents: Tensor) -> Tensor:
     return codec.decode(codes)
 
 
-ANY_TO_ANY: dict[str, type[StageConfig]] = {c.kind: c for c in (TrainReports, TrainAlignment, TrainDenoisers)}
+ANY_TO_ANY: dict[str, type[StageConfig]] = {
+    c.kind: c for c in (TrainReports, TrainAlignment, TrainDenoisers, TrainEnvironments)
+}

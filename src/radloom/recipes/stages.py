@@ -128,11 +128,13 @@ def origin(name: str, kind: type[AnyStage], stages: Mapping[str, StageConfig]) -
     Raises:
         RecipeError: a stage of another kind, or a part of a trained model.
     """
-    stage: Any = stages[name]
-    while getattr(stage, "start", None):
-        if is_trained(stage.start):
-            raise RecipeError(f"{stage.name} goes on from {stage.start}, whose sizes are not the recipe's.")
-        stage = stages[stage.start]
+    stage: Any = None
+    following = name
+    while following:
+        if is_trained(following):
+            raise RecipeError(f"{name} goes on from {following}, whose sizes are not the recipe's.")
+        stage = stages[following]
+        following = getattr(stage, "start", None) or ""
     if not isinstance(stage, kind):
         raise RecipeError(f"{name}: goes back to {stage.name}, of kind {stage.kind!r}; name one of kind {kind.kind!r}.")
     return stage
