@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,62 @@ class AutoencoderStage(Stage):
         self.tokenizer.save(folder)
 
 
-class DenoiserStage(Stage):
+class _LatentStage(Stage):
+    """What stages on latents of studies have in common; each makes an `_item` of a study and the `_terms` of a batch.
+
+    Attributes:
+        model: a part of which is trained.
+        train, val: studies.
+        stored: how the weights are written.
+    """
+
+    model: AnyToAny
+    train: StudyTable
+    val: StudyTable
+    stored: str
+
+    @abstractmethod
+    def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]: ...
+
+    @abstractmethod
+    def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """The loss of each part; noise is drawn by the generator, if there is one."""
+
+    def items(self) -> int:
+        return len(self.train)
+
+    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
+        return self._item(self.train, index, self.train.random(index, epoch))
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+
+    def describe(self, index: int) -> str:
+        return self.train.name(index)
+
+    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
+        terms = self._terms(batch)
+        yield Loss(torch.stack(list(terms.values())).mean(), terms)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """The loss on val, with the same noise every time."""
+        sums: dict[str, list[float]] = {}
+        [module] = self.modules.values()
+        device = next(module.parameters()).device
+        for start in range(0, len(self.val), 32):
+            picks = range(start, min(start + 32, len(self.val)))
+            batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
+            terms = self._terms({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
+            for name, value in terms.items():
+                sums.setdefault(name, []).append(float(value))
+        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
+
+    def export(self, folder: Path, scores: dict[str, float]) -> None:
+        self.model.save(folder, dtype=self.stored)
+
+
+class DenoiserStage(_LatentStage):
     """Trains the denoisers.
 
     Multi-prompt training: a part is made from one of the other parts or several with drawn weights, never from itself;
@@ -272,12 +328,6 @@ class DenoiserStage(Stage):
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {"denoisers": decay_groups(self.modules["denoisers"], config.weight_decay)}
 
-    def items(self) -> int:
-        return len(self.train)
-
-    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
-        return self._item(self.train, index, self.train.random(index, epoch))
-
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         prompts = self.prompts[id(table)]
         picked = {part: table.path(index, part, random) for part in VIEWS}
@@ -303,19 +353,7 @@ class DenoiserStage(Stage):
             item[f"{part}/step"] = torch.tensor(int(random.integers(STEPS)))
         return item
 
-    def collate(self, items: list[Any]) -> dict[str, Any]:
-        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
-
-    def describe(self, index: int) -> str:
-        return self.train.name(index)
-
-    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
-        total, terms = self._loss(batch)
-        yield Loss(total, terms)
-
-    def _loss(
-        self, batch: dict[str, Any], generator: torch.Generator | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         parts = {
             part: {k: batch[f"{part}/{k}"] for k in ("latent", "prompt", "told", "there", "step")} for part in Part
         }
@@ -330,7 +368,7 @@ class DenoiserStage(Stage):
             p = parts[part]
             wrong = v.float() - self.noise.get_velocity(p["latent"], noise[part], p["step"])
             terms[part.value] = wrong.square().flatten(1).mean(1)[p["there"]].mean()
-        return torch.stack(list(terms.values())).mean(), terms
+        return terms
 
     def _velocities(self, parts: _Parts, noisy: dict[Part, Tensor]) -> dict[Part, Tensor]:
         """v of each part by itself; a study without it costs nothing."""
@@ -342,18 +380,6 @@ class DenoiserStage(Stage):
                 found = self.modules["denoisers"]({part: noisy[part][there]}, *given)
                 made[part] = torch.zeros_like(noisy[part]).index_put((there,), found[part].to(noisy[part].dtype))
         return made
-
-    def evaluate(self) -> dict[str, float]:
-        """The loss on val, with the same noise every time."""
-        sums: dict[str, list[float]] = {}
-        device = self.model.denoisers.device
-        for start in range(0, len(self.val), 32):
-            picks = range(start, min(start + 32, len(self.val)))
-            batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
-            _, terms = self._loss({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
-            for name, value in terms.items():
-                sums.setdefault(name, []).append(float(value))
-        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
 
     def sample(self, clock: Clock) -> np.ndarray | None:
         """Frontal and lateral X-rays of eight reports of val."""
@@ -368,11 +394,8 @@ class DenoiserStage(Stage):
         pixels = [self.decode(made[part]) for part in VIEWS]
         return sheet([(p[0].float().cpu().clamp(-1, 1).numpy() + 1) / 2 for x in pixels for p in x], columns=len(picks))
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
-        self.model.save(folder, dtype=self.stored)
 
-
-class EnvironmentStage(Stage):
+class EnvironmentStage(_LatentStage):
     """Trains what parts that are made together tell each other: of each noisy latent the prompt vector of its part.
 
     Args:
@@ -403,12 +426,6 @@ class EnvironmentStage(Stage):
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {"environments": decay_groups(self.modules["environments"], config.weight_decay)}
 
-    def items(self) -> int:
-        return len(self.train)
-
-    def item(self, index: int, epoch: int) -> dict[str, Tensor]:
-        return self._item(self.train, index, self.train.random(index, epoch))
-
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         """Of each part its scaled latent, its vector, whether the study has it and how noisy it will be."""
         prompts, own = self.prompts[id(table)], self.model.denoisers
@@ -427,16 +444,6 @@ class EnvironmentStage(Stage):
             item[f"{part}/step"] = torch.tensor(int(random.integers(STEPS)))
         return item
 
-    def collate(self, items: list[Any]) -> dict[str, Any]:
-        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
-
-    def describe(self, index: int) -> str:
-        return self.train.name(index)
-
-    def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
-        terms = self._terms(batch)
-        yield Loss(torch.stack(list(terms.values())).mean(), terms)
-
     def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The squared error of each part's environments; a study without it costs nothing."""
         noisy, step = {}, {part: batch[f"{part}/step"] for part in Part}
@@ -452,22 +459,6 @@ class EnvironmentStage(Stage):
             wrong = (e.float() - batch[f"{part}/vector"]).square().sum(1)
             terms[part.value] = (wrong * there).sum() / there.sum().clamp(min=1)
         return terms
-
-    def evaluate(self) -> dict[str, float]:
-        """The loss on val, with the same noise every time; the mean of all vectors would have 1 less its square."""
-        sums: dict[str, list[float]] = {}
-        device = next(self.modules["environments"].parameters()).device
-        for start in range(0, len(self.val), 32):
-            picks = range(start, min(start + 32, len(self.val)))
-            batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
-            with torch.no_grad():
-                terms = self._terms({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
-            for name, value in terms.items():
-                sums.setdefault(name, []).append(float(value))
-        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
-
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
-        self.model.save(folder, dtype=self.stored)
 
 
 def image_latent(table: StudyTable, path: str, lookup: Callable[[Tensor], Tensor]) -> Tensor:
