@@ -44,8 +44,9 @@ def test_noise_of_a_part_depends_on_its_seed_alone() -> None:
 
 
 def test_guidance() -> None:
-    a, b = torch.tensor(3.0), torch.tensor(1.0)
-    assert guided(a, b, 1.0) == a and guided(a, b, 0.0) == b and guided(a, b, 2.0) == 5.0
+    a, b = torch.full((3, 2), 3.0), torch.full((3, 2), 1.0)
+    found = guided(a, b, torch.tensor([1.0, 0.0, 2.0]))
+    assert torch.equal(found, torch.tensor([[3.0, 3.0], [1.0, 1.0], [5.0, 5.0]]))
 
 
 def test_progress_counts_to_the_end() -> None:

@@ -117,12 +117,11 @@ class Environments(nn.Module):
     def weighted(self, latents: Mapping[Part, Tensor], step: Mapping[Part, Tensor]) -> dict[Part, Tensor]:
         """The environments, each as long as it is told from the mean of all: from 0, for noise, to about 1."""
         found = {}
-        for mean, part in zip(self.means, Part, strict=True):
-            if part in latents:
-                [(_, vector)] = self({part: latents[part]}, step).items()
-                most = (1 - mean.square().sum()).clamp(min=1e-6).sqrt()  # the mean distance of vectors from their mean
-                certainty = ((vector - mean).norm(dim=1, keepdim=True) / most).clamp(max=1)
-                found[part] = certainty * F.normalize(vector, dim=1)
+        for part, vector in self.forward(latents, step).items():
+            mean = self.means[list(Part).index(part)]
+            most = (1 - mean.square().sum()).clamp(min=1e-6).sqrt()  # root mean square of what vectors are from there
+            certainty = ((vector - mean).norm(dim=1, keepdim=True) / most).clamp(max=1)
+            found[part] = certainty * F.normalize(vector, dim=1)
         return found
 
 

@@ -160,25 +160,19 @@ class AnyToAny(nn.Module):
         device = own.device  # in training they alone may be on an accelerator
         noise = {p: x.to(device) for p, x in start({p: own.shape(p) for p in want}, seeds).items()}
         prompts, told = prompts.to(device), told.to(device)
-
         encoders = self.environments if len(want) > 1 else None
 
-        def velocity(
-            latents: Mapping[Part, Tensor], at: Tensor, prompt: Mapping[Part, Tensor], known: Tensor
-        ) -> dict[Part, Tensor]:
-            return own(latents, dict.fromkeys(want, at), prompt, dict.fromkeys(want, known))
-
         def predict(latents: Mapping[Part, Tensor], step: int) -> dict[Part, Tensor]:
-            at = torch.full((len(told),), step, device=device)
-            scale = guidance if step < guided_below else 1.0
+            at = dict.fromkeys(want, torch.full((len(told),), step, device=device))
             prompt, counts, known = dict.fromkeys(want, prompts), dict.fromkeys(want, told.float()), told
             if encoders:
-                prompt, counts = with_others(prompts, told, encoders.weighted(latents, dict.fromkeys(want, at)))
+                prompt, counts = with_others(prompts, told, encoders.weighted(latents, at))
                 known = torch.ones_like(told)
-            made = velocity(latents, at, prompt, known)
+            scale = guidance if step < guided_below else 1.0
+            made: dict[Part, Tensor] = own(latents, at, prompt, dict.fromkeys(want, known))
             if (scale == 1.0 and (told.all() or not encoders)) or not known.any():
                 return made
-            without = velocity(latents, at, prompt, torch.zeros_like(known))
+            without = own(latents, at, prompt, dict.fromkeys(want, torch.zeros_like(known)))
             return {part: guided(made[part], without[part], scale * counts[part]) for part in latents}
 
         latents = denoise(predict, noise, sampler=sampler, steps=steps, progress=progress)

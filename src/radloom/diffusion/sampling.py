@@ -102,12 +102,15 @@ def check_settings(sampler: str, steps: int, guidance: float = 1.0) -> None:
         raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
 
 
-def guided(with_prompt: Tensor, without: Tensor, guidance: Tensor | float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598), one for all or one each (b,): 1 is none."""
-    if isinstance(guidance, Tensor):
-        each = guidance.view(-1, *[1] * (with_prompt.ndim - 1))
-        return torch.where(each == 1, with_prompt, without + each * (with_prompt - without))
-    return without + guidance * (with_prompt - without)
+def guided(with_prompt: Tensor, without: Tensor, guidance: Tensor) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598).
+
+    Args:
+        with_prompt, without: (b, ...) predictions.
+        guidance: (b,) how far each goes beyond the one without; 1 is no guidance, 0 no prompt.
+    """
+    each = guidance.view(-1, *[1] * (with_prompt.ndim - 1))
+    return torch.where(each == 1, with_prompt, without + each * (with_prompt - without))
 
 
 def _solver(sampler: str, steps: int) -> Any:

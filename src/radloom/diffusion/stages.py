@@ -237,6 +237,9 @@ class _LatentStage(Stage):
     def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The loss of each part; noise is drawn by the generator, if there is one."""
 
+    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
+        return {name: decay_groups(module, config.weight_decay) for name, module in self.modules.items()}
+
     def items(self) -> int:
         return len(self.train)
 
@@ -325,9 +328,6 @@ class DenoiserStage(_LatentStage):
         own.report_mean.copy_(reports.mean(0))
         own.report_std.copy_(reports.std(0).clamp(min=1e-3))
 
-    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
-        return {"denoisers": decay_groups(self.modules["denoisers"], config.weight_decay)}
-
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         prompts = self.prompts[id(table)]
         picked = {part: table.path(index, part, random) for part in VIEWS}
@@ -360,9 +360,8 @@ class DenoiserStage(_LatentStage):
         noise, noisy = {}, {}
         for part, p in parts.items():
             p["latent"] = self.model.denoisers.scaled(part, p["latent"])
-            there = generator.device if generator else p["latent"].device
-            drawn = torch.randn(p["latent"].shape, generator=generator, device=there).to(p["latent"].device)
-            noise[part], noisy[part] = drawn, self.noise.add_noise(p["latent"], drawn, p["step"])
+            noise[part] = drawn_noise(p["latent"], generator)
+            noisy[part] = self.noise.add_noise(p["latent"], noise[part], p["step"])
         terms: dict[str, Tensor] = {}
         for part, v in self._velocities(parts, noisy).items():
             p = parts[part]
@@ -423,9 +422,6 @@ class EnvironmentStage(_LatentStage):
         model.requires_grad_(False)
         self.modules = {"environments": model.environments.requires_grad_(True)}
 
-    def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
-        return {"environments": decay_groups(self.modules["environments"], config.weight_decay)}
-
     def _item(self, table: StudyTable, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         """Of each part its scaled latent, its vector, whether the study has it and how noisy it will be."""
         prompts, own = self.prompts[id(table)], self.model.denoisers
@@ -446,12 +442,8 @@ class EnvironmentStage(_LatentStage):
 
     def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The squared error of each part's environments; a study without it costs nothing."""
-        noisy, step = {}, {part: batch[f"{part}/step"] for part in Part}
-        for part, at in step.items():
-            latent = batch[f"{part}/latent"]
-            device = generator.device if generator else latent.device
-            drawn = torch.randn(latent.shape, generator=generator, device=device).to(latent.device)
-            noisy[part] = self.noise.add_noise(latent, drawn, at)
+        latents, step = ({part: batch[f"{part}/{key}"] for part in Part} for key in ("latent", "step"))
+        noisy = {p: self.noise.add_noise(x, drawn_noise(x, generator), step[p]) for p, x in latents.items()}
         found: dict[Part, Tensor] = self.modules["environments"](noisy, step)
         terms = {}
         for part, e in found.items():
@@ -459,6 +451,12 @@ class EnvironmentStage(_LatentStage):
             wrong = (e.float() - batch[f"{part}/vector"]).square().sum(1)
             terms[part.value] = (wrong * there).sum() / there.sum().clamp(min=1)
         return terms
+
+
+def drawn_noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Noise of the shape and on the device of a tensor, drawn by the generator, if there is one, wherever that is."""
+    device = generator.device if generator else like.device
+    return torch.randn(like.shape, generator=generator, device=device).to(like.device)
 
 
 def image_latent(table: StudyTable, path: str, lookup: Callable[[Tensor], Tensor]) -> Tensor:

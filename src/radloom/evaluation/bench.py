@@ -25,7 +25,6 @@ Item = TypeVar("Item")
 SEED = 0
 """Of the bootstrap, of shuffling and of the random baseline."""
 
-
 SHUFFLES = 10
 """Other studies whose outputs each study is scored against in turn. One alone would add its own chance to the gap."""
 
@@ -97,6 +96,20 @@ class Bench:
     def bootstrap(self, studies: Sequence[str]) -> Bootstrap:
         """Draws of studies, the same for every task."""
         return Bootstrap(studies, self.samples, SEED)
+
+    def facing(self, truth: Sequence[str], texts: Sequence[str], studies: Sequence[str]) -> tuple[list[str], Bootstrap]:
+        """What texts are scored against, and the draws for it.
+
+        Args:
+            truth: a text a study.
+            texts: a text a study; or, of the shuffled model, of several others, one round of all studies after another.
+            studies: of the truth.
+
+        Returns:
+            The truth of each text, and draws in which all texts of a study come and go together.
+        """
+        times = len(texts) // len(truth)
+        return list(truth) * times, self.bootstrap(list(studies) * times)
 
     def check_complete(self, wanted: Sequence[str], predicted: Mapping[str, object], what: str = "studies") -> None:
         """Everything that is scored needs a prediction; that others were not used is said in a warning.

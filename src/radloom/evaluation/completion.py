@@ -210,8 +210,7 @@ class _Studies:
         if orders := others([self.rows[i].patient for i in place]):
             texts[SHUFFLED] = [texts[self.bench.name][i] for order in orders for i in order]
         for system, written in texts.items():
-            times = len(written) // len(truth)  # the shuffled model has several texts a study
-            several, draw = truth * times, self.bench.bootstrap(list(own.studies) * times)
+            several, draw = self.bench.facing(truth, written, own.studies)
             words = score_reports(several, written, ", ".join(("findings", *made_by)), draw)
             own.add(system, {k: v for k, v in words.items() if k.startswith(("bleu4", "rouge_l"))})
             names = ("findings", *made_by, LABELLER, RULE)

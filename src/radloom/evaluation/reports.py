@@ -101,8 +101,7 @@ def _score_section(
     draw = bench.bootstrap(uids)
     tally = Tally(TASK, bench.name, uids)
     for system, texts in systems.items():
-        times = len(texts) // len(truth)  # the shuffled model has several texts a study
-        several, draws = truth * times, bench.bootstrap(uids * times)
+        several, draws = bench.facing(truth, texts, uids)
         tally.add(system, _words(several, texts, section, draws))
         tally.add(system, _content(several, texts, section, draws))
         first = texts[: len(truth)]

@@ -42,16 +42,18 @@ def lessons(workshop: Workshop, corpora: tuple[str, ...], split: str) -> list[Ro
     return [cleaned(row) for row in workshop.studies(corpora).split(split)]
 
 
-def table(
-    workshop: Workshop,
-    corpora: tuple[str, ...],
-    split: str,
-    classifier: str,
-    codec: str | None,
-    variants: int,
-    seed: int,
-) -> StudyTable:
-    """The studies of a split with the features of their images, and where a codec is named with their codes."""
+def tables(
+    workshop: Workshop, corpora: tuple[str, ...], classifier: str, codec: str | None, seed: int, variants: int = 0
+) -> list[StudyTable]:
+    """The studies of train and val with the features of their images, and where a codec is named with their codes.
+
+    Args:
+        workshop: has the corpora and what earlier stages made.
+        corpora: whose studies.
+        classifier, codec: the stages that made them.
+        seed: of the excerpts.
+        variants: augmented copies of each training image beside the plain one.
+    """
     network, transform = load_classifier(workshop.output(classifier))
     makers: dict[str, Callable[[Tensor], Tensor]] = {"features": partial(regions, network)}
     keys = [fingerprint(workshop.output(classifier))]
@@ -59,9 +61,13 @@ def table(
         coding, _ = load_codec(workshop.output(codec))
         makers["codes"] = coding.encode
         keys.append(codes_fingerprint(coding, transform))
-    place = workshop.beside(classifier) / "features" / "-".join([split, str(variants), *keys[1:]])
-    store = tabulated(workshop.studies(corpora).split(split), makers, transform, "+".join(keys), place, variants)
-    return StudyTable(lessons(workshop, corpora, split), store, seed)
+    found = []
+    for split, copies in (("train", variants), ("val", 0)):
+        place = workshop.beside(classifier) / "features" / "-".join([split, str(copies), *keys[1:]])
+        rows = workshop.studies(corpora).split(split)
+        store = tabulated(rows, makers, transform, "+".join(keys), place, copies)
+        found.append(StudyTable(lessons(workshop, corpora, split), store, seed))
+    return found
 
 
 def load_part(kind: str, config: type, folder: Path) -> tuple[nn.Module, ReportTokenizer]:
@@ -134,10 +140,7 @@ class TrainAlignment(StageConfig):
 
     def run(self, workshop: Workshop) -> None:
         tokenizer = ReportTokenizer.load(workshop.output(self.reports))
-        train, val = (
-            table(workshop, self.corpora, split, self.classifier, None, variants, self.train.seed)
-            for split, variants in (("train", self.variants), ("val", 0))
-        )
+        train, val = tables(workshop, self.corpora, self.classifier, None, self.train.seed, self.variants)
         with seeded(self.train.seed):
             alignment = replace(self.network, vocabulary=len(tokenizer)).build()
         stage = AlignmentStage(alignment, tokenizer, train, val, self.observed)
@@ -181,23 +184,12 @@ class TrainDenoisers(StageConfig):
 
     def run(self, workshop: Workshop) -> None:
         codec, transform = load_codec(workshop.output(self.codec))
-        tables = [
-            table(workshop, self.corpora, split, self.classifier, self.codec, 0, self.train.seed)
-            for split in ("train", "val")
-        ]
+        train, val = tables(workshop, self.corpora, self.classifier, self.codec, self.train.seed)
         with seeded(self.train.seed):
-            model = self._begin(workshop, codec, codes_fingerprint(codec, transform), tables[0].store.grid)
-        fresh = not self.start
-        decode = partial(decode_latents, codec)
-        stage = DenoiserStage(
-            model,
-            codec.quantiser.lookup,
-            decode,
-            *tables,
-            null=self.null,
-            fresh=fresh,
-            stored=self.stored,
-        )
+            model = self._begin(workshop, codec, codes_fingerprint(codec, transform), train.store.grid)
+        lookup, decode = codec.quantiser.lookup, partial(decode_latents, codec)
+        how: dict[str, Any] = {"null": self.null, "fresh": not self.start, "stored": self.stored}
+        stage = DenoiserStage(model, lookup, decode, train, val, **how)
         fit(stage, self.train, workshop.folder, name=self.name)
 
     def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
@@ -273,15 +265,12 @@ class TrainEnvironments(StageConfig):
         codec, transform = load_codec(workshop.output(self.codec))
         made_by, seen_by = codes_fingerprint(codec, transform), fingerprint(workshop.output(self.classifier))
         earlier = AnyToAny.load(workshop.output(self.start), made_by, seen_by)
-        tables = [
-            table(workshop, self.corpora, split, self.classifier, self.codec, 0, self.train.seed)
-            for split in ("train", "val")
-        ]
+        train, val = tables(workshop, self.corpora, self.classifier, self.codec, self.train.seed)
         with seeded(self.train.seed):
             model = AnyToAny(replace(earlier.config, environments=self.network), earlier.tokenizer)
         known = {k: v for k, v in earlier.state_dict().items() if not k.startswith("environments.")}
         model.load_state_dict(model.state_dict() | known)
-        stage = EnvironmentStage(model, codec.quantiser.lookup, *tables, stored=self.stored)
+        stage = EnvironmentStage(model, codec.quantiser.lookup, train, val, stored=self.stored)
         fit(stage, self.train, workshop.folder, name=self.name)
 
     def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
