@@ -291,7 +291,7 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
     heard = []
     model.language.sight = sight
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("radloom.models.consistency", lambda language, answer: heard.append(answer) or 0.0)
+        patch.setattr("radloom.models.worth", lambda language, answers: heard.extend(answers) or [(0.0,)] * 2)
         model.reports([study], candidates=2)
     said = [model.language.ids.said(answer) for answer in heard]
     assert len(said) == 2 and said[0] == said[1]

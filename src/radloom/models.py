@@ -54,7 +54,7 @@ from radloom.input_check import doubt
 from radloom.interop import check_same_patient
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
-from radloom.language.statements import consistency, stated_positive
+from radloom.language.statements import stated_positive, worth
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
@@ -87,7 +87,8 @@ class Sampling:
         guidance: classifier-free guidance; 1 is none.
         max_tokens: longest text.
         candidates: reports that a model with statements writes of the same statements. The one is kept that says of
-            most observations what was stated of them, as the rule-based labeller reads it.
+            most observations what was stated of them, as the rule-based labeller reads it; of equals, the one most like
+            the others.
         agree: whether the text of such a report is then made to say what was stated, see `reports.repair`, and whether
             questions about the same are answered by it, see `reports.closed`.
     """
@@ -120,7 +121,7 @@ class ModelConfig:
     recipe: str
     about: str
     image: Sampling = field(default_factory=lambda: Sampling(top_p=0.9))
-    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9, candidates=4))
+    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9, candidates=8))
     answer: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
     complete: Denoising = field(default_factory=Denoising)
 
@@ -721,7 +722,7 @@ class Model:
             thresholds=thresholds,
             positives=positives,
             candidates=how.candidates if thresholds else 1,
-            judge=partial(consistency, self.language),
+            judge=partial(worth, self.language),
             choices=choices,
             progress=progress,
             written=written,

@@ -381,6 +381,14 @@ def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Bo
         compare(board, other)
 
 
+def test_gaps_of_another_shuffling_are_not_paired(everything: tuple[Board, Path]) -> None:
+    board, _ = everything
+    before = replace(board, signature={k: v for k, v in board.signature.items() if k != "shuffled"})
+    assert {row.name: row for row in compare(board, before)}["bleu4[findings, r2gen]"].difference
+    with pytest.raises(RadloomError, match="shuffled among another number of patients"):
+        compare(board, before, GAP, GAP)
+
+
 def test_an_unknown_adapter_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:
     with pytest.raises(RadloomError, match=r"Unknown measure 'chexpert'.*chexbert"):
         evaluate(model, studies, tmp_path, adapters=["chexpert"])

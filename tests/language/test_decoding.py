@@ -160,7 +160,11 @@ def test_text_is_told_of_while_it_grows(extended, questions):
     for step, so_far in enumerate(told, 1):
         assert [answer[:step] for answer in answers] == so_far
     several: list[list[list[int]]] = []
-    generate_text(model, ids, questions, **how, candidates=2, judge=lambda answer: answer[0], written=several.append)
+
+    def first_token(answers: list[list[int]]) -> list[tuple[float]]:
+        return [(float(answer[0]),) for answer in answers]
+
+    generate_text(model, ids, questions, **how, candidates=2, judge=first_token, written=several.append)
     assert [several[0], several[2]] == [told[0], told[2]]  # the first one's words, whichever is kept
 
 

@@ -13,6 +13,7 @@ from radloom.language.statements import (
     consistency,
     matched_thresholds,
     positive_probabilities,
+    worth,
 )
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
@@ -147,9 +148,9 @@ def test_the_candidate_that_the_judge_finds_best_is_kept(extended, prompts, guid
     nulls = [Prompter(tokenizer, ids).report([])] * 2
     heard = []
 
-    def judge(answer):
-        heard.append(answer)
-        return -float(answer[-1])
+    def judge(answers):
+        heard.extend(answers)
+        return [(-float(answer[-1]),) for answer in answers]
 
     def write(pick, **more):
         return generate_text(
@@ -170,8 +171,13 @@ def test_the_candidate_that_the_judge_finds_best_is_kept(extended, prompts, guid
 def test_of_equal_candidates_the_first_is_kept(extended, prompts):
     model, _, ids = extended
     heard = []
+
+    def same(answers):
+        heard.extend(answers)
+        return [(0.0,)] * len(answers)
+
     how = {"max_tokens": 5, "min_tokens": 5, "temperature": 1.0, "seeds": [3]}
-    (kept,) = generate_text(model, ids, prompts[:1], candidates=4, judge=lambda a: heard.append(a) or 0.0, **how)
+    (kept,) = generate_text(model, ids, prompts[:1], candidates=4, judge=same, **how)
     assert len({tuple(answer) for answer in heard}) == 4 and kept == heard[0]
     assert generate_text(model, ids, prompts[:1], candidates=4, **how) == [kept]  # nor is there a judge
     with pytest.raises(RadloomError, match="candidates 0 is out of range"):
@@ -249,6 +255,20 @@ def test_a_text_is_consistent_that_calls_positive_what_was_stated(language):
     assert found({}) == -1
     assert found({"Pleural Effusion": Mention.POSITIVE}) == -2
     assert found({"Cardiomegaly": Mention.POSITIVE}, "FINDINGS: No pneumothorax.") == -2  # and it reads as normal
+
+
+def test_of_reports_that_say_what_was_stated_the_one_most_like_the_others_is_worth_most(language):
+    say, encode = language.ids.say({"Cardiomegaly": Mention.POSITIVE}), language.prompter.encode
+    heart, odd, clear = (
+        "FINDINGS: The heart is enlarged. IMPRESSION: Cardiomegaly.",
+        "FINDINGS: Big heart shadow with cardiomegaly again. IMPRESSION: Stable cardiomegaly.",
+        "FINDINGS: The heart is normal. IMPRESSION: No acute disease.",
+    )
+    worths = worth(language, [say + encode(text) for text in (odd, clear, clear, heart, heart)])
+    assert [first for first, _ in worths] == [0, -2, -2, 0, 0]
+    assert worths[0] < worths[3] == worths[4] and max(worths) == worths[3]
+    assert worths[1][1] == worths[2][1] > worths[0][1]  # it counts among equals only
+    assert worth(language, [say + encode(heart)]) == [(0.0, 1.0)]
 
 
 def test_saved_and_loaded_whole(language, tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
-from radloom.evaluation.table import FEW, GAP, JUDGE, Board, Score
+from radloom.evaluation.table import FEW, GAP, JUDGE, SHUFFLED, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import Difference, difference
 
@@ -53,7 +53,7 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         if score.system != first or score.name not in theirs:
             continue
         other = theirs[score.name]
-        gone = _unpaired(score, other) or _made_otherwise(score.name, a.signature, b.signature)
+        gone = _unpaired(score, other) or _made_otherwise(score, a.signature, b.signature)
         paired = None
         if not gone and score.interval is not None and other.interval is not None:
             paired = difference(other.interval, score.interval)
@@ -138,12 +138,14 @@ def _more(row: Compared | None) -> str:
     return f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" + (" *" if gap.low > 0 or gap.high < 0 else "")
 
 
-def _made_otherwise(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    """Why two scores of one name do not measure the same; `""` if they do."""
+def _made_otherwise(score: Score, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """Why a score and that of the other board of the same name do not measure the same; `""` if they do."""
     parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
-    if JUDGE in name:
+    if score.system in (SHUFFLED, GAP):
+        parts["shuffled"] = "shuffled among another number of patients; evaluate both with this version"
+    if JUDGE in score.name:
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"
-    if LABELLER in name:
+    if LABELLER in score.name:
         parts["labeller"] = "another version of the labeller"
     return next((f"not paired: {why}" for key, why in parts.items() if a.get(key) != b.get(key)), "")
 

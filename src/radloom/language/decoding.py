@@ -27,8 +27,8 @@ from radloom.progress import Progress
 Written = Callable[[list[list[int]]], None]
 """Called after each token of text with the token ids of every answer so far, statements included."""
 
-Judge = Callable[[list[int]], float]
-"""How good an answer is, given as its token ids, statements included; more is better."""
+Judge = Callable[[list[list[int]]], Sequence[tuple[float, ...]]]
+"""How good each of several answers to one prompt is, given as token ids, statements included; more is better."""
 
 
 @torch.no_grad()
@@ -254,7 +254,10 @@ def generate_statements(
 def _best(answers: list[list[int]], candidates: int, judge: Judge | None) -> list[list[int]]:
     """Of each so many answers the best by the judge, the first of equals."""
     groups = [answers[start : start + candidates] for start in range(0, len(answers), candidates)]
-    return [max(group, key=judge) if judge and candidates > 1 else group[0] for group in groups]
+    if judge is None or candidates == 1:
+        return [group[0] for group in groups]
+    worths = [judge(group) for group in groups]
+    return [group[max(range(candidates), key=worth.__getitem__)] for group, worth in zip(groups, worths, strict=True)]
 
 
 def _state(logits: Tensor, threshold: float | Tensor) -> Tensor:

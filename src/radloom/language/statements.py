@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from radloom.language.consensus import likeness
 from radloom.language.decoding import generate_statements
 from radloom.language.model import LanguageModel
 from radloom.language.prompts import stated
+from radloom.reports.answers import parse_answer
 from radloom.study import OBSERVATIONS, Mention
 
 LEAST = 0.1
@@ -92,6 +94,20 @@ def consistency(language: LanguageModel, answer: Sequence[int]) -> float:
     written = stated(language.prompter.decode(answer))
     said = {observation for observation, mention in written.items() if mention is Mention.POSITIVE}
     return -float(len(said ^ stated_positive(language, answer)))
+
+
+def worth(language: LanguageModel, answers: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
+    """How good each of several reports of the same statements is: its `consistency`, and how like the others it is.
+
+    Args:
+        language: a model with statements.
+        answers: token ids, statements included.
+    """
+    reports = [parse_answer(language.prompter.decode(answer)) for answer in answers]
+    findings = likeness([report.findings.lower().split() for report in reports])
+    impressions = likeness([report.impression.lower().split() for report in reports])
+    alike = [sum(both) / 2 for both in zip(findings, impressions, strict=True)]
+    return [(consistency(language, answer), like) for answer, like in zip(answers, alike, strict=True)]
 
 
 def stated_positive(language: LanguageModel, answer: Sequence[int]) -> set[str]:
