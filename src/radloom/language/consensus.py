@@ -8,35 +8,36 @@ the same for nearly every patient.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from itertools import combinations
+
+from radloom.scores.text import ngrams
 
 LONGEST = 4
 """Words of the longest n-grams."""
 
 
-def likeness(texts: Sequence[Sequence[Hashable]]) -> list[float]:
+def likeness(texts: Sequence[Sequence[str]]) -> list[float]:
     """How much each text is like the others: the mean over them, and over n, of F1 of the n-grams that two share.
 
     Args:
-        texts: words or tokens of each.
+        texts: words of each.
 
     Returns:
         One number a text, from 0 to 1; 1 for a single one.
     """
-    counts = [[_grams(text, n) for n in range(1, LONGEST + 1)] for text in texts]
     if len(texts) < 2:
         return [1.0] * len(texts)
-    return [
-        sum(_alike(ours, theirs) for j, theirs in enumerate(counts) if j != i) / (len(counts) - 1)
-        for i, ours in enumerate(counts)
-    ]
+    counts = [[ngrams(text, n) for n in range(1, LONGEST + 1)] for text in texts]
+    sums = [0.0] * len(texts)
+    for i, j in combinations(range(len(texts)), 2):
+        alike = _alike(counts[i], counts[j])
+        sums[i] += alike
+        sums[j] += alike
+    return [total / (len(texts) - 1) for total in sums]
 
 
-def _grams(text: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
-    return Counter(tuple(text[i : i + n]) for i in range(len(text) - n + 1))
-
-
-def _alike(ours: Sequence[Counter[tuple[Hashable, ...]]], theirs: Sequence[Counter[tuple[Hashable, ...]]]) -> float:
+def _alike(ours: Sequence[Counter[tuple[str, ...]]], theirs: Sequence[Counter[tuple[str, ...]]]) -> float:
     """Mean F1 of the n-grams of two texts; those too long for both count as shared."""
     shares = []
     for a, b in zip(ours, theirs, strict=True):
