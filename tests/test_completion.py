@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 import radloom
 import tiny
+from radloom.classifier.evidence import CHANNELS
 from radloom.completion import Asked, Denoising, Engine, ReportWarning, as_parts, planned
 from radloom.errors import CheckpointError, RadloomError, ReportError
 from radloom.study import Part, Report, Study, View
@@ -63,6 +65,51 @@ def test_what_is_made_depends_on_seed_prompt_and_weights(any_to_any_model: radlo
     assert not np.array_equal(first, latents(one, seed=1))
     only = latents(one, weights={"report": 0.0})
     assert np.allclose(only, latents(Study(frontal=there["frontal"])), atol=1e-3)
+
+
+def test_of_candidates_the_one_is_kept_that_agrees_best_with_the_report(
+    any_to_any_model: radloom.Model, there: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = any_to_any_model
+    drawn: list[np.ndarray] = []
+
+    def prefer(nth: int) -> Any:
+        def agreement(values: np.ndarray, report: Report) -> np.ndarray:
+            assert report == there["report"] and values.shape == (1, len(CHANNELS))
+            drawn.append(values)
+            return np.full(1, float((len(drawn) - 1) % 3 == nth))
+
+        return agreement
+
+    def views(candidates: int = 3) -> list[np.ndarray]:
+        studies = [Study(report=there["report"])] * 2
+        made = model.completions(studies, ["lateral"], seeds=[4, 5], steps=2, candidates=candidates)
+        return [np.asarray(study.lateral) for study in made]
+
+    alone = views(candidates=1)
+    kept = []
+    for nth in range(3):
+        monkeypatch.setattr("radloom.completion.agreement", prefer(nth))
+        kept.append(views())
+    assert len(drawn) == 18
+    assert np.allclose(kept[0], alone, atol=2e-3)  # the first candidate has the seed itself
+    for one, other in combinations([*kept[0], *kept[1], *kept[2]], 2):
+        assert not np.allclose(one, other, atol=2e-3)  # neighbouring seeds share no candidate
+
+
+def test_candidates_need_a_report_and_a_view_to_draw(any_to_any_model: radloom.Model, there: dict) -> None:
+    model, report = any_to_any_model, Study(report=there["report"])
+    with pytest.raises(RadloomError, match="chosen by a report, and there is none"):
+        model.complete(Study(frontal=there["frontal"]), ["lateral"], candidates=2)
+    with pytest.raises(RadloomError, match="it makes none"):
+        model.complete(Study(frontal=there["frontal"]), ["report"], engine="diffusion", candidates=2)
+    with pytest.raises(RadloomError, match="candidates 0 is out of range"):
+        model.complete(report, ["lateral"], candidates=0)
+    with pytest.raises(RadloomError, match="candidates is a setting of the diffusion engine"):
+        model.image("Clear lungs.", engine="language", candidates=2)
+    assert len(model.image("Clear lungs.", n=2, candidates=2, steps=2)) == 2
+    whole = model.complete(Study(), ["frontal", "report"], candidates=2, steps=2)
+    assert whole.report and np.shape(whole.frontal) == (tiny.SIDE, tiny.SIDE)
 
 
 def test_guidance_begins_where_it_is_told_to(any_to_any_model: radloom.Model, there: dict) -> None:

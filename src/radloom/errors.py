@@ -62,6 +62,11 @@ def member(kind: type[E], name: str) -> E:
     return kind(name)
 
 
+def installation(extra: str) -> str:
+    """The command that installs what an extra of radloom needs; it is run where radloom's `pyproject.toml` lies."""
+    return f"pip install '.[{extra}]'"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the nearest known name, or `""` if none is near."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)

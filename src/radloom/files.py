@@ -1,8 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from radloom.errors import RadloomError
@@ -33,3 +36,21 @@ def write_whole(path: Path, content: bytes, error: type[RadloomError] = RadloomE
     except OSError as reason:
         raise error(f"{path} cannot be written ({reason.strerror or reason}); choose another place.") from None
     return path
+
+
+@contextmanager
+def whole_folder(folder: Path | str) -> Iterator[Path]:
+    """A new, empty folder beside `folder`, whose place it takes when the block ends without an error.
+
+    What an interrupted call left is removed first, and the folder's parent is made if need be.
+    """
+    folder = Path(folder)
+    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    if folder.exists():
+        folder.replace(old)
+    new.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)

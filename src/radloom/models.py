@@ -52,7 +52,7 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
-from radloom.language.decoding import generate_codes, generate_text
+from radloom.language.decoding import check_sampling, generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import stated_positive, worth
 from radloom.progress import Progress, share
@@ -91,6 +91,9 @@ class Sampling:
             the others.
         agree: whether the text of such a report is then made to say what was stated, see `reports.repair`, and whether
             questions about the same are answered by it, see `reports.closed`.
+
+    Raises:
+        RadloomError: a number out of its range.
     """
 
     temperature: float = 1.0
@@ -100,6 +103,15 @@ class Sampling:
     candidates: int = 1
     agree: bool = True
 
+    def __post_init__(self) -> None:
+        check_sampling(self.temperature, self.top_p)
+        for name in ("max_tokens", "candidates"):
+            if getattr(self, name) < 1:
+                raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
+
+
+_SEEDS = 2**60
+"""What seeds stay below: 64 bits have to hold small multiples of them."""
 
 _Asked = tuple[Report, View, int]
 """Of a drawing: what it shows, which view, and its seed."""
@@ -354,11 +366,30 @@ class Model:
         return self.images([report] * n, [as_view(view)] * n, seeds=seeds, engine=engine, **settings)
 
     def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> Reply:
-        """The answer to a question about an X-ray, a string whose `by` says what gave it; see `answers`."""
+        """The answer to a question about an X-ray.
+
+        Args:
+            image: the X-ray.
+            question: about it.
+            seed: of sampling, where the temperature is not 0.
+            sampling: fields of `Sampling` to change, see `answers`.
+
+        Returns:
+            A string whose `by` says whether the classifier or the language model gave it.
+
+        Raises:
+            ImageError: an image that cannot be read.
+            ReportError: a question that is empty, or longer than the language model's context.
+            RadloomError: a setting out of range.
+        """
         return self.answers([_looked_at(image)], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
-        """Probability of each of the 14 observations, and of the view being lateral, by the classifier."""
+        """Probability from 0 to 1 of each of the 14 observations, and of the view being lateral, by the classifier.
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
         pixels = self.pixels([_looked_at(image)])
         return dict(zip(OUTPUTS, self.classifier.probabilities(pixels)[0].tolist(), strict=True))
 
@@ -385,11 +416,19 @@ class Model:
         return saliency(self.classifier, self.pixels([_looked_at(image)]), observations, method)[0].cpu().numpy()
 
     def view(self, image: Image | str) -> View:
-        """The view of an X-ray, by the classifier."""
+        """The view of an X-ray, by the classifier.
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
         return self.classifier.views(self.pixels([image]))[0]
 
     def reconstruct(self, image: Image | str) -> np.ndarray:
-        """An X-ray through the codec and back: (R, R) float32 in [0, 1]."""
+        """An X-ray through the codec and back: (R, R) float32 in [0, 1].
+
+        Raises:
+            ImageError: an image that cannot be read.
+        """
         return self.decode(self.encode(self.pixels([image])))[0]
 
     def complete(
@@ -435,12 +474,22 @@ class Model:
         Args:
             studies: what is read.
             sections: of the report that are written.
-            seeds: of sampling, one a study.
+            seeds: of sampling, one a study; by default 0, 1, 2, ...
             progress: told of each step.
             written: told of the reports while they grow: of the first candidate, before it is made to agree.
             sampling: fields of `Sampling` to change.
+
+        Raises:
+            ImageError: an image that cannot be read, or a study without one.
+            RadloomError: another number of seeds than of studies, a setting out of range, or several candidates of a
+                model that states nothing to choose by.
         """
         how = changed(self.config.text, sampling)
+        seeds = _as_seeds(seeds, len(studies))
+        if not self.language.thresholds and how.candidates not in (1, self.config.text.candidates):
+            raise RadloomError("This model states no observations that candidates are chosen by; leave that out.")
+        if not studies:
+            return []
         shown, values = self._image_tokens(studies)
         prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
@@ -471,8 +520,13 @@ class Model:
         Of a report that is longer than diffusion reads, a `completion.ReportWarning` tells.
         """
         how = self.drawing_settings(engine, **settings)
+        seeds = _as_seeds(seeds, len(reports))
+        if len(views) != len(reports):
+            raise RadloomError(f"{len(views)} views are given for {len(reports)} reports; give one each.")
         if not all(reports):
             raise ReportError("The text to draw from is empty; give findings or an impression.")
+        if not reports:
+            return []
         draw = self._denoised if how.pop("engine") is Engine.DIFFUSION else self._generated
         return draw(list(zip(reports, views, seeds, strict=True)), progress, **how)
 
@@ -510,17 +564,31 @@ class Model:
         Args:
             images: one a question.
             questions: about them.
-            seeds: of sampling, one a question.
+            seeds: of sampling, one a question; by default 0, 1, 2, ...
             progress: told of each step.
             written: told of the answers while they grow.
-            sampling: fields of `Sampling` to change, all but `guidance`.
+            sampling: fields of `Sampling` to change, all but `guidance` and `candidates`.
+
+        Returns:
+            An answer each: a string whose `by` says what gave it.
+
+        Raises:
+            ImageError: an image that cannot be read.
+            ReportError: a question that is empty, or longer than the language model's context.
+            RadloomError: another number of questions or seeds than of images, or a setting out of range.
         """
         how = changed(self.config.answer, sampling)
         if how.guidance != 1.0:
             raise RadloomError(f"guidance {how.guidance} is for drawings and reports; leave it out for questions.")
-        for _, question in zip(images, questions, strict=True):
-            if not question.strip():
-                raise ReportError("The question is empty; ask something about the X-ray.")
+        if how.candidates != 1:
+            raise RadloomError(f"candidates {how.candidates} is for reports; leave it out for questions.")
+        if len(images) != len(questions):
+            raise RadloomError(f"{len(questions)} questions are given for {len(images)} images; give one each.")
+        seeds = _as_seeds(seeds, len(questions))
+        if not all(question.strip() for question in questions):
+            raise ReportError("The question is empty; ask something about the X-ray.")
+        if not questions:
+            return []
         pixels = self.pixels(images)
         values = self._evidence(pixels)
         given = self._seen(questions, values) if how.agree else [None] * len(questions)
@@ -538,7 +606,7 @@ class Model:
             rest = pixels[left]
             tokens = self._tokens(rest, self.classifier.views(rest), values[left])
             prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
-            own = [seeds[i] if seeds else i for i in left]
+            own = [seeds[i] for i in left]
             choices = [either if how.agree and yes_or_no(questions[i]) else [] for i in left]
             return whole(self._write(prompts, None, how, own, progress, told, choices=choices))
         if progress:
@@ -559,6 +627,7 @@ class Model:
         **denoising: Any,
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
+        seeds = _as_seeds(seeds, len(studies))
         for study in studies:
             check_same_patient([study.frontal, study.lateral])
         asked = [Asked.of(study.parts, want) for study in studies]
@@ -697,7 +766,7 @@ class Model:
         prompts: list[list[int]],
         null: list[int] | None,
         how: Sampling,
-        seeds: Sequence[int] | None,
+        seeds: Sequence[int],
         progress: Progress | None,
         written: Written | None = None,
         thresholds: Sequence[float] | None = None,
@@ -716,12 +785,12 @@ class Model:
             max_tokens=how.max_tokens,
             temperature=how.temperature,
             top_p=how.top_p,
-            seeds=list(range(len(prompts))) if seeds is None else list(seeds),
+            seeds=seeds,
             null_prompts=None if null is None else [null] * len(prompts),
             guidance=1.0 if null is None else how.guidance,
             thresholds=thresholds,
             positives=positives,
-            candidates=how.candidates if thresholds else 1,
+            candidates=how.candidates if thresholds and how.temperature else 1,  # at 0 all would be the same
             judge=partial(worth, self.language),
             choices=choices,
             progress=progress,
@@ -746,6 +815,20 @@ def _looked_at(image: Image | str) -> Image:
     return array
 
 
+def _as_seeds(seeds: Sequence[int] | None, count: int) -> list[int]:
+    """A seed each: those given, or 0, 1, 2, ...
+
+    Raises:
+        RadloomError: another number of them, or one that is too large for the generators.
+    """
+    found = list(range(count) if seeds is None else seeds)
+    if len(found) != count:
+        raise RadloomError(f"{len(found)} seeds are given for {count} items; give one each.")
+    if odd := [seed for seed in found if abs(seed) >= _SEEDS]:
+        raise RadloomError(f"The seed {odd[0]} is out of range; give a number below 2^60.")
+    return found
+
+
 def as_view(view: View | str) -> View:
     """A view by its name.
 
@@ -762,11 +845,12 @@ def as_report(text: str | Report) -> Report:
     """A report, from text: split at its headings if it has any, otherwise all of it as findings.
 
     Raises:
-        ReportError: there is no text.
+        ReportError: there is no text, or none of findings or impression below its headings.
     """
     if isinstance(text, Report):
         return text
-    if not text.strip():
-        raise ReportError("The text to draw from is empty; give findings or an impression.")
     headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
-    return parse_report(text) if headed else Report(findings=" ".join(text.split()))
+    report = parse_report(text) if headed else Report(findings=" ".join(text.split()))
+    if not report:
+        raise ReportError("The text to draw from is empty; give findings or an impression.")
+    return report

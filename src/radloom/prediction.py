@@ -225,7 +225,7 @@ class _Task(ABC):
     @property
     @abstractmethod
     def noted(self) -> dict[str, Any]:
-        """What its lines depend on."""
+        """What its lines depend on; asked for once `prepare` was called."""
 
     @abstractmethod
     def items(self, manifest: Manifest) -> _Items:
@@ -312,8 +312,11 @@ class _Complete(_Task):
 
     @property
     def noted(self) -> dict[str, Any]:
-        how = changed(self.model.config.complete, self.denoising)
-        return {"view": "", "sampling": asdict(how), "request": to_dict(self.request)}
+        own = self.model.config
+        how: dict[str, Any] = asdict(changed(own.complete, self.denoising))
+        if any(plan.parts(Engine.LANGUAGE) for plan in self.plans.values()):
+            how["language"] = {"text": asdict(own.text), "image": asdict(own.image)}
+        return {"view": "", "sampling": how, "request": to_dict(self.request)}
 
     def items(self, manifest: Manifest) -> _Items:
         given, want = self.request.given, self.request.want

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image as PILImage
 
+from radloom.errors import ReportError
+
 OBSERVATIONS: tuple[str, ...] = (
     "No Finding",
     "Enlarged Cardiomediastinum",
@@ -133,6 +135,10 @@ class Study:
     report: Report | None = None
     labels: dict[str, Mention] = field(default_factory=dict)
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.report, str):
+            raise ReportError("The report of a study is a text; give it as Report(findings=..., impression=...).")
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -18,7 +18,7 @@ import radloom
 import tiny
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, Report
 
 pytestmark = pytest.mark.usefixtures("meteor_read_once")
 
@@ -53,7 +53,7 @@ def test_image_is_diffused_or_by_the_engine_that_is_named(
     written = json.loads(cli(*draw, tmp_path / "y.dcm", "--engine", "language", "--temperature", 0.5).out)
     assert (diffused["engine"], written["engine"]) == ("diffusion", "language")
     with Image.open(tmp_path / "x.png") as picture:
-        how = "diffusion engine, seed 0, guidance 6.0, guided_below 900, steps 2, sampler dpm++"
+        how = "diffusion engine, seed 0, guidance 6.0, guided_below 900, steps 2, sampler dpm++, candidates 1"
         assert how in picture.text["Software"]
         assert np.abs(np.asarray(picture) / 255 - any_to_any_model.image("Clear lungs.", steps=2)[0]).max() < 0.01
     assert "language engine, seed 0" in pydicom.dcmread(tmp_path / "y.dcm").ImageComments
@@ -287,10 +287,19 @@ def test_demo_escapes_what_it_shows(cli, tiny_model: Path, tmp_path: Path) -> No
     assert "A &lt;b&gt;large&lt;/b&gt; heart &amp; lungs." in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
+def test_a_text_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    from radloom.cli.base import text_or_file
+    from radloom.models import as_report
+
+    file, text = tmp_path / "from-notepad.txt", "FINDINGS: The heart is enlarged.\nIMPRESSION: Cardiomegaly."
+    file.write_text(text, encoding="utf-8-sig")
+    assert as_report(text_or_file(str(file))) == Report("The heart is enlarged.", "Cardiomegaly.")
+
+
 def test_doctor_fails_where_something_needed_is_missing(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from radloom.doctor import Check
 
-    checks = [Check("torch", True, "2.0"), Check("training: gguf", False, "not installed", "Install it.")]
+    checks = [Check("torch", True, "2.0"), Check("training: gguf", False, "none", "Install it.", optional=True)]
     monkeypatch.setattr("radloom.doctor.diagnose", lambda: checks)
     result = cli("doctor")
     assert result.code == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import radloom
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.imaging import Transform
-from radloom.prediction import predict, read_study, unsquash
+from radloom.prediction import Request, predict, read_study, unsquash
+from radloom.study import Part
 
 
 def lines(path: Path) -> list[dict]:
@@ -82,12 +84,32 @@ def test_drawings_of_another_engine_are_not_gone_on_with(
     studies, out = Manifest.read(prepared), tmp_path / "drawn.jsonl"
     predict(any_to_any_model, studies, "image", out, limit=1, steps=2)
     noted = json.loads((tmp_path / "drawn.meta.json").read_text())["sampling"]
-    assert noted == {"engine": "diffusion", "guidance": 6.0, "guided_below": 900, "steps": 2, "sampler": "dpm++"}
+    assert noted == {
+        "engine": "diffusion",
+        "guidance": 6.0,
+        "guided_below": 900,
+        "steps": 2,
+        "sampler": "dpm++",
+        "candidates": 1,
+    }
     assert predict(any_to_any_model, studies, "image", out, limit=2, engine="diffusion", steps=2).new == 1
     with pytest.raises(RadloomError, match="begun with another sampling"):
         predict(any_to_any_model, studies, "image", out, engine="language")
     with pytest.raises(RadloomError, match="engine is of drawings; leave it out for the task 'report'"):
         predict(any_to_any_model, studies, "report", tmp_path / "reports.jsonl", engine="language")
+
+
+def test_completions_by_other_settings_of_the_language_model_are_not_gone_on_with(
+    any_to_any_model: radloom.Model, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, studies, out = any_to_any_model, Manifest.read(prepared), tmp_path / "completed.jsonl"
+    read, drawn = Request((Part.REPORT,), (Part.FRONTAL,)), Request((Part.FRONTAL,), (Part.REPORT,))
+    predict(model, studies, "complete", out, limit=1, request=read)
+    predict(model, studies, "complete", tmp_path / "drawn.jsonl", limit=1, request=drawn, steps=2)
+    monkeypatch.setattr(model, "config", replace(model.config, text=replace(model.config.text, max_tokens=20)))
+    with pytest.raises(RadloomError, match="begun with another sampling"):
+        predict(model, studies, "complete", out, limit=2, request=read)
+    assert predict(model, studies, "complete", tmp_path / "drawn.jsonl", limit=2, request=drawn, steps=2).new == 1
 
 
 def test_a_file_that_predict_did_not_make_or_that_is_damaged(

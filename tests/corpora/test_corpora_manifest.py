@@ -59,15 +59,6 @@ def test_columns_are_those_of_the_contract(manifest: Manifest, tmp_path: Path) -
     assert table["images"][0].as_py()[0] == {"path": "a/f.png", "view": "frontal", "aspect": 0.8204}
 
 
-def test_a_row_becomes_a_study_with_files(manifest: Manifest, tmp_path: Path) -> None:
-    study = whole_row().study(manifest.root)
-    assert study.frontal == tmp_path / "raw" / "a" / "f.png"
-    assert study.view("lateral") == tmp_path / "raw" / "a" / "l.png"
-    assert study.report == Report("Clear lungs.", "Normal.", "Cough.")
-    bare = manifest.rows[0].study(manifest.root)
-    assert (bare.frontal, bare.lateral, bare.report) == (None, None, None)
-
-
 def test_the_first_image_of_a_view_counts() -> None:
     row = Row("1", "1", "train", (ImageRef("a", View.LATERAL), ImageRef("b", View.LATERAL)))
     assert row.image("lateral") == ImageRef("a", View.LATERAL)

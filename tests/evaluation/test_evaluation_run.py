@@ -124,6 +124,47 @@ def test_a_board_of_other_studies_is_left_alone(
     assert (out / "scores.json").read_bytes() == before
 
 
+def test_a_board_of_other_settings_is_left_alone(
+    everything: tuple[Board, Path], model: radloom.Model, studies: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, out = everything
+    before = (out / "scores.json").read_bytes()
+    monkeypatch.setattr(model, "config", replace(model.config, text=replace(model.config.text, max_tokens=20)))
+    with pytest.raises(RadloomError, match="holds scores of another sampling"):
+        evaluate(model, studies, out, adapters=[])
+    assert (out / "scores.json").read_bytes() == before
+
+
+def test_scores_of_files_leave_other_boards_alone(
+    everything: tuple[Board, Path], studies: Manifest, vision: Vision, tmp_path: Path
+) -> None:
+    _, out = everything
+    before = (out / "scores.json").read_bytes()
+    reports, folder = tmp_path / "reports.jsonl", tmp_path / "drawn"
+    for score, predictions in (
+        (score_report_file, reports),
+        (score_answer_file, reports),
+        (score_image_folder, folder),
+    ):
+        with pytest.raises(RadloomError, match="holds scores of another predictions"):
+            score(predictions, studies, out, vision, name="other")
+    assert (out / "scores.json").read_bytes() == before
+
+
+def test_a_view_that_no_study_has_is_an_error_of_its_own(
+    model: radloom.Model, studies: Manifest, tmp_path: Path
+) -> None:
+    frontal = [replace(row, images=tuple(i for i in row.images if i.view is View.FRONTAL)) for row in studies]
+    board = evaluate(
+        model, replace(studies, rows=frontal), tmp_path, tasks=["image"], adapters=[], views=[View.LATERAL]
+    )
+    assert [(s.name, s.why) for s in board.scores] == [
+        ("image[lateral]", "error: no study has both a report and a lateral view.")
+    ]
+    with pytest.raises(RadloomError, match="No view is named"):
+        evaluate(model, studies, tmp_path, adapters=[], views=[])
+
+
 def test_drawings_are_scored_by_the_engine_that_is_named_and_never_mixed(
     any_to_any_model: radloom.Model, studies: Manifest, tmp_path: Path
 ) -> None:
@@ -385,8 +426,15 @@ def test_gaps_of_another_shuffling_are_not_paired(everything: tuple[Board, Path]
     board, _ = everything
     before = replace(board, signature={k: v for k, v in board.signature.items() if k != "shuffled"})
     assert {row.name: row for row in compare(board, before)}["bleu4[findings, r2gen]"].difference
+    gaps = {row.name: row for row in compare(board, before, GAP, GAP)}
+    assert "shuffled among another number of patients" in gaps["bleu4[findings, r2gen]"].why
+    told = {row.a.task: row.why for row in gaps.values() if not row.difference}
+    assert "shuffled among" in told["report"] and "shuffled among" not in told.get("question", "")
+    reports = [replace(one, scores=[s for s in one.scores if s.task == "report"]) for one in (board, before)]
     with pytest.raises(RadloomError, match="shuffled among another number of patients"):
-        compare(board, before, GAP, GAP)
+        compare(*reports, GAP, GAP)
+    *_, row = overview(reports[0], [reports[1]]).splitlines()
+    assert "shuffled among another number" in row and "+0.000 [+0.000, +0.000]" in row
 
 
 def test_an_unknown_adapter_names_the_known_ones(model: radloom.Model, studies: Manifest, tmp_path: Path) -> None:

@@ -22,6 +22,12 @@ def test_equal_texts_are_wholly_alike_and_foreign_ones_not_at_all() -> None:
     assert likeness([["a"]]) == [1.0]
 
 
+def test_short_texts_are_alike_by_the_words_they_have() -> None:
+    assert likeness([["cardiomegaly"], ["edema"]]) == [0.0, 0.0]
+    assert likeness([[], ["edema"]]) == [0.0, 0.0]
+    assert likeness([["a", "b"], ["a", "b"], ["c", "d"]]) == [0.5, 0.5, 0.0]
+
+
 def test_likeness_is_the_mean_f1_of_shared_ngrams() -> None:
     # shared: 3 of 4 and 4 single words, 2 of 3 and 3 pairs, 1 of 2 and 2 triples, none of 1 and 1 runs of four
     assert likeness([list("abcd"), list("abce")]) == pytest.approx([(3 / 4 + 2 / 3 + 1 / 2 + 0) / 4] * 2)

@@ -306,6 +306,10 @@ def mix(rows, store, extended, **changes):
     return TaskMix(rows, store, tokenizer, ids, config, 0, SCALE)
 
 
+def examples(mix):
+    return [mix.item(i, 0) for i in range(len(mix))]
+
+
 def evidence_of(example, ids, trained):
     return [
         token
@@ -318,29 +322,25 @@ def test_evidence_that_is_shown_is_shaken_and_evidence_that_is_drawn_is_not(rows
     ids = extended[2]
     still = ids.see([1, 1])
     shaken = mix(rows, seen_store, extended, evidence_noise=3.0)
-    drawn = [
-        evidence_of(e, ids, True) for e in map(shaken.__getitem__, range(len(shaken))) if e["tags"]["task"] == "image"
-    ]
-    shown = [
-        evidence_of(e, ids, False) for e in map(shaken.__getitem__, range(len(shaken))) if e["tags"]["task"] == "report"
-    ]
+    drawn = [evidence_of(e, ids, True) for e in examples(shaken) if e["tags"]["task"] == "image"]
+    shown = [evidence_of(e, ids, False) for e in examples(shaken) if e["tags"]["task"] == "report"]
     assert drawn and all(found == still for found in drawn)
     assert shown and any(found != still for found in shown)
     calm = mix(rows, seen_store, extended)
-    assert all(set(evidence_of(calm[i], ids, False)) <= set(still) for i in range(len(calm)))
+    assert all(set(evidence_of(e, ids, False)) <= set(still) for e in examples(calm))
 
 
 def test_images_that_are_read_may_be_shown_by_their_evidence_alone(rows, seen_store, extended):
     ids = extended[2]
     bare = mix(rows, seen_store, extended, drop_codes=1.0)
-    for example in map(bare.__getitem__, range(len(bare))):
+    for example in examples(bare):
         tokens, codes = example["input_ids"], torch.isin(example["input_ids"], ids.codes)
         if example["tags"]["task"] == "image":
             assert int(codes.sum()) == 16  # what is drawn is drawn whole
         elif ids.cxr in tokens:
             assert not codes.any() and evidence_of(example, ids, False)
     sometimes = mix(rows, seen_store, extended, drop_codes=0.5)
-    reports = [e for e in map(sometimes.__getitem__, range(len(sometimes))) if e["tags"]["task"] == "report"]
+    reports = [e for e in examples(sometimes) if e["tags"]["task"] == "report"]
     assert {bool(torch.isin(e["input_ids"], ids.codes).any()) for e in reports} == {True, False}
     with pytest.raises(RecipeError, match="drop_codes leaves nothing of an image without evidence"):
         TaskMix(rows, seen_store, extended[1], ids, MixConfig(drop_codes=0.5))
@@ -349,7 +349,7 @@ def test_images_that_are_read_may_be_shown_by_their_evidence_alone(rows, seen_st
 def test_tokens_are_weighted_by_their_kind(rows, seen_store, extended):
     ids = extended[2]
     weighted = mix(rows, seen_store, extended, evidence_weight=2.0, statement_weight=3.0)
-    batch = collate([weighted[i] for i in range(len(weighted))], ids.end)
+    batch = collate(examples(weighted), ids.end)
     tokens, weights = batch["input_ids"], batch["weights"]
     trained = batch["labels"] >= 0
     assert weights[~trained].abs().sum() == 0
@@ -361,7 +361,7 @@ def test_tokens_are_weighted_by_their_kind(rows, seen_store, extended):
 def test_reports_are_learned_with_what_they_say(rows, seen_store, extended):
     ids = extended[2]
     plain = mix(rows, seen_store, extended)
-    reports = [e for e in (plain[i] for i in range(len(plain))) if e["tags"]["task"] == "report"]
+    reports = [e for e in examples(plain) if e["tags"]["task"] == "report"]
     for example in reports:
         response = example["labels"][example["labels"] >= 0].tolist()
         text = extended[1].decode(response, skip_special_tokens=True)

@@ -8,11 +8,20 @@ import torch
 from radloom.classifier.saliency import SaliencyConfig
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
-from radloom.language.tasks import STAGE_2, MixConfig, TaskMix, collate
+from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.reports.answers import Sections
 from radloom.study import View
 
 SURE = MixConfig(drop_text=0.0, two_views=0.0)
+STAGE_2 = MixConfig(
+    report=0.2,
+    image=0.2,
+    question=0.55,
+    text=0.05,
+    views=(View.FRONTAL,),
+    sections=(Sections.IMPRESSION,),
+    first_study=True,
+)
 
 
 @pytest.fixture
@@ -27,8 +36,7 @@ def mix(rows, store, extended):
 
 
 def examples(mix, epoch=0):
-    mix.set_epoch(epoch)
-    return [mix[i] for i in range(len(mix))]
+    return [mix.item(i, epoch) for i in range(len(mix))]
 
 
 def responses(example):
@@ -184,7 +192,7 @@ def test_an_image_without_codes_is_named(mix, rows):
 
 def test_batches_are_padded_on_the_right(mix):
     made = mix()
-    items = [made[0], made[len(made) - 1]]
+    items = [made.item(i, 0) for i in (0, len(made) - 1)]
     batch = collate(items, pad_id=5)
     shape = (2, max(len(e["input_ids"]) for e in items))
     assert all(batch[key].shape == shape for key in ("input_ids", "labels", "attention_mask"))

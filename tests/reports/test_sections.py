@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radloom.errors import ReportError
-from radloom.reports.sections import parse_report, read_report, split_sections
+from radloom.reports.sections import parse_report, split_sections
 from radloom.study import Report
 
 MIMIC_STYLE = """\
@@ -179,26 +176,3 @@ def test_no_text_is_too_odd(text: str) -> None:
 @given(st.text(alphabet="FINDGSimpreso: \n.", max_size=200))
 def test_no_text_of_header_letters_is_too_odd(text: str) -> None:
     assert isinstance(parse_report(text), Report)
-
-
-def test_read_report(tmp_path: Path) -> None:
-    path = tmp_path / "report.txt"
-    path.write_text("\ufeffFINDINGS: Clear lungs.", encoding="utf-8")
-    assert read_report(path).findings == "Clear lungs."
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [(b"\xff\xfe\x00\xd8", "not UTF-8"), (b"", "no findings"), (b"HISTORY: Cough.", "no findings")],
-)
-def test_file_that_holds_no_report(tmp_path: Path, content: bytes, says: str) -> None:
-    path = tmp_path / "report.txt"
-    path.write_bytes(content)
-    with pytest.raises(ReportError, match=says) as error:
-        read_report(path)
-    assert str(path) in str(error.value)
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"absent\.txt"):
-        read_report(tmp_path / "absent.txt")

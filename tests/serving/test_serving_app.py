@@ -73,7 +73,14 @@ def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to
         answers = [client.post("/v1/image", data={"report": "Clear lungs.", "seed": 3} | how).json() for how in asked]
         long = client.post("/v1/image", data={"report": "effusion " * 100, "steps": 2}).json()
         refused = client.post("/v1/image", data={"report": "Clear lungs.", "temperature": 1.0})
-    shown = {"engine": "diffusion", "guidance": 6.0, "guided_below": 900, "steps": 20, "sampler": "dpm++"}
+    shown = {
+        "engine": "diffusion",
+        "guidance": 6.0,
+        "guided_below": 900,
+        "steps": 20,
+        "sampler": "dpm++",
+        "candidates": 1,
+    }
     assert about["image"] == [shown, any_to_any_model.drawing_settings("language")]
     assert [answer["engine"] for answer in answers] == ["diffusion", "language"]
     for how, answer in zip(asked, answers, strict=True):

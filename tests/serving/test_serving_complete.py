@@ -75,7 +75,10 @@ def test_samples_are_the_models_and_say_that_they_are_synthetic(serve: Any, any_
             assert image.text["Comment"].startswith("Synthetic lateral")  # type: ignore[attr-defined]
             told = image.text["Description"], image.text["Software"]  # type: ignore[attr-defined]
             assert re.fullmatch(r"Made from a frontal X-ray and a text with SHA-256 [0-9a-f]{16}\.", told[0])
-            assert "guidance 2.0, guided_below 900, steps 2, sampler ddim" in told[1] and "frontal=2" in told[1]
+            assert (
+                "guidance 2.0, guided_below 900, steps 2, sampler ddim, candidates 1" in told[1]
+                and "frontal=2" in told[1]
+            )
         assert pydicom.dcmread(io.BytesIO(base64.b64decode(sample["lateral"]["dicom"]))).SyntheticData == "YES"
     [sample] = whole["samples"]
     expected = any_to_any_model.complete(Study(), ["frontal", "lateral", "report"], steps=2)
@@ -90,7 +93,7 @@ def test_a_report_is_a_file_or_text_and_a_report_of_views_the_language_models(
     form = {"want": "frontal"} | TWO
     with serve(any_to_any_model) as client:
         text = client.post("/v1/complete", data=form | {"report": TEXT}).json()
-        file = client.post("/v1/complete", files={"report": ("notes.txt", TEXT.encode())}, data=form).json()
+        file = client.post("/v1/complete", files={"report": ("notes.txt", TEXT.encode("utf-8-sig"))}, data=form).json()
         read = client.post("/v1/complete", files=PNG, data={"want": "report"}).json()
         binary = client.post("/v1/complete", files={"report": ("notes.txt", b"\xff\xfe")}, data=form)
     assert text["samples"] == file["samples"]

@@ -51,7 +51,7 @@ def test_what_keeps_it_from_starting(tiny_model: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr("radloom.doctor.SERVING", {"no-such-package": "no_such_package", "numpy": "numpy"})
     result = run("--model", tiny_model)
     assert result.exit_code == 2
-    assert 'Serving needs no-such-package; run `pip install "radloom[serve]"`.' in result.stderr
+    assert "Serving needs no-such-package; run `pip install '.[serve]'`." in result.stderr
 
 
 def test_it_stops_when_its_model_cannot_be_loaded(tiny_model: Path, tmp_path: Path) -> None:

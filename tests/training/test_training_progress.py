@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from radloom.training.determinism import seeded
-from radloom.training.progress import Progress, duration
+from radloom.training.progress import ProgressLine, duration
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ LINE = {"step": 5, "epoch": 0, "lr": 0.1, "items_per_s": 3.0, "l1": 0.12345, "no
 
 
 def test_line_shows_step_speed_and_losses_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress("codec", start=0, total=5)
+    progress = ProgressLine("codec", start=0, total=5)
     progress.update(5, LINE)
     progress.close()
     out, err = capsys.readouterr()
@@ -26,14 +26,14 @@ def test_line_shows_step_speed_and_losses_on_stderr(capsys: pytest.CaptureFixtur
 
 
 def test_few_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress("codec", start=0, total=100)
+    progress = ProgressLine("codec", start=0, total=100)
     for step in range(1, 101):
         progress.update(step, LINE)
     assert len(capsys.readouterr().err.splitlines()) <= 2
 
 
 def test_other_processes_show_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress("codec", 0, 5, enabled=False).update(5, LINE)
+    ProgressLine("codec", 0, 5, enabled=False).update(5, LINE)
     assert capsys.readouterr().err == ""
 
 

@@ -92,6 +92,7 @@ Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest t
 TopP = Annotated[float | None, typer.Option(help="Share of probability that is drawn from.")]
 EngineName = Annotated[str | None, typer.Option("--engine", help="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Steps of denoising.")]
+Candidates = Annotated[int | None, typer.Option(min=1, help="Made of each, of which the best is kept.")]
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that look at images; 0 is this one alone.")]
 ManifestFolder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the manifest goes.")]
@@ -181,7 +182,7 @@ def text_or_file(report: str) -> str:
     if not named or (len(report.split()) > 1 and not Path(report).is_file()):
         return report
     try:
-        return Path(report).read_text(encoding="utf-8")
+        return Path(report).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ReportError(f"{report} is no text in UTF-8; save it as that.") from None
     except OSError as error:

@@ -12,6 +12,7 @@ import typer
 
 from radloom.cli.base import (
     Answer,
+    Candidates,
     Counter,
     Device,
     EngineName,
@@ -60,6 +61,7 @@ def complete_command(
     engine: EngineName = None,
     guidance: Guidance = None,
     steps: Steps = None,
+    candidates: Candidates = None,
     sampler: Annotated[str | None, typer.Option(help="dpm++ or ddim.")] = None,
     together: Annotated[
         bool | None,
@@ -86,7 +88,8 @@ def complete_command(
     if out is None:
         raise RadloomError("Name the folder for what is made with --out DIR.")
     check_output(out / RECORD)
-    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
+    how: dict[str, Any] = {"guidance": guidance, "steps": steps, "candidates": candidates, "sampler": sampler}
+    how["together"] = together
     if manifest is None:
         _refuse("of a manifest; leave it out for one study", replace=replace, split=split, images=images, batch=batch)
         loaded, weighed = load(model, device=device), parse_weights(weights or "")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from radloom.cli.base import Answer, Device, Json, ModelName, command, say
-from radloom.errors import MissingPackageError, RadloomError
+from radloom.errors import MissingPackageError, RadloomError, installation
 from radloom.services import check_exposure
 
 _TOKEN = ". Set RADLOOM_TOKEN to a secret that they must send, or give --insecure to let anybody use it."
@@ -51,7 +51,7 @@ def serve_command(
     from radloom.doctor import check_serving
 
     if missing := [name for name, check in check_serving().items() if not check.ok]:
-        raise MissingPackageError(f'Serving needs {", ".join(missing)}; run `pip install "radloom[serve]"`.')
+        raise MissingPackageError(f"Serving needs {', '.join(missing)}; run `{installation('serve')}`.")
     from radloom.devices import usable
     from radloom.models import locate
     from radloom.serving.limits import Limits
@@ -95,7 +95,7 @@ def listen_command(
     from radloom.doctor import check_listening
 
     if missing := [name for name, check in check_listening().items() if not check.ok]:
-        raise MissingPackageError(f"Listening needs {', '.join(missing)}; run `pip install '.[listen]'`.")
+        raise MissingPackageError(f"Listening needs {', '.join(missing)}; run `{installation('listen')}`.")
     from radloom.listening.receiving import Limits, Receiver
     from radloom.listening.reporting import Reporter
     from radloom.listening.sending import Peer, Sender, check_title

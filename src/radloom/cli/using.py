@@ -11,6 +11,7 @@ import typer
 
 from radloom.cli.base import (
     Answer,
+    Candidates,
     Counter,
     Device,
     EngineName,
@@ -76,6 +77,7 @@ def image_command(
     engine: EngineName = None,
     guidance: Guidance = None,
     steps: Steps = None,
+    candidates: Candidates = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     model: ModelName = "nano",
@@ -84,7 +86,7 @@ def image_command(
 ) -> Answer:
     """Draw an X-ray from text, by diffusion where the model has it.
 
-    --steps is of diffusion; --temperature and --top-p are of the language model.
+    --steps and --candidates are of diffusion; --temperature and --top-p are of the language model.
     """
     check_output(out, ".png", ".dcm")
     paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
@@ -98,7 +100,8 @@ def image_command(
     report, which = as_report(text_or_file(text)), as_view(view)
     origin = Origin([Part.REPORT], report)
     loaded = load(model, device=device)
-    how = loaded.drawing_settings(engine, guidance=guidance, steps=steps, temperature=temperature, top_p=top_p)
+    given = {"guidance": guidance, "steps": steps, "candidates": candidates, "temperature": temperature, "top_p": top_p}
+    how = loaded.drawing_settings(engine, **given)
     start = time.perf_counter()
     seeds = range(seed, seed + n)
     drawings = loaded.images([report] * n, [which] * n, seeds=seeds, progress=Counter("steps"), **how)

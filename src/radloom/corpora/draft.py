@@ -21,10 +21,8 @@ from typing import Any
 from radloom.corpora.checks import identical_images, leak_check
 from radloom.corpora.manifest import Dropped, Manifest, Row, natural_key
 from radloom.errors import ImageError, ManifestError
+from radloom.progress import Progress
 from radloom.study import Mention, Report, View
-
-Progress = Callable[[int, int], None]
-"""Called with the number of images checked so far and the number of all images."""
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"})
 

@@ -25,7 +25,6 @@ from typing import Any
 from radloom.corpora.draft import (
     IMAGE_SUFFIXES,
     Draft,
-    Progress,
     clean_report,
     existing_folder,
     find_files,
@@ -37,6 +36,7 @@ from radloom.corpora.draft import (
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.corpora.splits import hash_split, split_name
 from radloom.errors import ManifestError, did_you_mean
+from radloom.progress import Progress
 from radloom.study import Question, Report, View
 
 COLUMNS: dict[str, tuple[str, ...]] = {

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 from radloom.corpora.draft import (
     IMAGE_SUFFIXES,
     Draft,
-    Progress,
     clean_report,
     existing_folder,
     find_files,
@@ -35,6 +34,7 @@ from radloom.corpora.draft import (
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.corpora.splits import hash_split, split_name
 from radloom.errors import ManifestError, ReportError
+from radloom.progress import Progress
 from radloom.study import View
 
 if TYPE_CHECKING:

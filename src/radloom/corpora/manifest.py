@@ -28,7 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radloom.errors import ManifestError, did_you_mean
-from radloom.study import OBSERVATIONS, Mention, Part, Question, Report, Study, View
+from radloom.files import write_whole
+from radloom.study import OBSERVATIONS, Mention, Part, Question, Report, View
 
 FORMAT = 1
 """Version of the manifest layout, written to the metadata of every `manifest.parquet`."""
@@ -110,18 +111,6 @@ class Row:
     def is_made(self, ref: ImageRef) -> bool:
         """Whether a model made that image of it."""
         return ref.view.part in self.made
-
-    def study(self, root: Path) -> Study:
-        """The row as a `Study` whose views are files below `root`."""
-        frontal, lateral = self.image(View.FRONTAL), self.image(View.LATERAL)
-        return Study(
-            uid=self.uid,
-            frontal=root / frontal.path if frontal else None,
-            lateral=root / lateral.path if lateral else None,
-            report=self.report if self.report else None,
-            labels=dict(self.labels),
-            source=self.corpus,
-        )
 
 
 @dataclass(frozen=True)
@@ -223,17 +212,15 @@ class Manifest:
         meta = {"radloom.format": str(FORMAT), "radloom.corpus": self.corpus, "radloom.root": stored_root}
         table = pa.Table.from_pylist([_to_record(row) for row in rows], schema=SCHEMA.with_metadata(meta))
         lines = [json.dumps({k: v for k, v in asdict(d).items() if v or k != "detail"}) + "\n" for d in dropped]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(folder / DROPPED, "".join(lines).encode())
-            _write_whole(folder / SUMMARY, (json.dumps(summary(self, dropped, notes), indent=2) + "\n").encode())
-            buffer = pa.BufferOutputStream()
-            pq.write_table(table, buffer)
-            _write_whole(folder / FILE, buffer.getvalue().to_pybytes())
-        except OSError as error:
-            raise ManifestError(
-                f"{folder} cannot be written ({error.strerror}); choose another output folder."
-            ) from None
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer)
+        contents = {
+            DROPPED: "".join(lines).encode(),
+            SUMMARY: (json.dumps(summary(self, dropped, notes), indent=2) + "\n").encode(),
+            FILE: buffer.getvalue().to_pybytes(),
+        }
+        for name, content in contents.items():
+            write_whole(folder / name, content, ManifestError)
         return folder / FILE
 
     def split(self, name: str) -> Manifest:
@@ -385,12 +372,6 @@ def _from_record(record: dict[str, Any], file: Path) -> Row:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{file}: study {record['uid']!r} has {error}; prepare the corpus again.") from None
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    new.replace(path)
 
 
 def _first_line(error: Exception) -> str:

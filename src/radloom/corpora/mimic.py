@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from radloom.corpora.draft import Draft, Progress, clean_report, existing_folder, labels_of, read_csv
+from radloom.corpora.draft import Draft, clean_report, existing_folder, labels_of, read_csv
 from radloom.corpora.folder import VIEWS
 from radloom.corpora.manifest import ImageRef, Manifest, Row, natural_key
 from radloom.corpora.splits import split_name
 from radloom.errors import ManifestError, did_you_mean
+from radloom.progress import Progress
 from radloom.study import Report, View
 
 METADATA = ("dicom_id", "subject_id", "study_id", "ViewPosition")

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radloom.corpora.draft import IMAGE_SUFFIXES, Draft, Progress, existing_folder, find_files, read_csv, relative
+from radloom.corpora.draft import IMAGE_SUFFIXES, Draft, existing_folder, find_files, read_csv, relative
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import ManifestError, did_you_mean
+from radloom.progress import Progress
 from radloom.study import Mention, View
 
 CLASSES: dict[str, str | None] = {

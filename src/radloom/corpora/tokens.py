@@ -23,6 +23,7 @@ from torch import Tensor
 
 from radloom.corpora.manifest import ImageRef, Manifest
 from radloom.errors import CheckpointError, ManifestError
+from radloom.files import write_whole
 
 FORMAT = 2
 """Version of the layout, written to every `store.json`."""
@@ -274,9 +275,7 @@ def _fresh(folder: Path) -> Path:
 
 
 def _write(path: Path, value: Any) -> None:
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(json.dumps(value) + "\n", encoding="utf-8")
-    new.replace(path)
+    write_whole(path, (json.dumps(value) + "\n").encode(), ManifestError)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from radloom.corpora.draft import IMAGE_SUFFIXES, Draft, Progress, existing_folder, find_files, read_jsonl
+from radloom.corpora.draft import IMAGE_SUFFIXES, Draft, existing_folder, find_files, read_jsonl
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.corpora.splits import hash_split
 from radloom.errors import ManifestError
+from radloom.progress import Progress
 from radloom.study import Question, View
 
 QUESTION_TYPES = {

@@ -47,6 +47,16 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         known = {score.system for score in board.scores}
         if system not in known:
             raise RadloomError(f"No system {system!r}{did_you_mean(system, known)}; there are: {', '.join(known)}.")
+    result = _shared(a, b, first, second)
+    if not result:
+        raise RadloomError("The two boards have no score in common; score the same tasks of the same corpus.")
+    if not any(row.difference for row in result):
+        raise RadloomError(f"None of the {len(result)} scores that both have can be compared: {result[0].why}.")
+    return result
+
+
+def _shared(a: Board, b: Board, first: str, second: str) -> list[Compared]:
+    """Every score of one system that the other system has in the other board, paired where that can be."""
     result = []
     theirs = {score.name: score for score in b.scores if score.system == second}
     for score in a.scores:
@@ -58,10 +68,6 @@ def compare(a: Board, b: Board, system_a: str | None = None, system_b: str | Non
         if not gone and score.interval is not None and other.interval is not None:
             paired = difference(other.interval, score.interval)
         result.append(Compared(score.name, score.n, score, other, paired, gone))
-    if not result:
-        raise RadloomError("The two boards have no score in common; score the same tasks of the same corpus.")
-    if not any(row.difference for row in result):
-        raise RadloomError(f"None of the {len(result)} scores that both have can be compared: {result[0].why}.")
     return result
 
 
@@ -117,8 +123,7 @@ def overview(base: Board, others: Sequence[Board]) -> str:
     lines.append(f"| {_recipe(base)} | {' | '.join(str(score) if score else '' for score in own)} |")
     for board in others:
         found: dict[str | None, dict[str, Compared]] = {None: {row.name: row for row in compare(base, board)}}
-        if any(score.system == GAP for score in board.scores):
-            found[GAP] = {row.name: row for row in compare(base, board, GAP, GAP)}
+        found[GAP] = {row.name: row for row in _shared(base, board, GAP, GAP)}
         cells = (found.get(system, {}).get(name) for _, name, system in HEADLINES)
         lines.append(f"| {_recipe(board)} | {' | '.join(_more(cell) for cell in cells)} |")
     return "\n".join(lines) + "\n"
@@ -141,7 +146,7 @@ def _more(row: Compared | None) -> str:
 def _made_otherwise(score: Score, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     """Why a score and that of the other board of the same name do not measure the same; `""` if they do."""
     parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
-    if score.system in (SHUFFLED, GAP):
+    if score.system in (SHUFFLED, GAP) and score.task == "report":  # other tasks take one other patient, as ever
         parts["shuffled"] = "shuffled among another number of patients; evaluate both with this version"
     if JUDGE in score.name:
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"

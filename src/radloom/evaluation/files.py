@@ -10,11 +10,11 @@ from radloom.corpora.draft import IMAGE_SUFFIXES
 from radloom.corpora.manifest import Manifest
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError
-from radloom.evaluation.bench import Vision
+from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
 from radloom.evaluation.reports import SECTIONS, score_written
-from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines
+from radloom.evaluation.run import chosen_adapters, claim, new_bench, publish, read_lines
 from radloom.evaluation.table import Board
 from radloom.prediction import file_name
 from radloom.reports.sections import parse_report
@@ -43,25 +43,26 @@ def score_report_file(
         adapters: measures of other packages, by name; by default all that are there.
 
     Raises:
-        RadloomError: a file that is not like that, a study twice, or one of the split that is missing.
+        RadloomError: a file that is not like that, a study twice, one of the split that is missing, or scores of
+            something else in `out`.
     """
-    bench = new_bench(name, manifest.split(split), manifest, split, vision)
+    bench, made_by = _begun(file, manifest, out, vision, name, split)
     lines = _by(file, "uid")
     reports = {uid: _report(line, file, uid) for uid, line in lines.items()}
     if unread := sorted({key for line in lines.values() for key in line} - {"uid", *SECTIONS, "report"}):
         bench.warnings.append(f"Of {file.name} the keys {', '.join(map(repr, unread))} were not read.")
     score_written(bench, reports, chosen_adapters(adapters)[0])
-    return publish(bench, out, {"predictions": str(file)}, split)
+    return publish(bench, out, made_by, split)
 
 
 def score_answer_file(
     file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val"
 ) -> Board:
     """Score the answers of a JSONL file, `qid` and `answer` a line; the rest is as for reports."""
-    bench = new_bench(name, manifest.split(split), manifest, split, vision)
+    bench, made_by = _begun(file, manifest, out, vision, name, split)
     answers = {qid: _text(line, "answer", file, qid) for qid, line in _by(file, "qid").items()}
     score_answers(bench, question_manifest(bench.split), question_manifest(bench.train), answers, None)
-    return publish(bench, out, {"predictions": str(file)}, split)
+    return publish(bench, out, made_by, split)
 
 
 def score_image_folder(
@@ -84,9 +85,10 @@ def score_image_folder(
         manifest, out, vision, name, split, adapters: as for reports.
 
     Raises:
-        RadloomError: no such folder, a study twice, one of the split that is missing, or a picture that shows nothing.
+        RadloomError: no such folder, a study twice, one of the split that is missing, a picture that shows nothing, or
+            scores of something else in `out`.
     """
-    bench = new_bench(name, manifest.split(split), manifest, split, vision)
+    bench, made_by = _begun(folder, manifest, out, vision, name, split)
     if folder.is_dir():
         drawn: dict[str, Path] = {}
         for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
@@ -97,7 +99,16 @@ def score_image_folder(
     else:
         drawn = {uid: folder.parent / _text(line, "image", folder, uid) for uid, line in _by(folder, "uid").items()}
     score_drawings(bench, drawn, view, adapters=chosen_adapters(adapters)[1])
-    return publish(bench, out, {"predictions": str(folder)}, split)
+    return publish(bench, out, made_by, split)
+
+
+def _begun(
+    predictions: Path, manifest: Manifest, out: Path, vision: Vision, name: str, split: str
+) -> tuple[Bench, dict[str, Any]]:
+    """The bench of a split, and what the signature says made the predictions; `out` holds no other scores."""
+    rows, made_by = manifest.split(split), {"predictions": str(predictions)}
+    claim(out, made_by | {"split": split, "manifest": rows.fingerprint()})
+    return new_bench(name, rows, manifest, split, vision), made_by
 
 
 def _by(file: Path, key: str) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.exhibits import Exhibit, cumulative, picture
-from radloom.evaluation.run import Progress, publish
+from radloom.evaluation.run import ProgressOf, claim, publish
 from radloom.evaluation.synthetic import Corpora, ImageSets, patients
 from radloom.evaluation.table import FEW, JUDGE, REAL, Board, Tally
 from radloom.imaging import Transform
@@ -56,7 +56,7 @@ def score_privacy(
     *,
     split: str = "val",
     views: Sequence[View] = (View.FRONTAL,),
-    progress: Progress | None = None,
+    progress: ProgressOf | None = None,
 ) -> Board:
     """Compare synthetic images with the training images, view by view, and write the board and pictures to `out`.
 
@@ -70,18 +70,20 @@ def score_privacy(
         progress: name of a set -> what is told of images done and in all.
 
     Raises:
-        RadloomError: see `Corpora`.
+        RadloomError: see `Corpora`, or scores of something else in `out`.
     """
     corpora = Corpora.of(real, synthetic, split)
+    made_by = {"synthetic": corpora.made.fingerprint()}
+    claim(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
     bench = Bench(NAME, corpora.held_out, corpora.train, vision)
     for view in dict.fromkeys(views):
         _score_view(bench, view, corpora.images(vision.transform, [view]), progress)
     for exhibit in bench.exhibits:
         exhibit.write(out)
-    return publish(bench, out, {"synthetic": corpora.made.fingerprint()}, split)
+    return publish(bench, out, made_by, split)
 
 
-def _score_view(bench: Bench, view: View, sets: ImageSets, progress: Progress | None) -> None:
+def _score_view(bench: Bench, view: View, sets: ImageSets, progress: ProgressOf | None) -> None:
     if len(sets.made) < FEW:
         bench.warnings.append(f"Only {len(sets.made)} synthetic {view} images: intervals over so few mean little.")
     names = (f"{name} {view}" for name in ("train", "held-out", "synthetic"))

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from radloom.evaluation.table import FEW, SCORES, Board, Score
 from radloom.imaging import write_png
 from radloom.models import Model
 from radloom.prediction import Request, file_name, predict
+from radloom.progress import Progress
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import VERSION as LABELLER_VERSION
@@ -53,7 +54,8 @@ POOL = 5000
 
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "sacrebleu", "pycocoevalcap")
 
-Progress = Callable[[str], Callable[[int, int], None]]
+ProgressOf = Callable[[str], Progress]
+"""Name of a task -> what is told of its steps."""
 
 
 def evaluate(
@@ -70,7 +72,7 @@ def evaluate(
     adapters: Sequence[str] | None = None,
     judge: Vision | None = None,
     batch_size: int = 16,
-    progress: Progress | None = None,
+    progress: ProgressOf | None = None,
 ) -> Board:
     """Score a model and write the board to `out`: `index.html`, `scores.md`, `scores.json`, `README.md` and more.
 
@@ -107,17 +109,20 @@ def evaluate(
     wanted = [t for t, (able, _) in TASKS.items() if (t in tasks if tasks else t not in NAMED_ONLY and able(rows))]
     if not wanted:
         raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
+    if not views:
+        raise RadloomError("No view is named; name frontal, lateral or both.")
     drawing = model.drawing_settings(engine)
-    whose = {"model": model.fingerprint, "engine": drawing["engine"]}
-    _claim(out, whose | {"split": split, "manifest": rows.fingerprint()})
-    out.mkdir(parents=True, exist_ok=True)
-    bench = new_bench(name, rows, manifest, split, vision)
-    run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
-    made_by = whose | {
+    made_by = {
+        "model": model.fingerprint,
+        "engine": drawing["engine"],
         "recipe": model.config.recipe,
         "transform": model.transform.to_dict(),
         "sampling": {"image": drawing} | {k: asdict(getattr(model.config, k)) for k in ("text", "answer", "complete")},
     }
+    claim(out, made_by | {"split": split, "manifest": rows.fingerprint()})
+    out.mkdir(parents=True, exist_ok=True)
+    bench = new_bench(name, rows, manifest, split, vision)
+    run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
     for task in wanted:
         able, score = TASKS[task]
         try:
@@ -132,11 +137,15 @@ def evaluate(
     return board
 
 
-def _claim(out: Path, made_by: dict[str, str]) -> None:
-    """Leave a board alone that another model, another engine, another split or other studies made.
+def claim(out: Path, made_by: Mapping[str, Any]) -> None:
+    """Leave a board alone that was made otherwise. Called before the work, since a board is written at its end.
+
+    Args:
+        out: folder of the results.
+        made_by: entries of the signature that a board which is there already must have.
 
     Raises:
-        RadloomError: there is one in `out`.
+        RadloomError: `out` holds a board of which one of them differs.
     """
     try:
         signature = json.loads((out / SCORES).read_text(encoding="utf-8"))["signature"]
@@ -221,7 +230,7 @@ class _Run:
     text: list[type[TextAdapter] | type[LabelAdapter]]
     images: list[type[ImageAdapter]]
     batch_size: int
-    progress: Progress | None
+    progress: ProgressOf | None
 
     def predict(self, manifest: Manifest, task: str, name: str, **options: Any) -> list[dict[str, str]]:
         """The lines that `radloom predict` would write, made or gone on with."""
@@ -258,11 +267,14 @@ def _question(run: _Run) -> None:
 def _image(run: _Run) -> None:
     for view in run.views:
         rows = drawable(run.bench.split, view)
-        if rows:
-            drawable_rows = replace(run.bench.split, rows=rows)
-            lines = run.predict(drawable_rows, "image", f"image-{view}", view=view, engine=run.engine)
-            drawn = {line["uid"]: run.folder / line["image"] for line in lines}
-            score_drawings(run.bench, drawn, view, _samples(run, rows, view), run.images)
+        if not rows:
+            why = f"error: no study has both a report and a {view} view."
+            run.bench.scores.append(Score("image", f"image[{view}]", run.bench.name, 0, None, why=why))
+            continue
+        drawable_rows = replace(run.bench.split, rows=rows)
+        lines = run.predict(drawable_rows, "image", f"image-{view}", view=view, engine=run.engine)
+        drawn = {line["uid"]: run.folder / line["image"] for line in lines}
+        score_drawings(run.bench, drawn, view, _samples(run, rows, view), run.images)
 
 
 def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:

@@ -27,7 +27,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError, member
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.exhibits import dots
-from radloom.evaluation.run import new_bench, publish
+from radloom.evaluation.run import claim, new_bench, publish
 from radloom.evaluation.synthetic import Corpora, ImageSets, patients
 from radloom.evaluation.table import GAIN, LESS_REAL, Board, Tally
 from radloom.files import write_whole
@@ -127,7 +127,9 @@ def score_utility(
     config = config or UtilityConfig()
     corpora = Corpora.of(real, synthetic, split)
     sets = corpora.images(Transform(config.network.size), config.views)
-    _claim(out, config, corpora)
+    made_by = {"utility": to_dict(config), "synthetic": corpora.made.fingerprint()}
+    claim(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
+    _claim_trainings(out, config, corpora)
     wanted = [REAL, *(name for scenario in Scenario if scenario in chosen for name in TRAININGS[scenario])]
     images = training_images(sets, config)
     trained = {name: _trained(name, images[name], sets.held_out, config, out) for name in wanted}
@@ -137,7 +139,7 @@ def score_utility(
     _add_scores(bench, trained, sets, config)
     for exhibit in bench.exhibits:
         exhibit.write(out)
-    return publish(bench, out, {"utility": to_dict(config), "synthetic": corpora.made.fingerprint()}, split)
+    return publish(bench, out, made_by, split)
 
 
 def training_images(sets: ImageSets, config: UtilityConfig) -> dict[str, XrayImages]:
@@ -194,7 +196,7 @@ def _images(like: XrayImages, entries: list[Entry]) -> XrayImages:
     return images
 
 
-def _claim(out: Path, config: UtilityConfig, corpora: Corpora) -> None:
+def _claim_trainings(out: Path, config: UtilityConfig, corpora: Corpora) -> None:
     """Note what the trainings in `out` are made with, or check that it is what is noted there."""
     settings = {
         **to_dict(config),

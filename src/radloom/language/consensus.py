@@ -38,9 +38,9 @@ def likeness(texts: Sequence[Sequence[str]]) -> list[float]:
 
 
 def _alike(ours: Sequence[Counter[tuple[str, ...]]], theirs: Sequence[Counter[tuple[str, ...]]]) -> float:
-    """Mean F1 of the n-grams of two texts; those too long for both count as shared."""
+    """Mean F1 of the n-grams of two texts, over the lengths that one of them has; two empty texts are alike."""
     shares = []
     for a, b in zip(ours, theirs, strict=True):
-        total = a.total() + b.total()
-        shares.append(2 * (a & b).total() / total if total else 1.0)
-    return sum(shares) / len(shares)
+        if total := a.total() + b.total():
+            shares.append(2 * (a & b).total() / total)
+    return sum(shares) / len(shares) if shares else 1.0

@@ -12,6 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ def generate_codes(
     Raises:
         RadloomError: a sampling parameter out of range, or more tokens than the model's context holds.
     """
-    _check(temperature, top_p, top_k)
+    picker = _Picker(temperature, top_p, top_k, guidance)
     if len(seeds) != len(prompts):
         raise RadloomError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed a prompt.")
     guided = _guided(prompts, null_prompts, guidance)
@@ -80,8 +81,8 @@ def generate_codes(
         decoder = _Decoder(model, guided, allowed, steps, ids.end, use_cache)
         logits = decoder.start()
         for step, place in enumerate(places):
-            likely = _guide(logits[:, place], guidance, len(prompts))
-            picks[:, step] = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
+            likely = picker.guided(logits[:, place], len(prompts))
+            picks[:, step] = place.start + picker.draw(likely, noise[:, step])
             if step + 1 < steps:
                 logits = decoder.advance(picks[:, step])
             if progress:
@@ -144,7 +145,7 @@ def generate_text(
     Raises:
         RadloomError: a sampling parameter out of range, seeds missing, or more tokens than the model's context holds.
     """
-    _check(temperature, top_p, top_k)
+    picker = _Picker(temperature, top_p, top_k, guidance)
     if temperature > 0 and (seeds is None or len(seeds) != len(prompts)):
         raise RadloomError(f"Sampling at temperature {temperature} needs one seed a prompt; give {len(prompts)} seeds.")
     if thresholds is not None and len(thresholds) != len(ids.statements):
@@ -154,47 +155,108 @@ def generate_text(
     if choices is not None and (len(choices) != len(prompts) or any([] in answers for answers in choices)):
         raise RadloomError(f"{len(choices)} choices for {len(prompts)} prompts; give each its answers, none empty.")
     guided = _guided(prompts, null_prompts, guidance)
-    stated = 0 if thresholds is None else len(ids.statements)
-    noise = _uniforms(seeds or [0] * len(prompts), stated + candidates * max_tokens).to(model.device)
-    spoken = noise[:, stated:].reshape(-1, max_tokens)  # each candidate's own
+    verdicts: list[float | Tensor] = list(thresholds or ())
+    if thresholds is not None and positives is not None:
+        verdicts = list(torch.tensor([list(row) for row in positives], device=model.device).T)
+    steps = len(verdicts) + max_tokens
+    noise = _uniforms(seeds or [0] * len(prompts), len(verdicts) + candidates * max_tokens).to(model.device)
     allowed = torch.cat([ids.statements.flatten(), ids.text, torch.tensor([ids.end])])
-    places = [*_rows(ids.statements)[:stated], *[slice(ids.statements.numel(), None)] * max_tokens]
-    end = len(allowed) - 1
-    called = None if positives is None else torch.tensor([list(row) for row in positives], device=model.device)
-    picks = torch.full((len(prompts), len(places)), end, device=model.device)
+    limits = [choice for choice in choices or [[]] * len(prompts) for _ in range(candidates)]
+
+    def told(picks: Tensor) -> None:
+        if progress:
+            progress(picks.shape[1], steps)
+        if written and picks.shape[1] > len(verdicts):
+            written(_tokens(picks[::candidates], allowed))
+
     with _evaluating(model):
-        decoder = _Decoder(model, guided, allowed, len(places), ids.end, use_cache)
-        logits = decoder.start()
-        for step, place in enumerate(places[:stated]):
-            likely = _guide(logits[:, place], guidance, len(prompts))
-            likely = _state(likely, thresholds[step] if called is None else called[:, step])  # type: ignore[index]
-            picks[:, step] = place.start + _draw(likely, noise[:, step], temperature, top_p, top_k)
-            if step + 1 < len(places):
-                logits = decoder.advance(picks[:, step])
-            if progress:
-                progress(step + 1, len(places))
-        if candidates > 1:
-            logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
-        limits = [choice for choice in choices or [[]] * len(prompts) for _ in range(candidates)]
-        done = torch.zeros(len(picks), dtype=torch.bool, device=model.device)
-        for step, place in enumerate(places[stated:]):
-            likely = _guide(logits[:, place], guidance, len(picks))
-            if any(limits):
-                likely = _limit(likely, [row[stated:] for row in _tokens(picks, allowed)], limits, allowed[place])
-            if step < min_tokens:
-                ends = [[False] * (likely.shape[1] - 1) + [not limit] for limit in limits]
-                likely = likely.masked_fill(torch.tensor(ends, device=likely.device), -math.inf)
-            pick = _draw(likely, spoken[:, step], temperature, top_p, top_k)
-            picks[:, stated + step] = (place.start + pick).masked_fill(done, end)
-            done |= picks[:, stated + step] == end
-            if progress:
-                progress(stated + step + 1, len(places))
-            if written:
-                written(_tokens(picks[::candidates], allowed))
-            if done.all() or step + 1 == max_tokens:
-                break
-            logits = decoder.advance(picks[:, stated + step])
+        decoder = _Decoder(model, guided, allowed, steps, ids.end, use_cache)
+        picks, logits = _statements(decoder, _rows(ids.statements), verdicts, noise, picker, told)
+        logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
+        own = noise[:, len(verdicts) :].reshape(-1, max_tokens)
+        text = slice(ids.statements.numel(), None)
+        picks = _prose(decoder, logits, picks, text, own, picker, min_tokens, limits, told)
     return _best(_tokens(picks, allowed), candidates, judge)
+
+
+def _statements(
+    decoder: _Decoder,
+    tables: Sequence[slice],
+    verdicts: Sequence[float | Tensor],
+    noise: Tensor,
+    picker: _Picker,
+    told: Callable[[Tensor], None],
+) -> tuple[Tensor, Tensor]:
+    """Write statements after the prompts.
+
+    Args:
+        decoder: not started yet.
+        tables: where the states of each observation lie among the allowed tokens.
+        verdicts: for each statement, when it is positive; see `_state`.
+        noise: (n, steps) in [0, 1), of these steps first.
+        picker: draws.
+        told: of all picks so far.
+
+    Returns:
+        (n, statements) picks among the allowed tokens, and the logits after them.
+    """
+    logits = decoder.start()
+    picks = torch.empty(len(noise), 0, dtype=torch.long, device=noise.device)
+    for step, verdict in enumerate(verdicts):
+        likely = _state(picker.guided(logits[:, tables[step]], len(picks)), verdict)
+        pick = tables[step].start + picker.draw(likely, noise[:, step])
+        picks = torch.cat([picks, pick[:, None]], 1)
+        told(picks)
+        logits = decoder.advance(pick)
+    return picks, logits
+
+
+def _prose(
+    decoder: _Decoder,
+    logits: Tensor,
+    stated: Tensor,
+    text: slice,
+    noise: Tensor,
+    picker: _Picker,
+    min_tokens: int,
+    limits: Sequence[Collection[list[int]]],
+    told: Callable[[Tensor], None],
+) -> Tensor:
+    """Write text up to the end, which is the last of the allowed tokens, or as long as there is noise.
+
+    Args:
+        decoder: that gave the logits.
+        logits: of the first token.
+        stated: (n, statements) picks before the text.
+        text: where text and end lie among the allowed tokens.
+        noise: (n, most tokens) in [0, 1).
+        picker: draws.
+        min_tokens: the end is not allowed before so many, but of answers that are limited.
+        limits: the whole answers that each may become; any where there are none.
+        told: of all picks so far.
+
+    Returns:
+        (n, statements + tokens) picks; of shorter answers the rest is the end.
+    """
+    picks, end = stated, len(decoder.allowed) - 1
+    done = torch.zeros(len(picks), dtype=torch.bool, device=picks.device)
+    free = torch.tensor([not limit for limit in limits], device=picks.device)
+    for step in range(noise.shape[1]):
+        likely = picker.guided(logits[:, text], len(picks))
+        if any(limits):
+            said = _tokens(picks[:, stated.shape[1] :], decoder.allowed)
+            likely = _limit(likely, said, limits, decoder.allowed[text])
+        if step < min_tokens:
+            is_end = torch.arange(likely.shape[1], device=likely.device) == likely.shape[1] - 1
+            likely = likely.masked_fill(free[:, None] & is_end, -math.inf)
+        pick = (text.start + picker.draw(likely, noise[:, step])).masked_fill(done, end)
+        picks = torch.cat([picks, pick[:, None]], 1)
+        done |= pick == end
+        told(picks)
+        if done.all() or step + 1 == noise.shape[1]:
+            break
+        logits = decoder.advance(pick)
+    return picks
 
 
 def _limit(
@@ -322,6 +384,8 @@ class _Decoder:
 
     def branch(self, logits: Tensor, copies: int) -> Tensor:
         """Go on with so many copies of each sequence, which lie side by side; their logits, from those of the last."""
+        if copies == 1:
+            return logits
         self.tokens = self.tokens.repeat_interleave(copies, 0)
         if self.mask is not None:
             self.mask = self.mask.repeat_interleave(copies, 0)
@@ -356,50 +420,67 @@ def _guided(prompts: Sequence[list[int]], null_prompts: Sequence[list[int]] | No
     return [*prompts, *null_prompts]
 
 
-def _guide(logits: Tensor, guidance: float, samples: int) -> Tensor:
-    if guidance == 1.0:
-        return logits
-    conditional, null = logits[:samples], logits[samples:]
-    return null + guidance * (conditional - null)
-
-
 def _uniforms(seeds: Sequence[int], steps: int) -> Tensor:
     """(n, steps) numbers in [0, 1), each row from its own seed."""
     return torch.stack([torch.rand(steps, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def _draw(logits: Tensor, uniform: Tensor, temperature: float, top_p: float, top_k: int | None) -> Tensor:
-    """One index a row, by the inverse of the cumulative distribution.
+def check_sampling(temperature: float, top_p: float, top_k: int | None = None) -> None:
+    """Refuse settings that nothing can be drawn with; see `generate_codes`.
 
-    Args:
-        logits: (n, a); NaN counts as least likely.
-        uniform: (n,) in [0, 1).
+    Raises:
+        RadloomError: a negative or infinite temperature, a top-p outside (0, 1], a top-k below 1.
     """
-    logits = torch.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9)
-    if temperature == 0:
-        return logits.argmax(-1)
-    probabilities = (logits / temperature).softmax(-1)
-    if top_k is not None and top_k < logits.shape[-1]:
-        smallest = probabilities.topk(top_k).values[:, -1:]
-        probabilities = probabilities.where(probabilities >= smallest, 0.0)
-    if top_p < 1:
-        ordered = probabilities.sort(descending=True).values
-        inside = ordered.cumsum(-1) - ordered < top_p * ordered.sum(-1, keepdim=True)
-        smallest = ordered.gather(-1, inside.sum(-1, keepdim=True) - 1)
-        probabilities = probabilities.where(probabilities >= smallest, 0.0)
-    cumulative = probabilities.cumsum(-1)
-    total = cumulative[:, -1:]
-    pick = torch.searchsorted(cumulative, uniform[:, None] * total, right=True)[:, 0]
-    return pick.minimum((cumulative < total).sum(-1))  # rounding must not step past the last possible index
-
-
-def _check(temperature: float, top_p: float, top_k: int | None) -> None:
     if not 0 <= temperature < float("inf"):
         raise RadloomError(f"temperature {temperature} is out of range; give 0 or more.")
     if not 0 < top_p <= 1:
         raise RadloomError(f"top_p {top_p} is out of range; give more than 0 and at most 1.")
     if top_k is not None and top_k < 1:
         raise RadloomError(f"top_k {top_k} is out of range; give 1 or more.")
+
+
+@dataclass(frozen=True)
+class _Picker:
+    """How the next token is drawn; see `generate_codes`."""
+
+    temperature: float
+    top_p: float
+    top_k: int | None
+    guidance: float
+
+    def __post_init__(self) -> None:
+        check_sampling(self.temperature, self.top_p, self.top_k)
+
+    def guided(self, logits: Tensor, samples: int) -> Tensor:
+        """(n, a) logits of the samples; with guidance, those of their null prompts come after them."""
+        if self.guidance == 1.0:
+            return logits
+        conditional, null = logits[:samples], logits[samples:]
+        return null + self.guidance * (conditional - null)
+
+    def draw(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """One index a row, by the inverse of the cumulative distribution.
+
+        Args:
+            logits: (n, a); NaN counts as least likely.
+            uniform: (n,) in [0, 1).
+        """
+        logits = torch.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9)
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        probabilities = (logits / self.temperature).softmax(-1)
+        if self.top_k is not None and self.top_k < logits.shape[-1]:
+            smallest = probabilities.topk(self.top_k).values[:, -1:]
+            probabilities = probabilities.where(probabilities >= smallest, 0.0)
+        if self.top_p < 1:
+            ordered = probabilities.sort(descending=True).values
+            inside = ordered.cumsum(-1) - ordered < self.top_p * ordered.sum(-1, keepdim=True)
+            smallest = ordered.gather(-1, inside.sum(-1, keepdim=True) - 1)
+            probabilities = probabilities.where(probabilities >= smallest, 0.0)
+        cumulative = probabilities.cumsum(-1)
+        total = cumulative[:, -1:]
+        pick = torch.searchsorted(cumulative, uniform[:, None] * total, right=True)[:, 0]
+        return pick.minimum((cumulative < total).sum(-1))  # rounding must not step past the last possible index
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from radloom import config
 from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError
+from radloom.files import whole_folder
 from radloom.language.base import BaseConfig, quiet
 from radloom.language.prompts import CHAT_TEMPLATE, Prompter, fixed_texts
 from radloom.language.vocabulary import ImageVocabulary, TokenIds
@@ -151,34 +151,27 @@ class LanguageModel:
             dtype: of the stored weights; tied tables are stored once.
             card: text of the model card `README.md`.
         """
-        folder = Path(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-        for stale in (new, old):
-            shutil.rmtree(stale, ignore_errors=True)
         stored = getattr(torch, dtype)
         state = self.model.state_dict()
         # tensors that share memory go on sharing it, so that transformers sees that they are tied
         converted = {v.data_ptr(): v.detach().to("cpu", stored) for v in state.values() if v.is_floating_point()}
-        with quiet():
-            self.model.save_pretrained(new, state_dict={k: converted.get(v.data_ptr(), v) for k, v in state.items()})
         settings = copy.deepcopy(self.model.config)
         settings.dtype = dtype
-        settings.save_pretrained(new)
-        self.tokenizer.save_pretrained(new)
         own: dict[str, Any] = {"format": FORMAT, "vocabulary": config.to_dict(self.vocabulary), "codec": self.codec}
         if self.sight:
             own["sight"] = config.to_dict(self.sight)
         if self.thresholds:
             own["thresholds"] = self.thresholds
-        (new / SETTINGS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
-        if card is not None:
-            (new / "README.md").write_text(card, encoding="utf-8")
-        if folder.exists():
-            folder.replace(old)
-        new.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
-        return folder
+        with whole_folder(folder) as new:
+            with quiet():
+                given = {k: converted.get(v.data_ptr(), v) for k, v in state.items()}
+                self.model.save_pretrained(new, state_dict=given)
+            settings.save_pretrained(new)
+            self.tokenizer.save_pretrained(new)
+            (new / SETTINGS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+            if card is not None:
+                (new / "README.md").write_text(card, encoding="utf-8")
+        return Path(folder)
 
     @classmethod
     def load(

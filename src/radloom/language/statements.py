@@ -16,6 +16,7 @@ from radloom.language.decoding import generate_statements
 from radloom.language.model import LanguageModel
 from radloom.language.prompts import stated
 from radloom.reports.answers import parse_answer
+from radloom.scores.text import r2gen_clean
 from radloom.study import OBSERVATIONS, Mention
 
 LEAST = 0.1
@@ -97,17 +98,26 @@ def consistency(language: LanguageModel, answer: Sequence[int]) -> float:
 
 
 def worth(language: LanguageModel, answers: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
-    """How good each of several reports of the same statements is: its `consistency`, and how like the others it is.
+    """How good each of several reports of the same statements is.
 
     Args:
         language: a model with statements.
         answers: token ids, statements included.
+
+    Returns:
+        Of each its `consistency`, and how like the others it is, from 0 to 1: the mean of findings and impression, of
+        which two that both lack one are alike in it.
     """
     reports = [parse_answer(language.prompter.decode(answer)) for answer in answers]
-    findings = likeness([report.findings.lower().split() for report in reports])
-    impressions = likeness([report.impression.lower().split() for report in reports])
+    findings = likeness([_words(report.findings) for report in reports])
+    impressions = likeness([_words(report.impression) for report in reports])
     alike = [sum(both) / 2 for both in zip(findings, impressions, strict=True)]
     return [(consistency(language, answer), like) for answer, like in zip(answers, alike, strict=True)]
+
+
+def _words(section: str) -> list[str]:
+    """In lower case, without punctuation but a stop between sentences."""
+    return r2gen_clean(section).split()[:-1]
 
 
 def stated_positive(language: LanguageModel, answer: Sequence[int]) -> set[str]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from radloom.classifier.evidence import EvidenceScale
@@ -106,21 +105,6 @@ class MixConfig:
         return {task: share for task, share in shares.items() if share > 0}
 
 
-STAGE_1 = MixConfig()
-"""Every view, findings and impression."""
-
-STAGE_2 = MixConfig(
-    report=0.2,
-    image=0.2,
-    question=0.55,
-    text=0.05,
-    views=(View.FRONTAL,),
-    sections=(Sections.IMPRESSION,),
-    first_study=True,
-)
-"""Frontal views of first studies, impressions, mostly questions; the exact shares are unpublished."""
-
-
 @dataclass
 class Example:
     """A sequence as it grows: token ids, and the weight of each in the loss; 0 is not trained on."""
@@ -144,7 +128,7 @@ class _Unit:
     questions: tuple[Question, ...] = ()
 
 
-class TaskMix(Dataset[dict[str, Any]]):
+class TaskMix:
     """The examples of an epoch.
 
     Everything random in an example (wording, sections, image, augmentation, dropped condition, questions) is a function
@@ -173,7 +157,7 @@ class TaskMix(Dataset[dict[str, Any]]):
         store: TokenStore,
         tokenizer: PreTrainedTokenizerBase,
         ids: TokenIds,
-        config: MixConfig = STAGE_1,
+        config: MixConfig = MixConfig(),
         seed: int = 0,
         scale: EvidenceScale | None = None,
         saliency: SaliencyConfig | None = None,
@@ -184,7 +168,6 @@ class TaskMix(Dataset[dict[str, Any]]):
         self._factors[ids.evidence] = config.evidence_weight
         self._factors[ids.statements] = config.statement_weight
         self.prompter = Prompter(tokenizer, ids)
-        self.epoch = 0
         if config.drop_codes and scale is None:
             raise RecipeError("mix.drop_codes leaves nothing of an image without evidence; name a `classifier`.")
         rows = _first_studies(rows) if config.first_study else rows
@@ -199,13 +182,6 @@ class TaskMix(Dataset[dict[str, Any]]):
 
     def __len__(self) -> int:
         return sum(self.counts.values())
-
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch that `mix[i]` is of."""
-        self.epoch = epoch
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self.item(index, self.epoch)
 
     def item(self, index: int, epoch: int) -> dict[str, Any]:
         """One example: `input_ids`, `labels` and `weights` (s,), labels -100 where not trained on; `tags` names it."""

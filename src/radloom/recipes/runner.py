@@ -18,6 +18,7 @@ from radloom.config import from_dict, to_dict
 from radloom.corpora.checks import leak_check
 from radloom.corpora.manifest import FILE, Manifest, summary_lines
 from radloom.errors import RecipeError, did_you_mean
+from radloom.files import whole_folder, write_whole
 from radloom.imaging import Transform
 from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe
@@ -94,17 +95,13 @@ def checkpoint(recipe: Recipe, folder: Path, name: str) -> Path:
 
 def assemble(recipe: Recipe, folder: Path) -> Path:
     """Put the finished parts together in `folder/model`."""
-    new, model = folder / "model.new", folder / "model"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    for part, name in recipe.model.items():
-        shutil.copytree(checkpoint(recipe, folder, name), new / part)
     head = {"format": FORMAT, "recipe": recipe.name, "about": recipe.about, "parts": sorted(recipe.model)}
-    (new / MODEL).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
-    (new / "README.md").write_text(model_card(recipe, folder), encoding="utf-8")
-    shutil.rmtree(model, ignore_errors=True)
-    new.replace(model)
-    return model
+    with whole_folder(folder / "model") as new:
+        for part, name in recipe.model.items():
+            shutil.copytree(checkpoint(recipe, folder, name), new / part)
+        (new / MODEL).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
+        (new / "README.md").write_text(model_card(recipe, folder), encoding="utf-8")
+    return folder / "model"
 
 
 def _claim(
@@ -121,9 +118,7 @@ def _claim(
     own |= {"begun_from": begun_from} if begun_from else {}
     current = {**own, **to_dict(settings)}
     if not note.is_file():
-        new = note.with_name(f".{note.name}.new")
-        new.write_text(yaml.safe_dump(current, sort_keys=False), encoding="utf-8")
-        new.replace(note)
+        write_whole(note, yaml.safe_dump(current, sort_keys=False).encode(), RecipeError)
         return
     noted: dict[str, Any] = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
     with suppress(RecipeError):  # settings that are not known any more differ as they are

@@ -309,6 +309,15 @@ def _details(mentions: Iterable[Evidence]) -> list[_Draft]:
     return [(kind, observation, found.pop()) for (kind, observation), found in answers.items() if len(found) == 1]
 
 
+def sides(text: str) -> dict[str, str]:
+    """On which side a text says that observations are: `left`, `right` or `both`; those are left out whose it does not.
+
+    Args:
+        text: sentences of a report.
+    """
+    return {observation: side for kind, observation, side in _details(evidence(text)) if kind == "side"}
+
+
 def _side(sentence: str) -> str:
     if re.search(r"\b(?:bilateral\w*|both|bibasilar|biapical)\b", sentence):
         return "both"

@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import Path
 
-from radloom.errors import ReportError
 from radloom.study import Report
 
 HEADERS: dict[str, tuple[str, ...]] = {
@@ -108,24 +106,6 @@ def split_sections(text: str) -> dict[str, str]:
         if body.strip():
             sections.setdefault(name, []).append(" ".join(body.split()))
     return {name: " ".join(bodies) for name, bodies in sections.items()}
-
-
-def read_report(path: Path | str) -> Report:
-    """The report in a UTF-8 text file.
-
-    Raises:
-        ReportError: the file is missing, is no text, or holds no report.
-    """
-    path = Path(path)
-    try:
-        report = parse_report(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read ({error.strerror}); name a text file with a report.") from None
-    except UnicodeDecodeError:
-        raise ReportError(f"{path} is not UTF-8 text; save the report as plain text.") from None
-    if not report:
-        raise ReportError(f"{path} holds no findings or impression; give a report with some text in it.")
-    return report
 
 
 def _sections(text: str) -> list[tuple[str, str]]:

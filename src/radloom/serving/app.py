@@ -99,6 +99,7 @@ TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probabilit
 Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
 EngineName = Annotated[str | None, Form(description="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")]
+Candidates = Annotated[int | None, Form(ge=1, le=16, description="Made of each, of which the best is kept.")]
 Number = Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")]
 AsDicom = Annotated[bool, Form(description="Give drawings as DICOM too.")]
 
@@ -132,7 +133,7 @@ async def report(
     temperature: Temperature = None,
     top_p: TopP = None,
     guidance: Guidance = None,
-    candidates: Annotated[int | None, Form(ge=1, le=8, description="Texts of which the best is kept.")] = None,
+    candidates: Candidates = None,
 ) -> Response | Answer:
     """Read a frontal or a lateral view, or both of one study, into findings and impression."""
     images = await _pictures(service, frontal=frontal, lateral=lateral)
@@ -153,18 +154,19 @@ async def image(
     engine: EngineName = None,
     guidance: Guidance = None,
     steps: Steps = None,
+    candidates: Candidates = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     dicom: AsDicom = False,
 ) -> Response | Answer:
     """Draw X-rays from text, by diffusion where the model has it.
 
-    `steps` is of diffusion; `temperature` and `top_p` are of the language model.
+    `steps` and `candidates` are of diffusion; `temperature` and `top_p` are of the language model.
     """
     _check_text("report", report, service)
-    _check_number(n, service)
-    changes = {"guidance": guidance, "steps": steps, "temperature": temperature, "top_p": top_p}
-    how = service.model.drawing_settings(engine, **changes)
+    _check_number(n * (candidates or 1), service)
+    changes = {"guidance": guidance, "steps": steps, "candidates": candidates}
+    how = service.model.drawing_settings(engine, **changes, temperature=temperature, top_p=top_p)
     return await _answer(request, service, Draw(as_report(report), as_view(view), how, n, seed, dicom))
 
 
@@ -223,13 +225,14 @@ async def complete(
     engine: EngineName = None,
     guidance: Guidance = None,
     steps: Steps = None,
+    candidates: Candidates = None,
     sampler: Annotated[str | None, Form(description="dpm++ or ddim.")] = None,
     together: Annotated[bool | None, Form(description="Denoise all parts at once, not one after another.")] = None,
     dicom: AsDicom = False,
 ) -> Response | Answer:
     """Make the wanted parts of a study from those that are given; of nothing, a whole synthetic study."""
     parts, weighed = as_parts(want), parse_weights(weights)
-    _check_number(n, service)
+    _check_number(n * (candidates or 1), service)
     text = await in_memory_text(report, "report")
     if text is not None:
         _check_text("report", text, service)
@@ -237,8 +240,8 @@ async def complete(
     given = None if text is None else as_report(text)
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
     asked = Asked.of(study.parts, parts)
-    changes = {"guidance": guidance, "steps": steps, "sampler": sampler, "together": together}
-    plan = planned(service.model, [asked], engine, weighed, **changes)[asked]
+    changes = {"guidance": guidance, "steps": steps, "candidates": candidates, "sampler": sampler}
+    plan = planned(service.model, [asked], engine, weighed, together=together, **changes)[asked]
     return await _answer(request, service, Complete(study, plan, n, seed, dicom))
 
 

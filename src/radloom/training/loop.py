@@ -28,8 +28,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from radloom.devices import bfloat16_in_hardware
 from radloom.errors import TrainingError
+from radloom.files import write_whole
 from radloom.imaging import write_png
-from radloom.training.progress import Progress
+from radloom.training.progress import ProgressLine
 from radloom.training.sampling import epoch_batches
 from radloom.training.stage import Clock, LoopConfig, Stage
 
@@ -170,7 +171,7 @@ class _Run:
     def train(self, until: int) -> None:
         config, stage = self.config, self.stage
         saved = time.monotonic()
-        progress = Progress(self.name, self.step, config.steps, enabled=self.accelerator.is_main_process)
+        progress = ProgressLine(self.name, self.step, config.steps, enabled=self.accelerator.is_main_process)
         log = _Log(self.folder, self.step) if self.accelerator.is_main_process else None
         for module in stage.modules.values():
             module.train()
@@ -334,7 +335,7 @@ class _Run:
                 with self._resting():
                     self.stage.export(model, scores)
             done["train"] = asdict(self.config)
-            _write_whole(self.folder / "done.json", json.dumps(done, indent=2) + "\n")
+            write_whole(self.folder / "done.json", (json.dumps(done, indent=2) + "\n").encode(), TrainingError)
         self.accelerator.wait_for_everyone()
 
     def _keep(self, scores: dict[str, float]) -> None:
@@ -348,7 +349,8 @@ class _Run:
         if not kept or not scores[name] >= kept["scores"][name] or kept["step"] > self.step:
             with self._resting():
                 self.stage.export(self.folder / "best", scores)
-            _write_whole(self.folder / "best.json", json.dumps({"step": self.step, "scores": scores}) + "\n")
+            kept = {"step": self.step, "scores": scores}
+            write_whole(self.folder / "best.json", (json.dumps(kept) + "\n").encode(), TrainingError)
 
     def _kept(self) -> dict[str, Any]:
         """Step and scores of what `_keep` exported last, if it has."""
@@ -391,7 +393,7 @@ class _Log:
         self.path = folder / "log.jsonl"
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        _write_whole(self.path, "".join(line + "\n" for line in kept))
+        write_whole(self.path, "".join(line + "\n" for line in kept).encode(), TrainingError)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -412,12 +414,6 @@ class _Log:
     def close(self) -> None:
         if self.board:
             self.board.close()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
 
 
 def _to(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 _HIDDEN = ("step", "epoch", "lr", "items_per_s")
 
 
-class Progress:
+class ProgressLine:
     """Shows step, speed, time left and a few losses."""
 
     def __init__(self, name: str, start: int, total: int, *, enabled: bool = True) -> None:
