@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,10 @@ def test_of_candidates_the_one_is_kept_that_agrees_best_with_the_report(
     drawn: list[np.ndarray] = []
 
     def prefer(nth: int) -> Any:
-        def agreement(values: np.ndarray, report: Report) -> np.ndarray:
-            assert report == there["report"] and values.shape == (1, len(CHANNELS))
+        def agreement(values: np.ndarray, report: Report, view: View) -> np.ndarray:
+            assert (report, view) == (there["report"], View.LATERAL) and values.shape == (3, len(CHANNELS))
             drawn.append(values)
-            return np.full(1, float((len(drawn) - 1) % 3 == nth))
+            return np.arange(3.0) == nth
 
         return agreement
 
@@ -91,25 +92,45 @@ def test_of_candidates_the_one_is_kept_that_agrees_best_with_the_report(
     for nth in range(3):
         monkeypatch.setattr("radloom.completion.agreement", prefer(nth))
         kept.append(views())
-    assert len(drawn) == 18
+    assert len(drawn) == 6
     assert np.allclose(kept[0], alone, atol=2e-3)  # the first candidate has the seed itself
     for one, other in combinations([*kept[0], *kept[1], *kept[2]], 2):
         assert not np.allclose(one, other, atol=2e-3)  # neighbouring seeds share no candidate
 
 
 def test_candidates_need_a_report_and_a_view_to_draw(any_to_any_model: radloom.Model, there: dict) -> None:
-    model, report = any_to_any_model, Study(report=there["report"])
-    with pytest.raises(RadloomError, match="chosen by a report, and there is none"):
-        model.complete(Study(frontal=there["frontal"]), ["lateral"], candidates=2)
-    with pytest.raises(RadloomError, match="it makes none"):
-        model.complete(Study(frontal=there["frontal"]), ["report"], engine="diffusion", candidates=2)
+    model, seen, told = any_to_any_model, Study(frontal=there["frontal"]), Study(report=there["report"])
+    for study, want, how in (
+        (seen, ["lateral"], {}),
+        (seen, ["report"], {"engine": "diffusion"}),
+        (Study(), ["frontal", "report"], {"together": True}),
+    ):
+        with pytest.raises(RadloomError, match="candidates counts for views that diffusion makes of a report"):
+            model.complete(study, want, candidates=2, **how)
     with pytest.raises(RadloomError, match="candidates 0 is out of range"):
-        model.complete(report, ["lateral"], candidates=0)
+        model.complete(told, ["lateral"], candidates=0)
     with pytest.raises(RadloomError, match="candidates is a setting of the diffusion engine"):
         model.image("Clear lungs.", engine="language", candidates=2)
     assert len(model.image("Clear lungs.", n=2, candidates=2, steps=2)) == 2
     whole = model.complete(Study(), ["frontal", "report"], candidates=2, steps=2)
     assert whole.report and np.shape(whole.frontal) == (tiny.SIDE, tiny.SIDE)
+    both = model.complete(told, ["frontal", "lateral"], candidates=2, steps=2, together=True)
+    assert np.shape(both.lateral) == (tiny.SIDE, tiny.SIDE)
+
+
+def test_candidates_of_a_whole_corpus_count_where_there_is_a_report(
+    any_to_any_model: radloom.Model, there: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, studies = any_to_any_model, [Study(report=there["report"]), Study(lateral=there["lateral"])]
+    how: dict[str, Any] = {"seeds": [1, 2], "steps": 2}
+    first, second = model.completions(studies, ["frontal"], candidates=2, **how)
+    _, alone = model.completions(studies, ["frontal"], **how)
+    assert np.shape(first.frontal) == (tiny.SIDE, tiny.SIDE)
+    assert np.allclose(second.frontal, alone.frontal, atol=2e-3)
+    own = replace(model.config, complete=replace(model.config.complete, candidates=2))
+    monkeypatch.setattr(model, "config", own)  # as a default it is no reason to refuse anything
+    assert model.complete(studies[1], ["report"]).report
+    assert np.allclose(model.completions(studies, ["frontal"], **how)[1].frontal, alone.frontal, atol=2e-3)
 
 
 def test_guidance_begins_where_it_is_told_to(any_to_any_model: radloom.Model, there: dict) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ from radloom.imaging.files import as_image
 from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
+from radloom.seeds import as_seeds
 from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ class Denoising:
         guided_below: noise level, of 1000, from which on nothing is guided.
         steps: calls of the denoisers.
         sampler: `"dpm++"` or `"ddim"`.
-        candidates: drawings of each view that is wanted. The one is kept in which the classifier sees most nearly what
-            the report says, see `classifier.agreement`.
+        candidates: drawings of each view of a study that has a report by then. The one is kept in which the classifier
+            sees most nearly what the report says, see `classifier.agreement`.
         beams: of writing a report from its latent.
         together: whether several parts are denoised at once, each told by their environments what the others become,
             as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
@@ -234,9 +236,19 @@ def planned(
             f"{[*settings, 'weights'][0]} counts for the diffusion engine alone, and the language model makes all that "
             "is wanted; leave it out, or name engine diffusion."
         )
+    if (denoising.get("candidates") or 1) > 1 and not any(_chooses(each, plan) for each, plan in plans.items()):
+        raise RadloomError(
+            "candidates counts for views that diffusion makes of a report that is there before them; leave it out."
+        )
     for each, plan in plans.items():
         _check(each, plan)
     return plans
+
+
+def _chooses(asked: Asked, plan: Plan) -> bool:
+    """Whether diffusion makes a view when a report is there to choose it by."""
+    written = Part.REPORT in asked.want and not plan.denoising.together
+    return (Part.REPORT in asked.given or written) and any(part in VIEWS for part in plan.parts(Engine.DIFFUSION))
 
 
 def _makers(
@@ -267,11 +279,6 @@ def _check(asked: Asked, plan: Plan) -> None:
             raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
     if asked.given and not any(plan.weights.get(part, 1.0) for part in asked.given):
         raise RadloomError("All that is given has the weight 0; give one part more.")
-    if plan.denoising.candidates > 1:
-        if not set(plan.parts(Engine.DIFFUSION)).intersection(VIEWS):
-            raise RadloomError("candidates counts for views that diffusion makes, and it makes none; leave it out.")
-        if Part.REPORT not in {*asked.given, *asked.want}:
-            raise RadloomError("candidates are chosen by a report, and there is none; give or want one.")
 
 
 def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
@@ -336,7 +343,9 @@ def complete(
 
     Raises:
         ReportError: the language model wrote nothing that could be drawn from.
+        RadloomError: another number of seeds than of studies, or one that is too large.
     """
+    seeds = as_seeds(seeds, len(studies))
     if plan.denoises:
         _warn_of_long(model, studies)
     whole, turns, written = list(studies), plan.turns(), plan.parts(Engine.LANGUAGE)
@@ -389,9 +398,9 @@ def _by_diffusion(
 ) -> list[Study]:
     """With those parts too, denoised together."""
     any_to_any, how = model.any_to_any, plan.denoising
+    chosen = any(part in VIEWS for part in parts) and all(study.report for study in studies)
+    several = how.candidates if chosen else 1
     prompts, told = _prompts(model, studies, plan.weights)
-    several = how.candidates if set(parts).intersection(VIEWS) else 1
-    studies = [study for study in studies for _ in range(several)]
     latents = any_to_any.make(
         prompts.repeat_interleave(several, 0),
         told.repeat_interleave(several),
@@ -403,7 +412,7 @@ def _by_diffusion(
         steps=how.steps,
         progress=progress,
     )
-    made: list[dict[str, Any]] = [{} for _ in studies]
+    made: list[dict[str, Any]] = [{} for _ in range(len(studies) * several)]
     for part in parts:
         values: Sequence[Any]
         if part is Part.REPORT:
@@ -412,20 +421,21 @@ def _by_diffusion(
             values = model.decode(model.codec.quantiser(latents[part]).codes)
         for own, value in zip(made, values, strict=True):
             own[part.value] = value
-    drawn = _filled(model, studies, made)
-    return [_most_fitting(model, drawn[i : i + several], parts) for i in range(0, len(drawn), several)]
+    groups = [made[i : i + several] for i in range(0, len(made), several)]
+    best = [_most_fitting(model, group, study.report) for group, study in zip(groups, studies, strict=True)]
+    return _filled(model, studies, best)
 
 
-def _most_fitting(model: Model, candidates: Sequence[Study], parts: Collection[Part]) -> Study:
-    """The study whose views among those parts agree best with its report, the first of equals."""
-    if len(candidates) == 1:
+def _most_fitting(model: Model, candidates: Sequence[dict[str, Any]], report: Report | None) -> dict[str, Any]:
+    """The parts whose views agree best with a report, the first of equals."""
+    if report is None or len(candidates) == 1:
         return candidates[0]
-    fits = []
-    for study in candidates:
-        views = [image for part in parts if part in VIEWS and (image := study.view(part.view)) is not None]
-        values = evidence(model.classifier, model.pixels(views)).cpu().numpy()
-        fits.append(float(agreement(values, study.report or Report()).mean()))
-    return candidates[fits.index(max(fits))]
+    fits = np.zeros(len(candidates))
+    for view in View:
+        if view.value in candidates[0]:
+            pixels = model.pixels([parts[view.value] for parts in candidates])
+            fits += agreement(evidence(model.classifier, pixels).cpu().numpy(), report, view)
+    return candidates[int(fits.argmax())]
 
 
 def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, float]) -> tuple[Tensor, Tensor]:

@@ -42,10 +42,12 @@ def write_whole(path: Path, content: bytes, error: type[RadloomError] = RadloomE
 def whole_folder(folder: Path | str) -> Iterator[Path]:
     """A new, empty folder beside `folder`, whose place it takes when the block ends without an error.
 
-    What an interrupted call left is removed first, and the folder's parent is made if need be.
+    What an interrupted call left is put in order first, and the folder's parent is made if need be.
     """
     folder = Path(folder)
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():  # a kill between the two renames below
+        old.replace(folder)
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)
     new.mkdir(parents=True)

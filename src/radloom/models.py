@@ -60,6 +60,7 @@ from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
 from radloom.reports.repair import agree
 from radloom.reports.sections import parse_report
+from radloom.seeds import as_seeds
 from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -109,9 +110,6 @@ class Sampling:
             if getattr(self, name) < 1:
                 raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
 
-
-_SEEDS = 2**60
-"""What seeds stay below: 64 bits have to hold small multiples of them."""
 
 _Asked = tuple[Report, View, int]
 """Of a drawing: what it shows, which view, and its seed."""
@@ -485,7 +483,7 @@ class Model:
                 model that states nothing to choose by.
         """
         how = changed(self.config.text, sampling)
-        seeds = _as_seeds(seeds, len(studies))
+        seeds = as_seeds(seeds, len(studies))
         if not self.language.thresholds and how.candidates not in (1, self.config.text.candidates):
             raise RadloomError("This model states no observations that candidates are chosen by; leave that out.")
         if not studies:
@@ -520,7 +518,7 @@ class Model:
         Of a report that is longer than diffusion reads, a `completion.ReportWarning` tells.
         """
         how = self.drawing_settings(engine, **settings)
-        seeds = _as_seeds(seeds, len(reports))
+        seeds = as_seeds(seeds, len(reports))
         if len(views) != len(reports):
             raise RadloomError(f"{len(views)} views are given for {len(reports)} reports; give one each.")
         if not all(reports):
@@ -584,7 +582,7 @@ class Model:
             raise RadloomError(f"candidates {how.candidates} is for reports; leave it out for questions.")
         if len(images) != len(questions):
             raise RadloomError(f"{len(questions)} questions are given for {len(images)} images; give one each.")
-        seeds = _as_seeds(seeds, len(questions))
+        seeds = as_seeds(seeds, len(questions))
         if not all(question.strip() for question in questions):
             raise ReportError("The question is empty; ask something about the X-ray.")
         if not questions:
@@ -627,7 +625,7 @@ class Model:
         **denoising: Any,
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
-        seeds = _as_seeds(seeds, len(studies))
+        seeds = as_seeds(seeds, len(studies))
         for study in studies:
             check_same_patient([study.frontal, study.lateral])
         asked = [Asked.of(study.parts, want) for study in studies]
@@ -813,20 +811,6 @@ def _looked_at(image: Image | str) -> Image:
     if remark := doubt(array):
         warnings.warn(remark, ImageWarning, stacklevel=3)
     return array
-
-
-def _as_seeds(seeds: Sequence[int] | None, count: int) -> list[int]:
-    """A seed each: those given, or 0, 1, 2, ...
-
-    Raises:
-        RadloomError: another number of them, or one that is too large for the generators.
-    """
-    found = list(range(count) if seeds is None else seeds)
-    if len(found) != count:
-        raise RadloomError(f"{len(found)} seeds are given for {count} items; give one each.")
-    if odd := [seed for seed in found if abs(seed) >= _SEEDS]:
-        raise RadloomError(f"The seed {odd[0]} is out of range; give a number below 2^60.")
-    return found
 
 
 def as_view(view: View | str) -> View:

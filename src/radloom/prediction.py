@@ -314,8 +314,11 @@ class _Complete(_Task):
     def noted(self) -> dict[str, Any]:
         own = self.model.config
         how: dict[str, Any] = asdict(changed(own.complete, self.denoising))
-        if any(plan.parts(Engine.LANGUAGE) for plan in self.plans.values()):
-            how["language"] = {"text": asdict(own.text), "image": asdict(own.image)}
+        by_language = {part for plan in self.plans.values() for part in plan.parts(Engine.LANGUAGE)}
+        if by_language:  # views, too, it may have to draw from a report that it writes first
+            how["text"] = asdict(own.text)
+        if by_language - {Part.REPORT}:
+            how["image"] = asdict(own.image)
         return {"view": "", "sampling": how, "request": to_dict(self.request)}
 
     def items(self, manifest: Manifest) -> _Items:

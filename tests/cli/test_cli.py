@@ -49,13 +49,14 @@ def test_image_is_diffused_or_by_the_engine_that_is_named(
     import pydicom
 
     draw = ("image", "Clear lungs.", "--model", any_to_any_folder, "--json", "-o")
-    diffused = json.loads(cli(*draw, tmp_path / "x.png", "--steps", 2).out)
+    diffused = json.loads(cli(*draw, tmp_path / "x.png", "--steps", 2, "--candidates", 2).out)
     written = json.loads(cli(*draw, tmp_path / "y.dcm", "--engine", "language", "--temperature", 0.5).out)
     assert (diffused["engine"], written["engine"]) == ("diffusion", "language")
     with Image.open(tmp_path / "x.png") as picture:
-        how = "diffusion engine, seed 0, guidance 6.0, guided_below 900, steps 2, sampler dpm++, candidates 1"
+        how = "diffusion engine, seed 0, guidance 6.0, guided_below 900, steps 2, sampler dpm++, candidates 2"
         assert how in picture.text["Software"]
-        assert np.abs(np.asarray(picture) / 255 - any_to_any_model.image("Clear lungs.", steps=2)[0]).max() < 0.01
+        [expected] = any_to_any_model.image("Clear lungs.", steps=2, candidates=2)
+        assert np.abs(np.asarray(picture) / 255 - expected).max() < 0.01
     assert "language engine, seed 0" in pydicom.dcmread(tmp_path / "y.dcm").ImageComments
     refused = cli(*draw, tmp_path / "z.png", "--temperature", 0.5)
     assert refused.code == 2 and "temperature is a setting of the language engine" in refused.err

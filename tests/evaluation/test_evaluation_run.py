@@ -151,7 +151,7 @@ def test_scores_of_files_leave_other_boards_alone(
     assert (out / "scores.json").read_bytes() == before
 
 
-def test_a_view_that_no_study_has_is_an_error_of_its_own(
+def test_a_view_that_no_study_has_has_a_row_that_says_so(
     model: radloom.Model, studies: Manifest, tmp_path: Path
 ) -> None:
     frontal = [replace(row, images=tuple(i for i in row.images if i.view is View.FRONTAL)) for row in studies]
@@ -159,7 +159,7 @@ def test_a_view_that_no_study_has_is_an_error_of_its_own(
         model, replace(studies, rows=frontal), tmp_path, tasks=["image"], adapters=[], views=[View.LATERAL]
     )
     assert [(s.name, s.why) for s in board.scores] == [
-        ("image[lateral]", "error: no study has both a report and a lateral view.")
+        ("image[lateral]", "unavailable: no study has both a report and a lateral view")
     ]
     with pytest.raises(RadloomError, match="No view is named"):
         evaluate(model, studies, tmp_path, adapters=[], views=[])
@@ -430,6 +430,7 @@ def test_gaps_of_another_shuffling_are_not_paired(everything: tuple[Board, Path]
     assert "shuffled among another number of patients" in gaps["bleu4[findings, r2gen]"].why
     told = {row.a.task: row.why for row in gaps.values() if not row.difference}
     assert "shuffled among" in told["report"] and "shuffled among" not in told.get("question", "")
+    assert any(row.a.task == "question" for row in gaps.values())
     reports = [replace(one, scores=[s for s in one.scores if s.task == "report"]) for one in (board, before)]
     with pytest.raises(RadloomError, match="shuffled among another number of patients"):
         compare(*reports, GAP, GAP)

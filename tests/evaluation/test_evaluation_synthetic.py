@@ -195,6 +195,8 @@ def test_other_images_are_not_copies(model: radloom.Model, studies: Manifest, dr
     board = score_privacy(studies, drawn, tmp_path, Vision(model.classifier, model.transform))
     assert score_of(board, "nearer", "pixels") == 0  # an upright held-out image is nearer than one on its head
     assert score_of(board, "near_copies[5 %", "pixels") == 0
+    with pytest.raises(RadloomError, match="holds scores of another synthetic"):
+        score_privacy(studies, replace(drawn, rows=drawn.rows[1:]), tmp_path, Vision(model.classifier, model.transform))
 
 
 def test_pixels_are_compared_whatever_their_brightness() -> None:

@@ -65,7 +65,7 @@ def test_drawings_are_the_models_and_say_that_they_are_synthetic(serve: Any, mod
 
 def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to_any_model: radloom.Model) -> None:
     asked = [
-        {"steps": 2, "guidance": 2.0},
+        {"steps": 2, "guidance": 2.0, "candidates": 2},
         {"engine": "language", "temperature": 1.0},
     ]
     with serve(any_to_any_model) as client:
@@ -73,6 +73,12 @@ def test_a_drawing_is_diffused_or_by_the_engine_that_is_named(serve: Any, any_to
         answers = [client.post("/v1/image", data={"report": "Clear lungs.", "seed": 3} | how).json() for how in asked]
         long = client.post("/v1/image", data={"report": "effusion " * 100, "steps": 2}).json()
         refused = client.post("/v1/image", data={"report": "Clear lungs.", "temperature": 1.0})
+        many = [
+            client.post(f"/v1/{route}", data={"report": "Clear lungs.", "n": 2, "candidates": 3, **want}).json()
+            for route, want in (("image", {}), ("complete", {"want": "frontal"}))
+        ]
+    for answer in many:
+        assert answer["error"]["message"] == "n is 2 with 3 candidates each; at most 4 are made at a time."
     shown = {
         "engine": "diffusion",
         "guidance": 6.0,

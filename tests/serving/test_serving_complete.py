@@ -184,7 +184,7 @@ def test_the_service_says_what_can_complete(serve: Any, model: radloom.Model, an
         described = client.get("/openapi.json").json()
     assert both["complete"]["engines"] == ["diffusion", "language"] and both["complete"]["guidance"] == 6.0
     fields = described["components"]["schemas"]["Body_complete_v1_complete_post"]["properties"]
-    settings = {"n", "seed", "weights", "engine", "guidance", "steps", "sampler", "together", "dicom"}
+    settings = {"n", "seed", "weights", "engine", "guidance", "steps", "sampler", "candidates", "together", "dicom"}
     assert set(fields) == {"frontal", "lateral", "report", "want"} | settings
     with serve(model) as client:
         [one] = client.get("/v1/models").json()["models"]

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from radloom.errors import RadloomError, ReportError
+from radloom.seeds import LIMIT
 
 if TYPE_CHECKING:
     from radloom.corpora.manifest import Manifest
@@ -86,13 +87,15 @@ Split = Annotated[str | None, typer.Option(help="Only this split of the manifest
 ImagesFolder = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="Where the images are now, if they were moved.")
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of sampling.")]
+Seed = Annotated[int, typer.Option(min=0, max=LIMIT - 1, help="Seed of sampling.")]
 Guidance = Annotated[float | None, typer.Option(help="Classifier-free guidance; 1 is none.")]
 Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest token.")]
 TopP = Annotated[float | None, typer.Option(help="Share of probability that is drawn from.")]
 EngineName = Annotated[str | None, typer.Option("--engine", help="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Steps of denoising.")]
-Candidates = Annotated[int | None, typer.Option(min=1, help="Made of each, of which the best is kept.")]
+Candidates = Annotated[
+    int | None, typer.Option(min=1, help="Made of each; the one is kept that says, or shows, best what it should.")
+]
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that look at images; 0 is this one alone.")]
 ManifestFolder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the manifest goes.")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
+from radloom.evaluation.reports import SECTIONS
 from radloom.evaluation.table import FEW, GAP, JUDGE, SHUFFLED, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import Difference, difference
@@ -146,7 +147,7 @@ def _more(row: Compared | None) -> str:
 def _made_otherwise(score: Score, a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     """Why a score and that of the other board of the same name do not measure the same; `""` if they do."""
     parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
-    if score.system in (SHUFFLED, GAP) and score.task == "report":  # other tasks take one other patient, as ever
+    if score.system in (SHUFFLED, GAP) and any(section in score.name for section in SECTIONS):  # of written reports
         parts["shuffled"] = "shuffled among another number of patients; evaluate both with this version"
     if JUDGE in score.name:
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"

@@ -14,7 +14,7 @@ from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
 from radloom.evaluation.reports import SECTIONS, score_written
-from radloom.evaluation.run import chosen_adapters, claim, new_bench, publish, read_lines
+from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines, refuse_other_board
 from radloom.evaluation.table import Board
 from radloom.prediction import file_name
 from radloom.reports.sections import parse_report
@@ -46,7 +46,7 @@ def score_report_file(
         RadloomError: a file that is not like that, a study twice, one of the split that is missing, or scores of
             something else in `out`.
     """
-    bench, made_by = _begun(file, manifest, out, vision, name, split)
+    bench, made_by = _begun(file, "report", manifest, out, vision, name, split)
     lines = _by(file, "uid")
     reports = {uid: _report(line, file, uid) for uid, line in lines.items()}
     if unread := sorted({key for line in lines.values() for key in line} - {"uid", *SECTIONS, "report"}):
@@ -59,7 +59,7 @@ def score_answer_file(
     file: Path, manifest: Manifest, out: Path, vision: Vision, *, name: str, split: str = "val"
 ) -> Board:
     """Score the answers of a JSONL file, `qid` and `answer` a line; the rest is as for reports."""
-    bench, made_by = _begun(file, manifest, out, vision, name, split)
+    bench, made_by = _begun(file, "question", manifest, out, vision, name, split)
     answers = {qid: _text(line, "answer", file, qid) for qid, line in _by(file, "qid").items()}
     score_answers(bench, question_manifest(bench.split), question_manifest(bench.train), answers, None)
     return publish(bench, out, made_by, split)
@@ -88,7 +88,7 @@ def score_image_folder(
         RadloomError: no such folder, a study twice, one of the split that is missing, a picture that shows nothing, or
             scores of something else in `out`.
     """
-    bench, made_by = _begun(folder, manifest, out, vision, name, split)
+    bench, made_by = _begun(folder, f"image, {view}", manifest, out, vision, name, split)
     if folder.is_dir():
         drawn: dict[str, Path] = {}
         for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
@@ -103,11 +103,11 @@ def score_image_folder(
 
 
 def _begun(
-    predictions: Path, manifest: Manifest, out: Path, vision: Vision, name: str, split: str
+    predictions: Path, task: str, manifest: Manifest, out: Path, vision: Vision, name: str, split: str
 ) -> tuple[Bench, dict[str, Any]]:
     """The bench of a split, and what the signature says made the predictions; `out` holds no other scores."""
-    rows, made_by = manifest.split(split), {"predictions": str(predictions)}
-    claim(out, made_by | {"split": split, "manifest": rows.fingerprint()})
+    rows, made_by = manifest.split(split), {"predictions": str(predictions.resolve()), "task": task}
+    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()})
     return new_bench(name, rows, manifest, split, vision), made_by
 
 

@@ -20,7 +20,7 @@ from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.exhibits import Exhibit, cumulative, picture
-from radloom.evaluation.run import ProgressOf, claim, publish
+from radloom.evaluation.run import ProgressOf, publish, refuse_other_board
 from radloom.evaluation.synthetic import Corpora, ImageSets, patients
 from radloom.evaluation.table import FEW, JUDGE, REAL, Board, Tally
 from radloom.imaging import Transform
@@ -74,7 +74,7 @@ def score_privacy(
     """
     corpora = Corpora.of(real, synthetic, split)
     made_by = {"synthetic": corpora.made.fingerprint()}
-    claim(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
+    refuse_other_board(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
     bench = Bench(NAME, corpora.held_out, corpora.train, vision)
     for view in dict.fromkeys(views):
         _score_view(bench, view, corpora.images(vision.transform, [view]), progress)

@@ -119,7 +119,7 @@ def evaluate(
         "transform": model.transform.to_dict(),
         "sampling": {"image": drawing} | {k: asdict(getattr(model.config, k)) for k in ("text", "answer", "complete")},
     }
-    claim(out, made_by | {"split": split, "manifest": rows.fingerprint()})
+    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()})
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
     run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
@@ -137,7 +137,7 @@ def evaluate(
     return board
 
 
-def claim(out: Path, made_by: Mapping[str, Any]) -> None:
+def refuse_other_board(out: Path, made_by: Mapping[str, Any]) -> None:
     """Leave a board alone that was made otherwise. Called before the work, since a board is written at its end.
 
     Args:
@@ -149,14 +149,11 @@ def claim(out: Path, made_by: Mapping[str, Any]) -> None:
     """
     try:
         signature = json.loads((out / SCORES).read_text(encoding="utf-8"))["signature"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):  # none, or nothing that would be missed
         return
     differing = [name for name, value in made_by.items() if signature.get(name) != value]
     if differing:
-        raise RadloomError(
-            f"{out} holds scores of another {' and '.join(differing)} (--limit changes the manifest, too); "
-            "name another folder."
-        )
+        raise RadloomError(f"{out} holds scores of another {' and '.join(differing)}; name another folder.")
 
 
 def new_bench(name: str, rows: Manifest, manifest: Manifest, split: str, vision: Vision) -> Bench:
@@ -268,7 +265,7 @@ def _image(run: _Run) -> None:
     for view in run.views:
         rows = drawable(run.bench.split, view)
         if not rows:
-            why = f"error: no study has both a report and a {view} view."
+            why = f"unavailable: no study has both a report and a {view} view"
             run.bench.scores.append(Score("image", f"image[{view}]", run.bench.name, 0, None, why=why))
             continue
         drawable_rows = replace(run.bench.split, rows=rows)
@@ -335,7 +332,7 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
         RadloomError: a line that is not an object, with its number.
     """
     lines = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
             try:
                 lines.append(json.loads(line))

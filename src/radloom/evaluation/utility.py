@@ -27,7 +27,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError, member
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.exhibits import dots
-from radloom.evaluation.run import claim, new_bench, publish
+from radloom.evaluation.run import new_bench, publish, refuse_other_board
 from radloom.evaluation.synthetic import Corpora, ImageSets, patients
 from radloom.evaluation.table import GAIN, LESS_REAL, Board, Tally
 from radloom.files import write_whole
@@ -128,8 +128,8 @@ def score_utility(
     corpora = Corpora.of(real, synthetic, split)
     sets = corpora.images(Transform(config.network.size), config.views)
     made_by = {"utility": to_dict(config), "synthetic": corpora.made.fingerprint()}
-    claim(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
     _claim_trainings(out, config, corpora)
+    refuse_other_board(out, made_by | {"split": split, "manifest": corpora.held_out.fingerprint()})
     wanted = [REAL, *(name for scenario in Scenario if scenario in chosen for name in TRAININGS[scenario])]
     images = training_images(sets, config)
     trained = {name: _trained(name, images[name], sets.held_out, config, out) for name in wanted}

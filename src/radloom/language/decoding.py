@@ -163,7 +163,7 @@ def generate_text(
     allowed = torch.cat([ids.statements.flatten(), ids.text, torch.tensor([ids.end])])
     limits = [choice for choice in choices or [[]] * len(prompts) for _ in range(candidates)]
 
-    def told(picks: Tensor) -> None:
+    def tell(picks: Tensor) -> None:
         if progress:
             progress(picks.shape[1], steps)
         if written and picks.shape[1] > len(verdicts):
@@ -171,11 +171,11 @@ def generate_text(
 
     with _evaluating(model):
         decoder = _Decoder(model, guided, allowed, steps, ids.end, use_cache)
-        picks, logits = _statements(decoder, _rows(ids.statements), verdicts, noise, picker, told)
+        picks, logits = _statements(decoder, _rows(ids.statements), verdicts, noise, picker, tell)
         logits, picks = decoder.branch(logits, candidates), picks.repeat_interleave(candidates, 0)
-        own = noise[:, len(verdicts) :].reshape(-1, max_tokens)
-        text = slice(ids.statements.numel(), None)
-        picks = _prose(decoder, logits, picks, text, own, picker, min_tokens, limits, told)
+        text, own = slice(ids.statements.numel(), None), noise[:, len(verdicts) :].reshape(-1, max_tokens)
+        how: dict[str, Any] = {"picker": picker, "min_tokens": min_tokens, "limits": limits, "tell": tell}
+        picks = _prose(decoder, logits, picks, text, noise=own, **how)
     return _best(_tokens(picks, allowed), candidates, judge)
 
 
@@ -185,7 +185,7 @@ def _statements(
     verdicts: Sequence[float | Tensor],
     noise: Tensor,
     picker: _Picker,
-    told: Callable[[Tensor], None],
+    tell: Callable[[Tensor], None],
 ) -> tuple[Tensor, Tensor]:
     """Write statements after the prompts.
 
@@ -195,7 +195,7 @@ def _statements(
         verdicts: for each statement, when it is positive; see `_state`.
         noise: (n, steps) in [0, 1), of these steps first.
         picker: draws.
-        told: of all picks so far.
+        tell: is told of all picks so far.
 
     Returns:
         (n, statements) picks among the allowed tokens, and the logits after them.
@@ -206,7 +206,7 @@ def _statements(
         likely = _state(picker.guided(logits[:, tables[step]], len(picks)), verdict)
         pick = tables[step].start + picker.draw(likely, noise[:, step])
         picks = torch.cat([picks, pick[:, None]], 1)
-        told(picks)
+        tell(picks)
         logits = decoder.advance(pick)
     return picks, logits
 
@@ -216,11 +216,12 @@ def _prose(
     logits: Tensor,
     stated: Tensor,
     text: slice,
+    *,
     noise: Tensor,
     picker: _Picker,
     min_tokens: int,
     limits: Sequence[Collection[list[int]]],
-    told: Callable[[Tensor], None],
+    tell: Callable[[Tensor], None],
 ) -> Tensor:
     """Write text up to the end, which is the last of the allowed tokens, or as long as there is noise.
 
@@ -233,7 +234,7 @@ def _prose(
         picker: draws.
         min_tokens: the end is not allowed before so many, but of answers that are limited.
         limits: the whole answers that each may become; any where there are none.
-        told: of all picks so far.
+        tell: is told of all picks so far.
 
     Returns:
         (n, statements + tokens) picks; of shorter answers the rest is the end.
@@ -252,7 +253,7 @@ def _prose(
         pick = (text.start + picker.draw(likely, noise[:, step])).masked_fill(done, end)
         picks = torch.cat([picks, pick[:, None]], 1)
         done |= pick == end
-        told(picks)
+        tell(picks)
         if done.all() or step + 1 == noise.shape[1]:
             break
         logits = decoder.advance(pick)

@@ -28,6 +28,7 @@ from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, check_same_patient, report_bytes
 from radloom.models import as_report, as_view
+from radloom.seeds import LIMIT
 from radloom.serving.answers import (
     Answer,
     AskAnswer,
@@ -93,13 +94,17 @@ def _refuse(request: Request, error: Exception) -> Response:
 
 TheService = Annotated[Service, Depends(_service)]
 Picture = Annotated[UploadFile | None, File(description="PNG, JPEG, TIFF (8 or 16 bit) or DICOM.")]
-Seed = Annotated[int, Form(ge=0, le=2**62, description="Seed of sampling.")]
+Seed = Annotated[int, Form(ge=0, le=LIMIT - 1, description="Seed of sampling.")]
 Temperature = Annotated[float | None, Form(ge=0, le=100, description="0 takes the likeliest token.")]
 TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probability that is drawn from.")]
 Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
 EngineName = Annotated[str | None, Form(description="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")]
-Candidates = Annotated[int | None, Form(ge=1, le=16, description="Made of each, of which the best is kept.")]
+Texts = Annotated[int | None, Form(ge=1, le=8, description="Texts of which the best is kept.")]
+Candidates = Annotated[
+    int | None,
+    Form(ge=1, le=16, description="Drawings of which the one is kept that shows best what the text says; each counts."),
+]
 Number = Annotated[int, Form(ge=1, description="How many; they use seed, seed + 1, ...")]
 AsDicom = Annotated[bool, Form(description="Give drawings as DICOM too.")]
 
@@ -133,7 +138,7 @@ async def report(
     temperature: Temperature = None,
     top_p: TopP = None,
     guidance: Guidance = None,
-    candidates: Candidates = None,
+    candidates: Texts = None,
 ) -> Response | Answer:
     """Read a frontal or a lateral view, or both of one study, into findings and impression."""
     images = await _pictures(service, frontal=frontal, lateral=lateral)
@@ -164,10 +169,11 @@ async def image(
     `steps` and `candidates` are of diffusion; `temperature` and `top_p` are of the language model.
     """
     _check_text("report", report, service)
-    _check_number(n * (candidates or 1), service)
     changes = {"guidance": guidance, "steps": steps, "candidates": candidates}
     how = service.model.drawing_settings(engine, **changes, temperature=temperature, top_p=top_p)
-    return await _answer(request, service, Draw(as_report(report), as_view(view), how, n, seed, dicom))
+    task = Draw(as_report(report), as_view(view), how, n, seed, dicom)
+    _check_number(n, task.size, service)
+    return await _answer(request, service, task)
 
 
 @work.post("/ask", response_model=AskAnswer, responses=_RESPONSES)
@@ -232,7 +238,6 @@ async def complete(
 ) -> Response | Answer:
     """Make the wanted parts of a study from those that are given; of nothing, a whole synthetic study."""
     parts, weighed = as_parts(want), parse_weights(weights)
-    _check_number(n * (candidates or 1), service)
     text = await in_memory_text(report, "report")
     if text is not None:
         _check_text("report", text, service)
@@ -242,7 +247,9 @@ async def complete(
     asked = Asked.of(study.parts, parts)
     changes = {"guidance": guidance, "steps": steps, "candidates": candidates, "sampler": sampler}
     plan = planned(service.model, [asked], engine, weighed, together=together, **changes)[asked]
-    return await _answer(request, service, Complete(study, plan, n, seed, dicom))
+    task = Complete(study, plan, n, seed, dicom)
+    _check_number(n, task.size, service)
+    return await _answer(request, service, task)
 
 
 @work.post("/view", response_class=Response, responses=_file_of("image/png"))
@@ -368,9 +375,10 @@ def _check_one(what: str, sent: int) -> None:
         raise ImageError(f"{what} is about one image, and {sent} were sent; send frontal or lateral.")
 
 
-def _check_number(n: int, service: Service) -> None:
-    if n > service.limits.images:
-        raise RadloomError(f"n is {n}; at most {service.limits.images} are made at a time.")
+def _check_number(n: int, drawn: int, service: Service) -> None:
+    if drawn > service.limits.images:
+        several = f" with {drawn // n} candidates each" if drawn > n else ""
+        raise RadloomError(f"n is {n}{several}; at most {service.limits.images} are made at a time.")
 
 
 def _check_text(name: str, text: str, service: Service) -> None:

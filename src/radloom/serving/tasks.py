@@ -113,7 +113,7 @@ class Draw:
     @property
     def size(self) -> int:
         """Drawings."""
-        return self.n
+        return self.n * self.how.get("candidates", 1)
 
     @property
     def seeds(self) -> range:
@@ -275,8 +275,8 @@ class Complete:
 
     @property
     def size(self) -> int:
-        """Completions."""
-        return self.n
+        """Completions, each candidate one."""
+        return self.n * (self.plan.denoising.candidates if self.plan.denoises else 1)
 
     @property
     def seeds(self) -> range:
