@@ -125,9 +125,11 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     text = tmp_path / "report.txt"
     text.write_text("Größeres Herz.", encoding="utf-8")
     options = ["--report", str(text), "--want", "frontal", "--together", "--steps", "1", "--weights", "report=2"]
+    options += ["--candidates", "2"]
     run = CliRunner().invoke(app, ["complete", *options, "-m", str(model), "-o", str(tmp_path / "b"), "--json"])
     assert run.exit_code == 0, run.output
     noted = json.loads(run.stdout)
+    assert noted["denoising"]["candidates"] == 2
     assert noted["given"] == ["report"] and noted["denoising"]["together"] and noted["weights"] == {"report": 2.0}
 
 
