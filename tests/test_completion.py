@@ -105,7 +105,7 @@ def test_candidates_need_a_report_and_a_view_to_draw(any_to_any_model: radloom.M
         (seen, ["report"], {"engine": "diffusion"}),
         (Study(), ["frontal", "report"], {"together": True}),
     ):
-        with pytest.raises(RadloomError, match="candidates counts for views that diffusion makes of a report"):
+        with pytest.raises(RadloomError, match="no report before the views to choose candidates by"):
             model.complete(study, want, candidates=2, **how)
     with pytest.raises(RadloomError, match="candidates 0 is out of range"):
         model.complete(told, ["lateral"], candidates=0)

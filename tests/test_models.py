@@ -400,3 +400,24 @@ def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:
     shutil.copytree(other / "classifier", folder / "classifier")
     with pytest.raises(CheckpointError, match="was trained with evidence of classifier"):
         radloom.load(folder)
+
+
+def test_a_byte_order_mark_is_no_text(model: radloom.Model) -> None:
+    assert as_report("\ufeffThe heart is enlarged.") == Report("The heart is enlarged.")
+    assert as_report("\ufeffFINDINGS: The heart is enlarged.") == Report("The heart is enlarged.")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda model, chest: model.image(["Clear."]), "A list is no text to draw from"),
+        (lambda model, chest: model.image(None), "A NoneType is no text to draw from"),
+        (lambda model, chest: model.image("Clear.", n=1.5), "n is 1.5"),
+        (lambda model, chest: model.report(chest, seed="a"), "seed 'a' is out of range"),
+        (lambda model, chest: model.ask(chest, ["Is it?"]), "question is empty"),
+        (lambda model, chest: model.complete(Study(report=Report()), ["frontal"]), "report that is given is empty"),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_named(model: radloom.Model, chest: np.ndarray, call: Any, says: str) -> None:
+    with pytest.raises(RadloomError, match=says):
+        call(model, chest)

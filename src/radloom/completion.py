@@ -93,8 +93,8 @@ class Denoising:
 
     def __post_init__(self) -> None:
         check_settings(self.sampler, self.steps, self.guidance)
-        if self.candidates < 1:
-            raise RadloomError(f"candidates {self.candidates} is out of range; give 1 or more.")
+        if not isinstance(self.candidates, int) or isinstance(self.candidates, bool) or self.candidates < 1:
+            raise RadloomError(f"candidates {self.candidates!r} is out of range; give 1 or more.")
 
 
 class Asked(NamedTuple):
@@ -238,7 +238,8 @@ def planned(
         )
     if (denoising.get("candidates") or 1) > 1 and not any(_chooses(each, plan) for each, plan in plans.items()):
         raise RadloomError(
-            "candidates counts for views that diffusion makes of a report that is there before them; leave it out."
+            "There is no report before the views to choose candidates by; give one, want one as well (not together "
+            "with the views), or leave candidates out."
         )
     for each, plan in plans.items():
         _check(each, plan)

@@ -21,7 +21,7 @@ def usable(device: str | torch.device) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).splitlines()), "")
+        reason = next(iter(str(error).splitlines()), "").split(": ")[0]  # not the list of all that torch knows
         raise RadloomError(f"Device {str(device)!r} cannot be used ({reason}); take cpu.") from None
 
 

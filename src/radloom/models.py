@@ -357,8 +357,8 @@ class Model:
             ReportError: empty text, or more than the language model's context holds.
             RadloomError: an engine that the model does not have, or a setting of the other one.
         """
-        if n < 1:
-            raise RadloomError(f"n is {n}; ask for at least one image.")
+        if not isinstance(n, int) or n < 1:
+            raise RadloomError(f"n is {n!r}; ask for at least one image, by a whole number.")
         report = as_report(text)
         seeds = range(seed, seed + n)
         return self.images([report] * n, [as_view(view)] * n, seeds=seeds, engine=engine, **settings)
@@ -583,7 +583,7 @@ class Model:
         if len(images) != len(questions):
             raise RadloomError(f"{len(questions)} questions are given for {len(images)} images; give one each.")
         seeds = as_seeds(seeds, len(questions))
-        if not all(question.strip() for question in questions):
+        if not all(isinstance(question, str) and question.strip() for question in questions):
             raise ReportError("The question is empty; ask something about the X-ray.")
         if not questions:
             return []
@@ -626,6 +626,8 @@ class Model:
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
         seeds = as_seeds(seeds, len(studies))
+        if any(study.report is not None and not study.report for study in studies):
+            raise ReportError("A report that is given is empty; leave it out, or give findings or an impression.")
         for study in studies:
             check_same_patient([study.frontal, study.lateral])
         asked = [Asked.of(study.parts, want) for study in studies]
@@ -833,6 +835,9 @@ def as_report(text: str | Report) -> Report:
     """
     if isinstance(text, Report):
         return text
+    if not isinstance(text, str):
+        raise ReportError(f"A {type(text).__name__} is no text to draw from; give a string or a Report.")
+    text = text.removeprefix("\ufeff")  # a byte-order mark, as some editors begin their files
     headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
     report = parse_report(text) if headed else Report(findings=" ".join(text.split()))
     if not report:

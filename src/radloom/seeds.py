@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 from radloom.errors import RadloomError
 
@@ -23,6 +24,6 @@ def as_seeds(seeds: Sequence[int] | None, count: int) -> list[int]:
     found = list(range(count) if seeds is None else seeds)
     if len(found) != count:
         raise RadloomError(f"{len(found)} seeds are given for {count} items; give one each.")
-    if odd := [seed for seed in found if abs(seed) >= LIMIT]:
-        raise RadloomError(f"The seed {odd[0]} is out of range; give a number between -2^60 and 2^60.")
+    if odd := [seed for seed in found if not isinstance(seed, Integral) or abs(int(seed)) >= LIMIT]:
+        raise RadloomError(f"The seed {odd[0]!r} is out of range; give a whole number between -2^60 and 2^60.")
     return found

@@ -18,6 +18,7 @@ import radloom
 import tiny
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
+from radloom.reports.labeller import label
 from radloom.study import OBSERVATIONS, Report
 
 pytestmark = pytest.mark.usefixtures("meteor_read_once")
@@ -28,7 +29,9 @@ def test_report_gives_sections_as_text_or_json(cli, tiny_model: Path, chest_file
     assert text.code == 0
     assert text.out.startswith(("FINDINGS: ", "IMPRESSION: "))
     found = cli("report", chest_file, "--lateral", chest_file, "--model", tiny_model, "--json")
-    assert json.loads(found.out).keys() == {"findings", "impression", "model", "seconds"}
+    said = json.loads(found.out)
+    assert said.keys() == {"findings", "impression", "mentions", "seed", "model", "seconds"}
+    assert said["mentions"] == label(Report(said["findings"], said["impression"]))
     assert found.out.count("\n") == 1
 
 

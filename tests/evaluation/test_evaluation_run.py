@@ -119,7 +119,7 @@ def test_a_board_of_other_studies_is_left_alone(
 ) -> None:
     _, out = everything
     before = (out / "scores.json").read_bytes()
-    with pytest.raises(RadloomError, match="holds scores of another manifest"):
+    with pytest.raises(RadloomError, match="holds scores of another choice of studies;"):
         evaluate(model, studies, out, limit=2)
     assert (out / "scores.json").read_bytes() == before
 
@@ -130,7 +130,21 @@ def test_a_board_of_other_settings_is_left_alone(
     _, out = everything
     before = (out / "scores.json").read_bytes()
     monkeypatch.setattr(model, "config", replace(model.config, text=replace(model.config.text, max_tokens=20)))
-    with pytest.raises(RadloomError, match="holds scores of another sampling"):
+    with pytest.raises(RadloomError, match="holds scores of another setting;"):
+        evaluate(model, studies, out, adapters=[])
+    assert (out / "scores.json").read_bytes() == before
+
+
+def test_a_board_with_more_tasks_or_views_is_left_alone(
+    everything: tuple[Board, Path], model: radloom.Model, studies: Manifest
+) -> None:
+    _, out = everything
+    before = (out / "scores.json").read_bytes()
+    with pytest.raises(
+        RadloomError, match="also holds scores of classifier, codec, question, image, which would be lost"
+    ):
+        evaluate(model, studies, out, tasks=["report"], adapters=[])
+    with pytest.raises(RadloomError, match="also holds scores of lateral, which would be lost"):
         evaluate(model, studies, out, adapters=[])
     assert (out / "scores.json").read_bytes() == before
 
@@ -146,7 +160,7 @@ def test_scores_of_files_leave_other_boards_alone(
         (score_answer_file, reports),
         (score_image_folder, folder),
     ):
-        with pytest.raises(RadloomError, match="holds scores of another predictions"):
+        with pytest.raises(RadloomError, match="holds scores of another file of predictions and another task"):
             score(predictions, studies, out, vision, name="other")
     assert (out / "scores.json").read_bytes() == before
 

@@ -25,6 +25,7 @@ from radloom.cli.base import (
     TopP,
     check_output,
     command,
+    say,
     since,
     text_or_file,
 )
@@ -48,13 +49,15 @@ def report_command(
     if out:
         check_output(out, ".txt", ".json", ".dcm")
     from radloom.models import load
+    from radloom.reports.labeller import label
 
     loaded = load(model, device=device)
     start = time.perf_counter()
     report = loaded.report(image, lateral, seed=seed)
     sections = {"findings": report.findings, "impression": report.impression}
     text = "\n".join(f"{name.upper()}: {body}" for name, body in sections.items() if body)
-    data = {**sections, "model": loaded.fingerprint, "seconds": since(start)}
+    mentions = {observation: mention.value for observation, mention in label(report).items()}
+    data = {**sections, "mentions": mentions, "seed": seed, "model": loaded.fingerprint, "seconds": since(start)}
     if out:
         from radloom.interop import Maker, write_report
 
@@ -131,10 +134,13 @@ def ask_command(
     if not image.exists() and len(question) < 200 and Path(question).is_file():
         raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
     from radloom.models import load
+    from radloom.reports.closed import Answerer
 
     loaded = load(model, device=device)
     start = time.perf_counter()
     answer = loaded.ask(image, question)
+    if answer.by is Answerer.LANGUAGE:
+        say("the language model answered, not what the classifier sees.")
     data = {"question": question, "answer": answer, "by": answer.by, "model": loaded.fingerprint}
     return Answer(data | {"seconds": since(start)}, answer)
 

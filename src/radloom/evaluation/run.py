@@ -119,7 +119,8 @@ def evaluate(
         "transform": model.transform.to_dict(),
         "sampling": {"image": drawing} | {k: asdict(getattr(model.config, k)) for k in ("text", "answer", "complete")},
     }
-    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()})
+    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()}, wanted, views)
+    made_by["views"] = [view.value for view in views]
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
     run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
@@ -137,23 +138,39 @@ def evaluate(
     return board
 
 
-def refuse_other_board(out: Path, made_by: Mapping[str, Any]) -> None:
-    """Leave a board alone that was made otherwise. Called before the work, since a board is written at its end.
+_MEANT = {"manifest": "choice of studies", "sampling": "setting", "predictions": "file of predictions"}
+"""What entries of a signature are to those who read of them."""
+
+
+def refuse_other_board(
+    out: Path, made_by: Mapping[str, Any], tasks: Sequence[str] = (), views: Sequence[View] = ()
+) -> None:
+    """Leave a board alone that was made otherwise or has more. Called before the work: a board is written at its end.
 
     Args:
         out: folder of the results.
         made_by: entries of the signature that a board which is there already must have.
+        tasks, views: that are scored now; empty where that is not told.
 
     Raises:
-        RadloomError: `out` holds a board of which one of them differs.
+        RadloomError: `out` holds a board of which an entry differs, or that has scores of further tasks or views.
     """
     try:
-        signature = json.loads((out / SCORES).read_text(encoding="utf-8"))["signature"]
+        found = json.loads((out / SCORES).read_text(encoding="utf-8"))
+        signature, scored = found["signature"], dict.fromkeys(score["task"] for score in found["scores"])
     except (OSError, ValueError, KeyError, TypeError):  # none, or nothing that would be missed
         return
-    differing = [name for name, value in made_by.items() if signature.get(name) != value]
+    differing = [_MEANT.get(name, name) for name, value in made_by.items() if signature.get(name) != value]
     if differing:
-        raise RadloomError(f"{out} holds scores of another {' and '.join(differing)}; name another folder.")
+        raise RadloomError(f"{out} holds scores of another {' and another '.join(differing)}; name another folder.")
+    more = [task for task in scored if tasks and task not in tasks]
+    if "image" in scored and "image" not in more:
+        more += [view for view in signature.get("views", ()) if views and view not in views]
+    if more:
+        raise RadloomError(
+            f"{out} also holds scores of {', '.join(more)}, which would be lost; score these, too (predictions are "
+            "kept), or name another folder."
+        )
 
 
 def new_bench(name: str, rows: Manifest, manifest: Manifest, split: str, vision: Vision) -> Bench:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=int(service.limits.seconds) + 1,
             )
         )
-        self.service = service
+        self.service, self.told = service, False
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,6 +48,9 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; True stops."""
+        if not self.told and self.service.loaded:
+            self.told = True
+            print(f"radloom: {self.service.name} is loaded and answers", file=sys.stderr)
         return await super().on_tick(counter) or self.service.error is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -59,6 +59,11 @@ class Service:
         return next((worker.error for worker in self.workers if worker.error), None)
 
     @property
+    def loaded(self) -> bool:
+        """Whether every worker has its model."""
+        return all(worker.model is not None for worker in self.workers)
+
+    @property
     def model(self) -> models.Model:
         """The first worker's model, to be looked at; only workers work with models.
 
@@ -77,7 +82,7 @@ class Service:
         """
         if self.queue.closed:
             raise Refusal(503, "closing", "The service is being stopped; try again later.", {"Retry-After": "30"})
-        if any(worker.model is None for worker in self.workers):
+        if not self.loaded:
             raise Refusal(503, "loading", "The model is being loaded; try again in a moment.", {"Retry-After": "2"})
 
     def submit(self, task: Task, tell: Tell | None = None) -> Job:
