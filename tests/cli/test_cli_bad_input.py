@@ -271,3 +271,25 @@ def test_wrong_option_is_told_by_the_parser(cli) -> None:
         assert outcome.code == 2
         assert outcome.out == ""
         assert "Error: " in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "PATH"),
+        ("report", "CHEST", "--lateral", "PATH"),
+        ("ask", "PATH", "Is the heart enlarged?"),
+        ("check", "PATH"),
+        ("saliency", "PATH", "-o", "OUT.png"),
+        ("complete", "--frontal", "PATH", "--want", "report", "-o", "OUT"),
+    ],
+)
+@pytest.mark.parametrize("make", [missing, empty])
+def test_a_file_that_is_not_there_costs_no_loading_of_a_model(
+    cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...], make: Callable[[Path], Path]
+) -> None:
+    monkeypatch.setattr("radloom.models.load", lambda *_, **__: pytest.fail("a model was loaded"))
+    path = make(tmp_path)
+    names = {"PATH": path, "CHEST": tiny.write_chest(tmp_path / "chest.png"), "OUT": tmp_path / "x"}
+    found = cli(*(names.get(part, tmp_path / part if part.startswith("OUT") else part) for part in command))
+    assert found.code == 2 and path.name in found.err

@@ -175,6 +175,19 @@ def check_output(path: Path, *suffixes: str) -> None:
         raise RadloomError(f"{path} cannot be written, since {above} does not take files; choose another place.")
 
 
+def check_images(*images: Path | None) -> None:
+    """Refuse images that are no files or empty ones, before seconds are spent on a model.
+
+    Raises:
+        ImageError: see `imaging.files.read_head`.
+    """
+    from radloom.imaging.files import read_head
+
+    for image in images:
+        if image is not None:
+            read_head(image)
+
+
 def text_or_file(report: str) -> str:
     """The report itself, or what stands in the text file of that name.
 

@@ -23,6 +23,7 @@ from radloom.cli.base import (
     Seed,
     Split,
     Steps,
+    check_images,
     check_output,
     command,
     read_manifest,
@@ -79,6 +80,7 @@ def complete_command(
 
     With --replace a manifest's views are drawn anew from its reports: a synthetic corpus.
     """
+    check_images(frontal, lateral)
     from radloom.completion import as_parts, parse_weights
     from radloom.corpora.draft import IMAGE_SUFFIXES
     from radloom.models import load

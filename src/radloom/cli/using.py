@@ -23,6 +23,7 @@ from radloom.cli.base import (
     Steps,
     Temperature,
     TopP,
+    check_images,
     check_output,
     command,
     say,
@@ -48,6 +49,7 @@ def report_command(
     """Read an X-ray into findings and impression."""
     if out:
         check_output(out, ".txt", ".json", ".dcm")
+    check_images(image, lateral)
     from radloom.models import load
     from radloom.reports.labeller import label
 
@@ -133,6 +135,7 @@ def ask_command(
     """Answer a question about an X-ray."""
     if not image.exists() and len(question) < 200 and Path(question).is_file():
         raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
+    check_images(image)
     from radloom.models import load
     from radloom.reports.closed import Answerer
 
@@ -148,6 +151,7 @@ def ask_command(
 @command("check")
 def check_command(image: Picture, model: ModelName = "nano", device: Device = "cpu", as_json: Json = False) -> Answer:
     """Give the probability of each of the 14 observations."""
+    check_images(image)
     from radloom.models import load
     from radloom.study import OBSERVATIONS, View
 
@@ -176,6 +180,7 @@ def saliency_command(
     check_output(out, ".png")
     import numpy as np
 
+    check_images(image)
     from radloom.classifier.saliency import overlay
     from radloom.imaging import as_image, write_png
     from radloom.models import load
