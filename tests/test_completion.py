@@ -127,6 +127,8 @@ def test_candidates_of_a_whole_corpus_count_where_there_is_a_report(
     _, alone = model.completions(studies, ["frontal"], **how)
     assert np.shape(first.frontal) == (tiny.SIDE, tiny.SIDE)
     assert np.allclose(second.frontal, alone.frontal, atol=2e-3)
+    plans = planned(model, [Asked.of(study.parts, ["frontal"]) for study in studies], candidates=2)
+    assert [plan.denoising.candidates for plan in plans.values()] == [2, 1]  # as the files of the drawings say
     own = replace(model.config, complete=replace(model.config.complete, candidates=2))
     monkeypatch.setattr(model, "config", own)  # as a default it is no reason to refuse anything
     assert model.complete(studies[1], ["report"]).report

@@ -116,7 +116,7 @@ class Plan:
     Attributes:
         makers: each wanted part, in the order of `Part`, and what makes it.
         weights: of given parts, for diffusion; 1 where none is named.
-        denoising: how diffusion makes what it makes.
+        denoising: how diffusion makes what it makes; one candidate where there is no report to choose by.
     """
 
     makers: Mapping[Part, Engine]
@@ -236,14 +236,16 @@ def planned(
             f"{[*settings, 'weights'][0]} counts for the diffusion engine alone, and the language model makes all that "
             "is wanted; leave it out, or name engine diffusion."
         )
-    if (denoising.get("candidates") or 1) > 1 and not any(_chooses(each, plan) for each, plan in plans.items()):
+    choosing = [each for each, plan in plans.items() if _chooses(each, plan)]
+    if (denoising.get("candidates") or 1) > 1 and not choosing:
         raise RadloomError(
             "There is no report before the views to choose candidates by; give one, want one as well (not together "
             "with the views), or leave candidates out."
         )
     for each, plan in plans.items():
         _check(each, plan)
-    return plans
+    alone = replace(how, candidates=1)
+    return {each: plan if each in choosing else replace(plan, denoising=alone) for each, plan in plans.items()}
 
 
 def _chooses(asked: Asked, plan: Plan) -> bool:
@@ -399,8 +401,7 @@ def _by_diffusion(
 ) -> list[Study]:
     """With those parts too, denoised together."""
     any_to_any, how = model.any_to_any, plan.denoising
-    chosen = any(part in VIEWS for part in parts) and all(study.report for study in studies)
-    several = how.candidates if chosen else 1
+    several = how.candidates if any(part in VIEWS for part in parts) else 1
     prompts, told = _prompts(model, studies, plan.weights)
     latents = any_to_any.make(
         prompts.repeat_interleave(several, 0),

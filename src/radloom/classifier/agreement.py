@@ -9,9 +9,9 @@ from radloom.reports.labeller import as_text, label
 from radloom.reports.questions import sides
 from radloom.study import Mention, Report, View, slug
 
-SIDED = ("Pleural Effusion",)
-"""Observations whose side in a frontal view the class activation map tells. Its sign is right for 82 % of Indiana's
-one-sided effusions (AUROC .92), for less than 60 % of opacities and atelectases."""
+TELLING = ("Pleural Effusion",)
+"""Those of `evidence.SIDED` whose side in a frontal view the class activation map tells. Its sign is right for 82 % of
+Indiana's one-sided effusions (AUROC .92), for less than 60 % of opacities and atelectases."""
 
 _CERTAIN = (Mention.POSITIVE, Mention.NEGATIVE)
 _LEFT = {"left": 1.0, "right": -1.0}
@@ -27,12 +27,12 @@ def agreement(values: np.ndarray, report: Report, view: View) -> np.ndarray:
 
     Returns:
         (n,) mean log-probability over the observations that it affirms or denies, and over the sides that it names of
-        `SIDED`; zeros of a report that says none of that.
+        `TELLING`; zeros of a report that says none of that.
     """
     signs = {slug(o): 1.0 if m is Mention.POSITIVE else -1.0 for o, m in label(report).items() if m in _CERTAIN}
     if view is View.FRONTAL:
         told = sides(as_text(report))
-        signs |= {f"{slug(o)}-side": _LEFT[told[o]] for o in SIDED if told.get(o) in _LEFT}
+        signs |= {f"{slug(o)}-side": _LEFT[told[o]] for o in TELLING if told.get(o) in _LEFT}
     if not signs:
         return np.zeros(len(values))
     towards = np.stack([sign * values[:, CHANNELS.index(name)] for name, sign in signs.items()], 1)

@@ -198,7 +198,7 @@ def text_or_file(report: str) -> str:
     if not named or (len(report.split()) > 1 and not Path(report).is_file()):
         return report
     try:
-        return Path(report).read_text(encoding="utf-8-sig")
+        return Path(report).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ReportError(f"{report} is no text in UTF-8; save it as that.") from None
     except OSError as error:

@@ -276,7 +276,7 @@ class Complete:
     @property
     def size(self) -> int:
         """Completions, each candidate one."""
-        return self.n * (self.plan.denoising.candidates if self.plan.denoises else 1)
+        return self.n * self.plan.denoising.candidates
 
     @property
     def seeds(self) -> range:

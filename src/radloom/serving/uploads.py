@@ -107,7 +107,7 @@ async def in_memory_text(upload: UploadFile | str | None, name: str) -> str | No
         return upload
     file = await in_memory(upload, name)
     try:
-        return None if file is None else file.data.decode("utf-8-sig")
+        return None if file is None else file.data.decode()
     except UnicodeDecodeError:
         raise ReportError(f"The {name} is no text in UTF-8; send a text file, or the text itself.") from None
 
