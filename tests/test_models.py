@@ -20,7 +20,7 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, as_image, png_bytes, read_image
 from radloom.models import as_report, load_vision, shipped
 from radloom.reports.answers import Sections
-from radloom.reports.labeller import label
+from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import NAMES
 from radloom.reports.repair import agree
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
@@ -100,7 +100,7 @@ def test_what_counts_for_reports_is_not_for_questions(model: radloom.Model, ches
 
 def test_candidates_of_a_model_that_states_nothing_are_refused(model: radloom.Model, chest: np.ndarray) -> None:
     assert model.report(chest, candidates=1) == model.report(chest)
-    with pytest.raises(RadloomError, match="states no observations that candidates are chosen by"):
+    with pytest.raises(RadloomError, match="states no observations that candidates could share"):
         model.report(chest, candidates=3)
 
 
@@ -135,7 +135,7 @@ def test_a_setting_out_of_range_is_named(model: radloom.Model, chest: np.ndarray
 
 def test_without_chance_one_candidate_is_written(seeing: radloom.Model, chest: np.ndarray) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("radloom.models.worth", lambda language, answers: pytest.fail("there is nothing to choose"))
+        patch.setattr("radloom.models.consensus", lambda drafts, *_: drafts[0] if len(drafts) == 1 else pytest.fail())
         assert seeing.report(chest, temperature=0.0, candidates=4) == seeing.report(chest, temperature=0.0)
 
 
@@ -335,14 +335,18 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
     heard = []
     model.language.sight = sight
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("radloom.models.worth", lambda language, answers: heard.extend(answers) or [(0.0,)] * 2)
-        model.reports([study], candidates=2, temperature=0.6)
-    said = [model.language.ids.said(answer) for answer in heard]
-    assert len(said) == 2 and said[0] == said[1]
-    positive = [said[0].get(o) is Mention.POSITIVE for o in OBSERVATIONS]
-    assert positive == sight.called(values[:1])[0]
-    raw, agreed = (model.reports([study], agree=on, sections=Sections.FINDINGS)[0] for on in (False, True))
-    assert agreed == agree(raw, {o for o, on in zip(OBSERVATIONS, positive, strict=True) if on}) != raw
+        patch.setattr("radloom.models.consensus", lambda *given: heard.append(given) or given[0][-1])
+        last = model.reports([study] * 2, candidates=3, temperature=0.6, seeds=[5, 6])
+    positive = {o for o, on in zip(OBSERVATIONS, sight.called(values[:1])[0], strict=True) if on}
+    assert [stated for _, stated, _ in heard] == [positive] * 2
+    assert [len(drafts) for drafts, _, _ in heard] == [3, 3] and last == [drafts[-1] for drafts, _, _ in heard]
+    for on in (True, False):
+        (made,) = model.reports([study], candidates=3, sections=Sections.FINDINGS, agree=on)
+        said = {name for name, mention in label(made.findings).items() if mention is Mention.POSITIVE}
+        assert not made.impression and (said - {NO_FINDING} == positive - {NO_FINDING}) is on
+    how = {"sections": Sections.FINDINGS, "candidates": 1}
+    raw, agreed = (model.reports([study], agree=on, **how)[0] for on in (False, True))
+    assert agreed == agree(raw, positive) != raw
 
 
 @pytest.fixture(scope="module")

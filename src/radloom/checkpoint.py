@@ -158,7 +158,7 @@ def _read_back(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def fingerprint(folder: Path | str) -> str:
-    """16 hex digits that change when the weights, the configuration or the transform change.
+    """16 hex digits that change when the weights, the configuration, the transform or `radloom.json` change.
 
     Raises:
         CheckpointError: no weights there.
@@ -168,7 +168,7 @@ def fingerprint(folder: Path | str) -> str:
             f"{folder} is not a checkpoint: model.safetensors is missing. Name a folder made by radloom."
         )
     digest = hashlib.sha256()
-    for name in ("config.json", "transform.json", "model.safetensors"):
+    for name in ("config.json", "transform.json", "radloom.json", "model.safetensors"):
         path = Path(folder) / name
         if path.is_file():
             digest.update(name.encode())

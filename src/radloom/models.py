@@ -52,9 +52,10 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
+from radloom.language.consensus import consensus
 from radloom.language.decoding import check_sampling, generate_codes, generate_text
 from radloom.language.model import LanguageModel
-from radloom.language.statements import stated_positive, worth
+from radloom.language.statements import stated_positive
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
@@ -87,10 +88,9 @@ class Sampling:
         top_p: share of probability that is drawn from.
         guidance: classifier-free guidance; 1 is none.
         max_tokens: longest text.
-        candidates: reports that a model with statements writes of the same statements. The one is kept that says of
-            most observations what was stated of them, as the rule-based labeller reads it; of equals, the one most like
-            the others.
-        agree: whether the text of such a report is then made to say what was stated, see `reports.repair`, and whether
+        candidates: drafts that a model with statements writes of the same statements; of their sentences the report is
+            made, see `language.consensus`.
+        agree: whether the text of each draft is made to say what was stated, see `reports.repair`, and whether
             questions about the same are answered by it, see `reports.closed`.
 
     Raises:
@@ -474,18 +474,18 @@ class Model:
             sections: of the report that are written.
             seeds: of sampling, one a study; by default 0, 1, 2, ...
             progress: told of each step.
-            written: told of the reports while they grow: of the first candidate, before it is made to agree.
+            written: told of the reports while they grow: of the first candidate, as it is written.
             sampling: fields of `Sampling` to change.
 
         Raises:
             ImageError: an image that cannot be read, or a study without one.
             RadloomError: another number of seeds than of studies, a setting out of range, or several candidates of a
-                model that states nothing to choose by.
+                model without statements.
         """
         how = changed(self.config.text, sampling)
         seeds = as_seeds(seeds, len(studies))
         if not self.language.thresholds and how.candidates not in (1, self.config.text.candidates):
-            raise RadloomError("This model states no observations that candidates are chosen by; leave that out.")
+            raise RadloomError("This model states no observations that candidates could share; leave that out.")
         if not studies:
             return []
         shown, values = self._image_tokens(studies)
@@ -498,10 +498,18 @@ class Model:
 
         told = (lambda answers: written(parsed(answers, growing=True))) if written else None
         answers = self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called)
-        if not (self.language.thresholds and how.agree):
+        if not self.language.thresholds:
             return parsed(answers)
-        stated = [stated_positive(self.language, answer) for answer in answers]
-        return [agree(report, positive) for report, positive in zip(parsed(answers), stated, strict=True)]
+        each = len(answers) // len(studies)
+        made = []
+        for start in range(0, len(answers), each):
+            stated = stated_positive(self.language, answers[start])
+            drafts = parsed(answers[start : start + each])
+            if how.agree:
+                drafts = [agree(draft, stated) for draft in drafts]
+            report = consensus(drafts, stated, self.language.phrases)
+            made.append(agree(report, stated) if how.agree else report)
+        return made
 
     def images(
         self,
@@ -791,7 +799,6 @@ class Model:
             thresholds=thresholds,
             positives=positives,
             candidates=how.candidates if thresholds and how.temperature else 1,  # at 0 all would be the same
-            judge=partial(worth, self.language),
             choices=choices,
             progress=progress,
             written=written,

@@ -1,19 +1,22 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from radloom.checkpoint import fingerprint
 from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError, RadloomError, RecipeError
+from radloom.language.consensus import usual_phrases
 from radloom.language.decoding import generate_codes, generate_statements, generate_text
 from radloom.language.model import LanguageModel, Sight
 from radloom.language.prompts import Prompter
 from radloom.language.statements import (
     LEAST,
     calibrated_thresholds,
-    consistency,
     matched_thresholds,
     positive_probabilities,
-    worth,
 )
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
@@ -143,14 +146,9 @@ def test_statements_come_before_text_and_one_by_one_as_in_a_batch(extended, prom
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
-def test_the_candidate_that_the_judge_finds_best_is_kept(extended, prompts, guidance):
+def test_candidates_share_their_statements_and_do_not_depend_on_the_batch(extended, prompts, guidance):
     model, tokenizer, ids = extended
     nulls = [Prompter(tokenizer, ids).report([])] * 2
-    heard = []
-
-    def judge(answers):
-        heard.extend(answers)
-        return [(-float(answer[-1]),) for answer in answers]
 
     def write(pick, **more):
         return generate_text(
@@ -158,30 +156,15 @@ def test_the_candidate_that_the_judge_finds_best_is_kept(extended, prompts, guid
             max_tokens=6, min_tokens=6, thresholds=[0.25] * 14, temperature=1.0, **more,
         )  # fmt: skip
 
-    kept = write(slice(None), candidates=3, judge=judge)
-    of_each = [heard[:3], heard[3:6]]
-    for best, candidates in zip(kept, of_each, strict=True):
+    made = write(slice(None), candidates=3)
+    assert len(made) == 6
+    for candidates in (made[:3], made[3:]):
         assert len({tuple(c[:14]) for c in candidates}) == 1 and len({tuple(c) for c in candidates}) == 3
-        assert best[-1] == min(c[-1] for c in candidates)
-    assert [candidates[0] for candidates in of_each] == write(slice(None))  # the first is what one alone would be
-    assert write(slice(1, 2), candidates=3, judge=judge)[0] == kept[1]
-    assert write(slice(None), candidates=3, judge=judge, use_cache=False) == kept
-
-
-def test_of_equal_candidates_the_first_is_kept(extended, prompts):
-    model, _, ids = extended
-    heard = []
-
-    def same(answers):
-        heard.extend(answers)
-        return [(0.0,)] * len(answers)
-
-    how = {"max_tokens": 5, "min_tokens": 5, "temperature": 1.0, "seeds": [3]}
-    (kept,) = generate_text(model, ids, prompts[:1], candidates=4, judge=same, **how)
-    assert len({tuple(answer) for answer in heard}) == 4 and kept == heard[0]
-    assert generate_text(model, ids, prompts[:1], candidates=4, **how) == [kept]  # nor is there a judge
+    assert made[::3] == write(slice(None))  # the first is what one alone would be
+    assert write(slice(1, 2), candidates=3) == made[3:]
+    assert write(slice(None), candidates=3, use_cache=False) == made
     with pytest.raises(RadloomError, match="candidates 0 is out of range"):
-        generate_text(model, ids, prompts[:1], candidates=0, **how)
+        write(slice(None), candidates=0)
 
 
 def test_what_is_called_positive_may_be_given(extended, prompts):
@@ -197,6 +180,7 @@ def test_evidence_of_a_study_is_the_mean_of_its_images(rows, seen_store, extende
     values, said = plain.study_evidence()
     assert values.shape == (len({row.uid for row in rows if row.report and row.images}), 2)
     assert {"Cardiomegaly": Mention.POSITIVE} in said
+    assert len(plain.reports()) == len(values)  # each study once, however many examples it makes
 
 
 def test_too_few_thresholds(extended, prompts):
@@ -244,40 +228,23 @@ def test_thresholds_call_as_many_positive_as_are():
     assert np.allclose(np.array(logits)[[2, 5]], [thresholds[2] - 5, 9.0], atol=1e-3)
 
 
-def test_a_text_is_consistent_that_calls_positive_what_was_stated(language):
-    text = "FINDINGS: There is cardiomegaly. No pleural effusion. There may be edema."
-
-    def found(labels, text=text):
-        return consistency(language, language.ids.say(labels) + language.prompter.encode(text))
-
-    assert found({"Cardiomegaly": Mention.POSITIVE}) == 0
-    assert found({"Cardiomegaly": Mention.POSITIVE, "Pneumonia": Mention.UNCERTAIN}) == 0  # only positives count
-    assert found({}) == -1
-    assert found({"Pleural Effusion": Mention.POSITIVE}) == -2
-    assert found({"Cardiomegaly": Mention.POSITIVE}, "FINDINGS: No pneumothorax.") == -2  # and it reads as normal
-
-
-def test_of_reports_that_say_what_was_stated_the_one_most_like_the_others_is_worth_most(language):
-    say, encode = language.ids.say({"Cardiomegaly": Mention.POSITIVE}), language.prompter.encode
-    heart, odd, clear = (
-        "FINDINGS: The heart is enlarged. IMPRESSION: Cardiomegaly.",
-        "FINDINGS: Big heart shadow with cardiomegaly again. IMPRESSION: Stable cardiomegaly.",
-        "FINDINGS: The heart is normal. IMPRESSION: No acute disease.",
-    )
-    worths = worth(language, [say + encode(text) for text in (odd, clear, clear, heart, heart)])
-    assert [first for first, _ in worths] == [0, -2, -2, 0, 0]
-    assert worths[0] < worths[3] == worths[4] and max(worths) == worths[3]
-    assert worths[1][1] == worths[2][1] > worths[0][1]  # it counts among equals only
-    assert worth(language, [say + encode(heart)]) == [(0.0, 1.0)]
-
-
 def test_saved_and_loaded_whole(language, tmp_path):
     language.thresholds = [0.1 * i for i in range(14)]
+    language.phrases = usual_phrases([Report(findings="The lungs are clear.")] * 5)
     read = LanguageModel.load(language.save(tmp_path / "model", dtype="float32"), codec="codes-1")
     assert (read.sight, read.thresholds, read.vocabulary) == (language.sight, language.thresholds, SEEING)
+    assert read.phrases == language.phrases and read.phrases["findings"].counts["lungs are clear"] == 1
     assert torch.equal(read.ids.evidence, language.ids.evidence)
+    changed = replace(language, phrases=usual_phrases([Report(findings="The lungs are hazy.")] * 5))
+    assert fingerprint(changed.save(tmp_path / "other", dtype="float32")) != fingerprint(tmp_path / "model")
     with pytest.raises(CheckpointError, match="evidence of classifier classifier-1, not of other"):
         LanguageModel.load(tmp_path / "model", classifier="other")
+    settings = tmp_path / "model" / "radloom.json"
+    own = json.loads(settings.read_text())
+    own["phrases"]["impression"]["totals"] = [0.0]
+    settings.write_text(json.dumps(own))
+    with pytest.raises(CheckpointError, match=r"phrases in .*radloom.json are not complete"):
+        LanguageModel.load(tmp_path / "model")
 
 
 def test_a_model_learns_them_later_and_keeps_what_it_knew(base, tmp_path):

@@ -11,9 +11,11 @@ import radloom
 import tiny
 from radloom.checkpoint import fingerprint
 from radloom.corpora.manifest import Manifest
+from radloom.language.consensus import usual_phrases
 from radloom.language.model import LanguageModel
 from radloom.recipes.recipe import load_recipe
 from radloom.recipes.runner import run
+from radloom.reports.cleaning import clean_sections
 
 LOOP = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "log_every": 1, "precision": "fp32"}
 SALIENCY = {"classifier": "classifier", "share": 0.5}
@@ -87,6 +89,8 @@ def test_the_finished_model_reads_draws_and_answers(trained: Path, corpus: Manif
     assert model.image("The lungs are clear.")[0].shape == (32, 32)
     assert isinstance(model.ask(str(image), "Is the heart enlarged?", **how), str)
     assert model.language.sight is not None and len(model.language.sight.calls) == 14  # set by the training studies
+    train = [clean_sections(row.report) for row in corpus.split("train") if row.report and row.images]
+    assert model.language.phrases == usual_phrases(train)
 
 
 def test_aligning_moves_added_tokens_alone(trained: Path) -> None:

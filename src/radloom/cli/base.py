@@ -94,7 +94,10 @@ TopP = Annotated[float | None, typer.Option(help="Share of probability that is d
 EngineName = Annotated[str | None, typer.Option("--engine", help="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Steps of denoising.")]
 Candidates = Annotated[
-    int | None, typer.Option(min=1, help="Made of each; the one is kept that says, or shows, best what it should.")
+    int | None,
+    typer.Option(
+        min=1, help="Drawings of each, of which the one is kept that shows best what it should; or drafts of a report."
+    ),
 ]
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that look at images; 0 is this one alone.")]

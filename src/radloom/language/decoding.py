@@ -28,9 +28,6 @@ from radloom.progress import Progress
 Written = Callable[[list[list[int]]], None]
 """Called after each token of text with the token ids of every answer so far, statements included."""
 
-Judge = Callable[[list[list[int]]], Sequence[tuple[float, ...]]]
-"""How good each of several answers to one prompt is, given as token ids, statements included; more is better."""
-
 
 @torch.no_grad()
 def generate_codes(
@@ -107,16 +104,12 @@ def generate_text(
     thresholds: Sequence[float] | None = None,
     positives: Sequence[Sequence[bool]] | None = None,
     candidates: int = 1,
-    judge: Judge | None = None,
     choices: Sequence[Collection[list[int]]] | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
     written: Written | None = None,
 ) -> list[list[int]]:
     """Write answers of text tokens alone, each up to its `<|end|>` or `max_tokens`; or reports, after statements.
-
-    Of several candidates, which share their prompt and statements, the one that `judge` finds best is kept, the first
-    of equals: what is likeliest would be the same few normal reports.
 
     Args:
         model: a causal LM with image tokens.
@@ -132,15 +125,14 @@ def generate_text(
             an observation, called positive where that is at least so probable and drawn from the other states where
             it is not.
         positives: for each prompt, which observations are called positive; in place of the thresholds' verdict.
-        candidates: texts that are written of each prompt.
-        judge: of candidates; without, the first is kept.
+        candidates: texts that are written of each prompt, with the same statements.
         choices: for each prompt, the answers that it may get, as text tokens; any where there are none. `min_tokens`
             does not count then.
         use_cache, progress: as in `generate_codes`.
-        written: told of the answers while they grow; of several candidates it is the first, and another may be kept.
+        written: told of the answers while they grow, of several candidates the first.
 
     Returns:
-        Token ids of each answer, statements included, without the end.
+        Token ids of each answer, statements included, without the end; the candidates of a prompt one after another.
 
     Raises:
         RadloomError: a sampling parameter out of range, seeds missing, or more tokens than the model's context holds.
@@ -176,7 +168,7 @@ def generate_text(
         text, own = slice(ids.statements.numel(), None), noise[:, len(verdicts) :].reshape(-1, max_tokens)
         how: dict[str, Any] = {"picker": picker, "min_tokens": min_tokens, "limits": limits, "tell": tell}
         picks = _prose(decoder, logits, picks, text, noise=own, **how)
-    return _best(_tokens(picks, allowed), candidates, judge)
+    return _tokens(picks, allowed)
 
 
 def _statements(
@@ -312,15 +304,6 @@ def generate_statements(
                 logits = decoder.advance(said[-1])
     made = ids.statements.flatten()[torch.stack(said, 1).cpu()].tolist()
     return made, torch.stack(probabilities, 1).cpu()
-
-
-def _best(answers: list[list[int]], candidates: int, judge: Judge | None) -> list[list[int]]:
-    """Of each so many answers the best by the judge, the first of equals."""
-    groups = [answers[start : start + candidates] for start in range(0, len(answers), candidates)]
-    if judge is None or candidates == 1:
-        return [group[0] for group in groups]
-    worths = [judge(group) for group in groups]
-    return [group[max(range(candidates), key=worth.__getitem__)] for group, worth in zip(groups, worths, strict=True)]
 
 
 def _state(logits: Tensor, threshold: float | Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError
 from radloom.files import whole_folder
 from radloom.language.base import BaseConfig, quiet
+from radloom.language.consensus import LONGEST, SECTIONS, Phrases
 from radloom.language.prompts import CHAT_TEMPLATE, Prompter, fixed_texts
 from radloom.language.vocabulary import ImageVocabulary, TokenIds
 from radloom.study import OBSERVATIONS
@@ -67,6 +68,7 @@ class LanguageModel:
         sight: of its evidence; None for a model without.
         thresholds: from which probability on it calls each observation positive, where `sight` does not decide it; None
             for a model without statements.
+        phrases: of the sections of its training reports, see `consensus`; none for a model without statements.
     """
 
     model: PreTrainedModel
@@ -76,6 +78,7 @@ class LanguageModel:
     codec: str = ""
     sight: Sight | None = None
     thresholds: list[float] | None = None
+    phrases: dict[str, Phrases] = field(default_factory=dict)
 
     @classmethod
     def create(
@@ -162,6 +165,8 @@ class LanguageModel:
             own["sight"] = config.to_dict(self.sight)
         if self.thresholds:
             own["thresholds"] = self.thresholds
+        if self.phrases:
+            own["phrases"] = {section: config.to_dict(found) for section, found in self.phrases.items()}
         with whole_folder(folder) as new:
             with quiet():
                 given = {k: converted.get(v.data_ptr(), v) for k, v in state.items()}
@@ -221,7 +226,10 @@ class LanguageModel:
         model, info = loaded
         _check_keys(folder, info)
         ids = TokenIds.of(tokenizer, vocabulary)
-        return cls(model.eval(), tokenizer, vocabulary, ids, own["codec"], sight, own.get("thresholds"))
+        phrases = {s: config.from_dict(Phrases, found, f"phrases.{s}") for s, found in own.get("phrases", {}).items()}
+        if phrases and (set(phrases) != set(SECTIONS) or any(len(p.totals) != LONGEST for p in phrases.values())):
+            raise CheckpointError(f"phrases in {folder / SETTINGS} are not complete; restore it from a whole copy.")
+        return cls(model.eval(), tokenizer, vocabulary, ids, own["codec"], sight, own.get("thresholds"), phrases)
 
 
 def _even(vocabulary: ImageVocabulary) -> list[float] | None:

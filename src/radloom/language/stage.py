@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from radloom.imaging import sheet
+from radloom.language.consensus import usual_phrases
 from radloom.language.decoding import generate_codes
 from radloom.language.losses import ResponseLoss
 from radloom.language.model import LanguageModel
@@ -115,6 +116,7 @@ class LanguageStage(Stage):
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         if self.language.vocabulary.statements and Task.REPORT in self.train.units:
             self._calibrate()
+            self.language.phrases = usual_phrases(self.train.reports())
         self.language.save(folder)
 
     def _calibrate(self) -> None:

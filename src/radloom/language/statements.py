@@ -1,4 +1,4 @@
-"""Statements: from which probability on an observation is called positive, and whether a text says what was stated.
+"""Statements: from which probability on an observation is called positive.
 
 A likelihood-trained model that always takes the likeliest state hardly ever calls a rare finding positive. So each
 observation gets a threshold at which the model calls it positive as often as the training reports do. Nothing of a
@@ -11,12 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from radloom.language.consensus import likeness
 from radloom.language.decoding import generate_statements
 from radloom.language.model import LanguageModel
-from radloom.language.prompts import stated
-from radloom.reports.answers import parse_answer
-from radloom.scores.text import r2gen_clean
 from radloom.study import OBSERVATIONS, Mention
 
 LEAST = 0.1
@@ -80,44 +76,6 @@ def matched_thresholds(
         last = float(falling[positive - 1]) if positive else most
         thresholds.append(round(max(last, least), 4))
     return thresholds
-
-
-def consistency(language: LanguageModel, answer: Sequence[int]) -> float:
-    """How well the text of a report says what its statements do; 0 is best.
-
-    Less one for each observation that one of them calls positive and the other does not, as the rule-based labeller
-    reads the text.
-
-    Args:
-        language: a model with statements.
-        answer: token ids, statements included.
-    """
-    written = stated(language.prompter.decode(answer))
-    said = {observation for observation, mention in written.items() if mention is Mention.POSITIVE}
-    return -float(len(said ^ stated_positive(language, answer)))
-
-
-def worth(language: LanguageModel, answers: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
-    """How good each of several reports of the same statements is.
-
-    Args:
-        language: a model with statements.
-        answers: token ids, statements included.
-
-    Returns:
-        Of each its `consistency`, and how like the others it is, from 0 to 1: the mean of findings and impression, of
-        which two that both lack one are alike in it.
-    """
-    reports = [parse_answer(language.prompter.decode(answer)) for answer in answers]
-    findings = likeness([_words(report.findings) for report in reports])
-    impressions = likeness([_words(report.impression) for report in reports])
-    alike = [sum(both) / 2 for both in zip(findings, impressions, strict=True)]
-    return [(consistency(language, answer), like) for answer, like in zip(answers, alike, strict=True)]
-
-
-def _words(section: str) -> list[str]:
-    """In lower case, without punctuation but a stop between sentences."""
-    return r2gen_clean(section).split()[:-1]
 
 
 def stated_positive(language: LanguageModel, answer: Sequence[int]) -> set[str]:

@@ -213,13 +213,20 @@ class TaskMix:
 
     def study_evidence(self) -> tuple[np.ndarray, list[dict[str, Mention]]]:
         """Mean evidence (n, channels) over the X-rays of each study of the report task, and what its report says."""
-        rows = {(unit.row.corpus, unit.row.uid): unit.row for unit in self.units[Task.REPORT]}.values()
+        rows = self._reported()
         values = [np.mean([self.store.evidence(ref.path) for ref in row.images], 0) for row in rows]
         return np.stack(values), [stated(format_answer(row.report)) for row in rows]
+
+    def reports(self) -> list[Report]:
+        """The report of each study of the report task, once."""
+        return [row.report for row in self._reported()]
 
     def length(self, index: int) -> int:
         """Tokens of that example in epoch 0; about as many in others."""
         return len(self.item(index, 0)["input_ids"])
+
+    def _reported(self) -> list[Row]:
+        return list({(unit.row.corpus, unit.row.uid): unit.row for unit in self.units[Task.REPORT]}.values())
 
     def _place(self, index: int, epoch: int) -> tuple[Task, _Unit]:
         """Task and unit of an index. Whole rounds through a task's units keep their places; the rest goes on."""

@@ -9,7 +9,7 @@ stated: "Normal chest." beside anything, "No acute disease." beside what is acut
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from radloom.reports.cleaning import sentences
@@ -67,6 +67,7 @@ def agree(report: Report, positive: Collection[str]) -> Report:
 
 
 def _agreed(text: str, positive: Collection[str]) -> str:
+    positive = set(positive) - {NO_FINDING}
     kept: list[str] = []
     said: set[str] = set()
     denied: set[str] = set()  # by sentences that go
@@ -74,7 +75,7 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     for sentence in sentences(text):
         mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
         agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
-        if agrees and not _contradicts(sentence, mentions, positive):
+        if agrees and not contradicts(sentence, positive):
             kept.append(sentence)
             said |= mentions.keys()
         else:
@@ -85,10 +86,10 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     return " ".join([*kept[:place], *missing, *kept[place:]]) if text else ""
 
 
-def _contradicts(sentence: str, mentions: Mapping[str, Mention], positive: Collection[str]) -> bool:
-    """Whether a sentence says of lungs, bones or chest as a whole that nothing is wrong where something is."""
+def contradicts(sentence: str, positive: Collection[str]) -> bool:
+    """Whether a sentence says of lungs, bones or the chest that nothing is wrong, where these observations are."""
     clear = _CLEAR.search(sentence) and not LUNGS.isdisjoint(positive)
     calm = _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence) and not ACUTE.isdisjoint(positive)
-    whole = _BONES_FINE.search(sentence) and "Fracture" in positive and "Fracture" not in mentions
-    normal = _NORMAL.search(sentence) and positive
+    whole = "Fracture" in positive and _BONES_FINE.search(sentence) and "Fracture" not in label(sentence)
+    normal = positive and _NORMAL.search(sentence)
     return bool(clear or calm or whole or normal)

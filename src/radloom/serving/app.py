@@ -3,7 +3,7 @@
 All work is asked for by multipart forms. `report`, `image`, `ask`, `check`, `saliency` and `complete` give JSON; asked
 for `text/event-stream`, they give server-sent events: `progress` ({"done", "total"}: steps), `partial` (the words of
 the answer as far as they are written, whole each time) and at last `answer` (what is given without streaming) or
-`error`. The words of a report are those of its first candidate, a draft: another may be kept, and its text is mended.
+`error`. The words of a report are those of its first draft; the report is made of the sentences of all.
 There is no `partial` from `complete`. `view` and `document` give files.
 """
 
@@ -100,7 +100,7 @@ TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probabilit
 Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
 EngineName = Annotated[str | None, Form(description="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")]
-Texts = Annotated[int | None, Form(ge=1, le=8, description="Texts of which the best is kept.")]
+Texts = Annotated[int | None, Form(ge=1, le=8, description="Drafts of whose sentences the report is made.")]
 Candidates = Annotated[
     int | None,
     Form(ge=1, le=16, description="Drawings of which the one is kept that shows best what the text says; each counts."),

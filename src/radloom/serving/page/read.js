@@ -39,7 +39,7 @@ export async function readStudy() {
   if (!study.pictures.length) return;
   const files = study.files;
   const fields = { ...files, seed: byId("read-seed").value };
-  const what = candidates > 1 ? `Writing ${candidates} drafts, of which the best is kept` : "Writing the report";
+  const what = candidates > 1 ? `Writing ${candidates} drafts, of whose sentences the report is made` : "Writing the report";
   study.report = null;
   draft = NONE;
   show();
