@@ -508,7 +508,7 @@ class Model:
             if how.agree:
                 drafts = [agree(draft, stated) for draft in drafts]
             report = consensus(drafts, stated, self.language.phrases)
-            made.append(agree(report, stated) if how.agree else report)
+            made.append(agree(report, stated) if how.agree else report)  # what one draft said may have gone
         return made
 
     def images(

@@ -81,6 +81,10 @@ class Mention(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+SECTIONS = ("findings", "impression")
+"""Sections of a report that models write, in their order."""
+
+
 @dataclass(frozen=True)
 class Report:
     """The sections of a report that radloom reads and writes; a missing section is the empty string."""

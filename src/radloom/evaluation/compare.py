@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
-from radloom.evaluation.reports import SECTIONS
 from radloom.evaluation.table import FEW, GAP, JUDGE, SHUFFLED, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.statistics import Difference, difference
+from radloom.study import SECTIONS
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from radloom.errors import RadloomError
 from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
-from radloom.evaluation.reports import SECTIONS, score_written
+from radloom.evaluation.reports import score_written
 from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines, refuse_other_board
 from radloom.evaluation.table import Board
 from radloom.prediction import file_name
 from radloom.reports.sections import parse_report
-from radloom.study import Report, View
+from radloom.study import SECTIONS, Report, View
 
 
 def score_report_file(

@@ -27,11 +27,9 @@ from radloom.scores.names import score_name
 from radloom.scores.sacrebleu import sacrebleu_counts
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import bleu, r2gen_text, score_reports
-from radloom.study import OBSERVATIONS, Mention, Report
+from radloom.study import OBSERVATIONS, SECTIONS, Mention, Report
 
 TASK = "report"
-
-SECTIONS = ("findings", "impression")
 
 FIVE = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
 """The five observations that CheXpert's competition scores (Irvin et al. 2019)."""

@@ -22,10 +22,7 @@ from radloom.errors import ImageError, ReportError
 from radloom.imaging.files import File, InMemory, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
 from radloom.provenance import SYNTHETIC, Maker
-from radloom.study import Image, Report
-
-SECTIONS = ("findings", "impression")
-"""Of a report, in the order they are written."""
+from radloom.study import SECTIONS, Image, Report
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 """What a reference to an image is made of."""

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import itemgetter
 from typing import Self
 
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.repair import contradicts
 from radloom.scores.text import ngrams, r2gen_clean
-from radloom.study import OBSERVATIONS, Mention, Report
+from radloom.study import SECTIONS, Mention, Report
 
 LONGEST = 4
 """Words of the longest n-grams."""
@@ -29,9 +28,6 @@ RARE = 1 / 150
 
 FEWEST = 5
 """Reports that an n-gram must be in, however few there are."""
-
-SECTIONS = ("findings", "impression")
-"""Sections that are written."""
 
 _COMMON = """
     the a an is are there no not of and or in with to within for without be been this that on at has have
@@ -94,6 +90,9 @@ def usual_phrases(reports: Sequence[Report]) -> dict[str, Phrases]:
 
     Args:
         reports: for training, cleaned.
+
+    Returns:
+        Section -> its phrases, without rare n-grams.
     """
     return {name: Phrases.of([getattr(report, name) for report in reports], RARE, FEWEST) for name in SECTIONS}
 
@@ -108,7 +107,7 @@ def consensus(drafts: Sequence[Report], stated: Collection[str], usual: Mapping[
     Args:
         drafts: of one study; one alone is returned as it is.
         stated: the observations that all of them state as positive.
-        usual: what is expected of reports at large; without, the drafts' own mean counts alone.
+        usual: of reports at large, see `usual_phrases`; without, the drafts' own mean counts alone.
     """
     if len(drafts) == 1:
         return drafts[0]
@@ -158,18 +157,15 @@ def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], 
                 kept.append(sentence)
         return kept
 
-    tried = [distinct(draft) for draft in split]
-    best: list[str] = []
-    most = (-len(OBSERVATIONS) - 1, 0.0)
-    while tried:
-        found, reached = max(((t, worth(t)) for t in tried), key=itemgetter(1))
-        if reached <= most:
-            break
-        best, most = found, reached
+    best = max(map(distinct, split), key=worth, default=[])
+    while True:
         swapped = [[*(old for old in best if not apart(old, new)), new] for new in place if new not in best]
         shorter = [[s for s in best if s is not old] for old in best] if len(best) > 1 else []
         tried = [sorted(changed, key=place.__getitem__) for changed in swapped + shorter]
-    return " ".join(best)
+        better = max(tried, key=worth, default=best)
+        if worth(better) <= worth(best):
+            return " ".join(best)
+        best = better
 
 
 def _finished(text: str) -> list[str]:

@@ -21,10 +21,10 @@ from radloom.classifier.evidence import EvidenceScale
 from radloom.errors import CheckpointError
 from radloom.files import whole_folder
 from radloom.language.base import BaseConfig, quiet
-from radloom.language.consensus import LONGEST, SECTIONS, Phrases
+from radloom.language.consensus import LONGEST, Phrases
 from radloom.language.prompts import CHAT_TEMPLATE, Prompter, fixed_texts
 from radloom.language.vocabulary import ImageVocabulary, TokenIds
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, SECTIONS
 
 FORMAT = 1
 """Version of `radloom.json`."""
