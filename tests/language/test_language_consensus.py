@@ -152,7 +152,8 @@ def test_a_sentence_that_was_cut_off_goes_where_there_are_others() -> None:
     cut = "The lungs are clear. No evidence of"
     drafts = findings(cut, cut, cut, "The lungs are clear. There is a pleural effusion.")
     assert consensus(drafts, {"Pleural Effusion"}).findings == "The lungs are clear. There is a pleural effusion."
-    assert consensus(findings("No evidence of", "No evidence of"), NORMAL).findings == "No evidence of"
+    assert consensus(findings(NONE, "There may be edema"), set()).findings == NONE  # alone, too, it would run on
+    assert consensus(findings("No evidence of", "There may be"), NORMAL).findings == "No evidence of"
 
 
 def test_a_section_that_most_drafts_leave_out_stays_out() -> None:

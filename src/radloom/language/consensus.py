@@ -130,9 +130,12 @@ def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], 
         stated: see `consensus`.
         overall: whether the section should also be normal, or not, as a whole, as was stated.
     """
-    split = [_finished(text) for text in texts if text]
-    if 2 * len(split) < len(texts):
+    written = [text for text in texts if text]
+    if 2 * len(written) < len(texts):
         return ""
+    split = [finished for text in written if (finished := _finished(text))]
+    if not split:
+        return written[0] if written else ""
     places: dict[str, list[float]] = {}
     for draft in split:
         for i, sentence in enumerate(draft):
@@ -157,7 +160,7 @@ def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], 
                 kept.append(sentence)
         return kept
 
-    best = max(map(distinct, split), key=worth, default=[])
+    best = max(map(distinct, split), key=worth)
     while True:
         swapped = [[*(old for old in best if not apart(old, new)), new] for new in place if new not in best]
         shorter = [[s for s in best if s is not old] for old in best] if len(best) > 1 else []
@@ -169,9 +172,8 @@ def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], 
 
 
 def _finished(text: str) -> list[str]:
-    """Its sentences, without a last one that was cut off; one alone stays."""
-    found = sentences(text)
-    return found[:-1] if len(found) > 1 and not found[-1].endswith((".", "!", "?")) else found
+    """Its sentences, without one that was cut off: another would run on from it."""
+    return [sentence for sentence in sentences(text) if sentence.endswith((".", "!", "?"))]
 
 
 def _same(a: str, b: str) -> bool:
