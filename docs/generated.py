@@ -166,7 +166,7 @@ def python() -> str:
     """Every public name of the package, from its docstring and signature."""
     import radloom
     from radloom.completion import Denoising
-    from radloom.models import Sampling
+    from radloom.model_folder import Sampling
 
     named = {name: getattr(radloom, name) for name in radloom.__all__ if not name.startswith("_")}
     parts = []

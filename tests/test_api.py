@@ -30,7 +30,7 @@ def test_an_unknown_corpus_names_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_views_are_judged_by_the_model_that_is_there(tiny_model: Path, chest_file: Path, tmp_path: Path) -> None:
-    from radloom.models import view_predictor
+    from radloom.model_folder import view_predictor
 
     judge = view_predictor(tiny_model)
     assert judge is not None and judge(chest_file) is View.FRONTAL

@@ -57,7 +57,7 @@ def test_weights_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "codec").mkdir()
     (tmp_path / "codec" / "model.safetensors").write_bytes(bytes(2_500_000))
     monkeypatch.setattr("radloom.models.load", lambda model: None)
-    monkeypatch.setattr("radloom.models.locate", lambda model: tmp_path)
+    monkeypatch.setattr("radloom.model_folder.locate", lambda model: tmp_path)
     check = doctor.check_weights("nano")
     assert check.ok
     assert check.detail == "nano, 2.5 MB"

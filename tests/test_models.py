@@ -16,14 +16,18 @@ from PIL import Image as PILImage
 
 import radloom
 import tiny
+from radloom.classifier.model import OUTPUTS
+from radloom.classifier.signs import SignReader, save_signs
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError
 from radloom.imaging import ImageWarning, as_image, png_bytes, read_image
-from radloom.models import as_report, load_vision, shipped
+from radloom.model_folder import load_vision, shipped
+from radloom.models import as_report
 from radloom.reports.answers import Sections
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import NAMES
 from radloom.reports.repair import agree
-from radloom.study import OBSERVATIONS, Mention, Report, Study, View
+from radloom.reports.signs import signs
+from radloom.study import OBSERVATIONS, SIGNS, Mention, Report, Study, View
 
 
 @pytest.fixture
@@ -326,7 +330,7 @@ def test_a_model_with_evidence_reads_draws_and_asks(tmp_path: Path, chest: np.nd
 def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray) -> None:
     model = radloom.load(tiny.make_model(tmp_path / "seeing", seeing=True))
     study = Study(frontal=chest, lateral=1 - chest)
-    _, values = model._image_tokens([study, Study(frontal=chest), Study(lateral=1 - chest)])
+    values = model._image_tokens([study, Study(frontal=chest), Study(lateral=1 - chest)])[1].evidence
     assert np.allclose(values[0], (values[1] + values[2]) / 2, atol=1e-4)  # of a study, the mean of its X-rays
     cuts = [float(values[0][i]) + (0.1 if i % 2 else -0.1) for i in range(len(OBSERVATIONS))]
     sight = replace(model.language.sight, calls=tuple(cuts))
@@ -338,8 +342,8 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
         patch.setattr("radloom.models.consensus", lambda *given: heard.append(given) or given[0][-1])
         last = model.reports([study] * 2, candidates=3, temperature=0.6, seeds=[5, 6])
     positive = {o for o, on in zip(OBSERVATIONS, sight.called(values[:1])[0], strict=True) if on}
-    assert [stated for _, stated, _ in heard] == [positive] * 2
-    assert [len(drafts) for drafts, _, _ in heard] == [3, 3] and last == [drafts[-1] for drafts, _, _ in heard]
+    assert [stated for _, stated, _, _ in heard] == [positive] * 2
+    assert [len(drafts) for drafts, *_ in heard] == [3, 3] and last == [drafts[-1] for drafts, *_ in heard]
     for on in (True, False):
         (made,) = model.reports([study], candidates=3, sections=Sections.FINDINGS, agree=on)
         said = {name for name, mention in label(made.findings).items() if mention is Mention.POSITIVE}
@@ -353,7 +357,7 @@ def test_evidence_decides_what_a_report_states(tmp_path: Path, chest: np.ndarray
 def seeing(tmp_path_factory: pytest.TempPathFactory) -> radloom.Model:
     """A model whose evidence of `draw_chest()` calls every second observation."""
     model = radloom.load(tiny.make_model(tmp_path_factory.mktemp("models") / "seeing", seeing=True))
-    _, [values] = model._image_tokens([Study(frontal=tiny.draw_chest().astype(np.float32) / 255)])
+    [values] = model._image_tokens([Study(frontal=tiny.draw_chest().astype(np.float32) / 255)])[1].evidence
     assert model.language.sight is not None
     cuts = tuple(float(value) + (0.1 if i % 2 else -0.1) for i, value in enumerate(values[: len(OBSERVATIONS)]))
     model.language.sight = replace(model.language.sight, calls=cuts)
@@ -395,6 +399,47 @@ def test_the_language_model_answers_all_where_it_need_not_agree(seeing: radloom.
     assert seeing.answers([chest, dark], [question] * 2) == [seeing.ask(x, question) for x in (chest, dark)]
     with pytest.raises(ReportError, match="question is empty"):
         seeing.answers([chest] * 2, [question, " "])
+
+
+def test_signs_are_said_and_answered_by_the_classifier(seeing: radloom.Model, chest: np.ndarray) -> None:
+    model = copy.copy(seeing)
+    model.signs = SignReader().eval()
+    dark = 1 - chest
+    seen = [float(model._image_tokens([Study(frontal=image)])[1].signs[0, 0]) for image in (chest, dark)]
+    model.signs.thresholds[0, 0] = sum(seen) / 2  # of the first sign in one X-ray; else NEVER
+    there = seen[0] > seen[1]
+    [both] = model._image_tokens([Study(frontal=chest, lateral=dark)])[1].signs
+    assert both[0] == pytest.approx(sum(seen) / 2, abs=1e-4)
+    reports = model.reports([Study(frontal=chest), Study(frontal=dark)], sections=Sections.FINDINGS)
+    assert [signs(report) == {"Hyperinflation": Mention.POSITIVE} for report in reports] == [there, not there]
+    answers = model.answers([chest, dark], ["Are the lungs hyperinflated?"] * 2)
+    assert answers == (["yes", "no"] if there else ["no", "yes"])
+    assert {answer.by for answer in answers} == {"classifier"}
+    assert (
+        model.ask(chest, "Is there scoliosis?").by == seeing.ask(chest, "Is it hyperinflated?").by == "language model"
+    )
+    assert not signs(model.report(chest, agree=False).findings)
+    assert list(model.check(chest)) == [*OUTPUTS, *SIGNS] and list(seeing.check(chest)) == list(OUTPUTS)
+    assert model.check(chest)["Hyperinflation"] == pytest.approx(1 / (1 + np.exp(-seen[0])), abs=1e-4)
+
+
+def test_the_view_is_told_by_the_classifier(model: radloom.Model, chest: np.ndarray) -> None:
+    answer = model.ask(chest, "Is this a lateral view?")  # of a model that reads no evidence, too
+    assert (answer, answer.by) == ("no", "classifier")
+    assert model.ask(chest, "Which view is this?") == model.view(chest) == "frontal"
+    assert model.ask(chest, "Which view is this?", agree=False).by == "language model"
+
+
+def test_signs_are_a_part_of_the_model(tmp_path: Path) -> None:
+    folder = tiny.make_model(tmp_path / "seeing", seeing=True)
+    without = radloom.load(folder)
+    assert without.signs is None
+    save_signs(SignReader(), folder / "signs", without.judge)
+    model = radloom.load(folder)
+    assert model.signs is not None and model.fingerprint != without.fingerprint
+    save_signs(SignReader(), folder / "signs", "another")
+    with pytest.raises(CheckpointError, match="reads features of classifier another"):
+        radloom.load(folder)
 
 
 def test_evidence_of_another_classifier_is_refused(tmp_path: Path) -> None:

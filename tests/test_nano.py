@@ -11,7 +11,7 @@ import pytest
 import radloom
 from radloom.completion import ReportWarning
 from radloom.errors import ReportError
-from radloom.models import locate
+from radloom.model_folder import locate
 from radloom.study import OBSERVATIONS
 
 SENTENCE = "The heart is enlarged. There is a moderate right pleural effusion."

@@ -29,7 +29,7 @@ def prepare(kind: str, source: Path | str, out: Path | str, **options: Any) -> M
         ManifestError: an unknown kind, or a corpus that cannot be read.
     """
     from radloom.corpora import prepare
-    from radloom.models import view_predictor
+    from radloom.model_folder import view_predictor
 
     return prepare(kind, source, out, view_of=view_predictor(), **options)
 
@@ -106,7 +106,7 @@ def evaluate(
         RadloomError: as `radloom.evaluation.run.evaluate`.
     """
     from radloom.evaluation.run import evaluate
-    from radloom.models import model_name
+    from radloom.model_folder import model_name
 
     options.setdefault("name", model_name(model) if isinstance(model, Path | str) else model.config.recipe)
     return evaluate(_model(model), _manifest(manifest), Path(out), split=split, **options)

@@ -166,10 +166,10 @@ def check_weights(model: str | Path) -> Check:
     """A model whose classifier, codec and language model load and belong together."""
     remedy = "Install radloom again, or name the folder of a trained model."
     try:
-        from radloom import models
+        from radloom import model_folder, models
 
         models.load(model)
-        files = list(models.locate(model).rglob("*.safetensors"))
+        files = list(model_folder.locate(model).rglob("*.safetensors"))
     except (RadloomError, ImportError, OSError, RuntimeError) as error:  # torch or torchvision may not load either
         return Check("weights", False, str(error), remedy)
     return Check("weights", True, f"{model}, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")

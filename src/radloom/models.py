@@ -7,19 +7,16 @@
     model.check("chest.png")                     # -> {"Cardiomegaly": 0.91, ...}
     model.complete(Study(frontal=Path("chest.png")), ["lateral", "report"])  # -> Study
 
-A model is a folder: `model.json` and one checkpoint a part, `classifier/`, `codec/` and `language/`, and `any-to-any/`
-where it has that engine.
+How a model lies in a folder, is in `model_folder.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
-from importlib.resources import files
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +26,14 @@ import torch
 from torch import Tensor
 
 from radloom import checkpoint
-from radloom.classifier.evidence import evidence
-from radloom.classifier.model import OUTPUTS, ClinicalClassifier, load_classifier
+from radloom.classifier.evidence import evidence_in
+from radloom.classifier.model import OUTPUTS, ClinicalClassifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
-from radloom.codec.network import Codec, codes_fingerprint, load_codec
+from radloom.classifier.signs import SignReader, load_signs
+from radloom.codec.network import Codec, codes_fingerprint
 from radloom.completion import (
     DRAWING,
     Asked,
-    Denoising,
     Engine,
     Plan,
     as_engine,
@@ -46,121 +43,73 @@ from radloom.completion import (
     planned,
     remarks,
 )
-from radloom.config import changed, from_dict
+from radloom.config import changed
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
-from radloom.imaging import ImageWarning, Transform, as_image, dicom_view, read_image
+from radloom.imaging import ImageWarning, Transform, as_image
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
 from radloom.language.consensus import consensus
-from radloom.language.decoding import check_sampling, generate_codes, generate_text
+from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import stated_positive
+from radloom.model_folder import (
+    ANY_TO_ANY,
+    MODEL_FILE,
+    PARTS,
+    SIGN_READER,
+    ModelConfig,
+    Sampling,
+    load_vision,
+    locate,
+    read_model_config,
+)
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import Answerer, Reply, closed_answer, yes_or_no
-from radloom.reports.repair import agree
+from radloom.reports.closed import Answerer, Reply, closed_answer, view_answer, yes_or_no
+from radloom.reports.repair import agree, together
 from radloom.reports.sections import parse_report
 from radloom.seeds import as_seeds
-from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
+from radloom.study import OBSERVATIONS, SIGNS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
     from radloom.language.decoding import Written
-
-MODEL_FILE = "model.json"
-FORMAT = 1
-"""Version of `model.json`."""
-
-PARTS = ("classifier", "codec", "language")
-"""Folders of a model, one checkpoint each."""
-
-ANY_TO_ANY = "any-to-any"
-"""The folder of the part that not every model has."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn.
-
-    Attributes:
-        temperature: 0 takes the likeliest.
-        top_p: share of probability that is drawn from.
-        guidance: classifier-free guidance; 1 is none.
-        max_tokens: longest text.
-        candidates: drafts that a model with statements writes of the same statements; of their sentences the report is
-            made, see `language.consensus`.
-        agree: whether the text of each draft is made to say what was stated, see `reports.repair`, and whether
-            questions about the same are answered by it, see `reports.closed`.
-
-    Raises:
-        RadloomError: a number out of its range.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    guidance: float = 1.0
-    max_tokens: int = 160
-    candidates: int = 1
-    agree: bool = True
-
-    def __post_init__(self) -> None:
-        check_sampling(self.temperature, self.top_p)
-        for name in ("max_tokens", "candidates"):
-            if getattr(self, name) < 1:
-                raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
-
 
 _Asked = tuple[Report, View, int]
 """Of a drawing: what it shows, which view, and its seed."""
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Contents of `model.json`.
+class _Seen:
+    """What the classifier sees in X-rays.
 
     Attributes:
-        format: version of this layout.
-        recipe: what trained it.
-        about: in a sentence.
-        image, text, answer: defaults of the language model for drawing, for writing reports and for answering.
-        complete: defaults for denoising.
+        evidence: (n, channels) log-odds; no channels where the language model reads none.
+        signs: (n, signs) log-odds; no signs where the model has no reader of them.
+        lateral: (n,) log-odds that it is a lateral view.
+        images: (n,) over how many X-rays these are means.
     """
 
-    format: int
-    recipe: str
-    about: str
-    image: Sampling = field(default_factory=lambda: Sampling(top_p=0.9))
-    text: Sampling = field(default_factory=lambda: Sampling(temperature=0.6, top_p=0.9, candidates=8))
-    answer: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
-    complete: Denoising = field(default_factory=Denoising)
+    evidence: np.ndarray
+    signs: np.ndarray
+    lateral: np.ndarray
+    images: np.ndarray
 
+    def __getitem__(self, rows: Sequence[int]) -> _Seen:
+        return _Seen(self.evidence[rows], self.signs[rows], self.lateral[rows], self.images[rows])
 
-def shipped() -> list[str]:
-    """Names of the models inside the package."""
-    root = Path(str(files("radloom"))) / "weights"
-    return sorted(p.parent.relative_to(root).as_posix() for p in root.glob(f"**/{MODEL_FILE}"))
+    def means(self, groups: Sequence[Sequence[int]]) -> _Seen:
+        """The mean over the X-rays of each group."""
+        each = [self[list(rows)] for rows in groups]
+        means = {
+            name: np.stack([getattr(one, name).mean(0) for one in each]) for name in ("evidence", "signs", "lateral")
+        }
+        return _Seen(**means, images=np.array([len(one.images) for one in each]))
 
-
-def locate(name: str | Path) -> Path:
-    """The folder of a model: one inside the package, or a path.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    if str(name) in shipped():
-        return Path(str(files("radloom"))) / "weights" / str(name)
-    if (Path(name) / MODEL_FILE).is_file():
-        return Path(name)
-    raise CheckpointError(
-        f"No model {str(name)!r}{did_you_mean(str(name), shipped())}: it is neither inside the package "
-        f"({', '.join(shipped()) or 'none there'}) nor a folder with {MODEL_FILE}, as `radloom train` makes one."
-    )
-
-
-def model_name(name: str | Path) -> str:
-    """What a model is called in tables: its name inside the package, or the last part of its folder."""
-    return str(name) if str(name) in shipped() else Path(name).resolve().name
+    def views(self) -> list[View]:
+        """The view of each."""
+        return [View.LATERAL if odds > 0 else View.FRONTAL for odds in self.lateral.tolist()]
 
 
 def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Model:
@@ -178,85 +127,21 @@ def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Mo
     folder = locate(name)
     config = read_model_config(folder)
     codec, classifier, transform = load_vision(folder)
-    more = folder / ANY_TO_ANY if (folder / ANY_TO_ANY).is_dir() else None
-    prints = [checkpoint.fingerprint(folder / part) for part in (*PARTS, *([ANY_TO_ANY] if more else []))]
+    further = [part for part in (SIGN_READER, ANY_TO_ANY) if (folder / part).is_dir()]
+    prints = [checkpoint.fingerprint(folder / part) for part in (*PARTS, *further)]
     codes, judge = codes_fingerprint(codec, transform), prints[PARTS.index("classifier")]
     language = LanguageModel.load(folder / "language", codec=codes, classifier=judge)
     head = (folder / MODEL_FILE).read_text(encoding="utf-8")
     fingerprint = hashlib.sha256("".join([*prints, head]).encode()).hexdigest()[:16]
-    later = partial(_load_any_to_any, more, codes, judge, device) if more else None
-    return Model(config, classifier, codec, language, transform, device, fingerprint, judge, later)
+    signs = load_signs(folder / SIGN_READER, judge) if SIGN_READER in further else None
+    later = partial(_load_any_to_any, folder / ANY_TO_ANY, codes, judge, device) if ANY_TO_ANY in further else None
+    return Model(config, classifier, codec, language, transform, device, fingerprint, judge, later, signs)
 
 
 def _load_any_to_any(folder: Path, codec: str, classifier: str, device: torch.device) -> AnyToAny:
     from radloom.diffusion.model import AnyToAny
 
     return AnyToAny.load(folder, codec, classifier).to(device)
-
-
-def load_vision(
-    name: str | Path = "nano", *, codec: Path | str | None = None, device: str | torch.device = "cpu"
-) -> tuple[Codec, ClinicalClassifier, Transform]:
-    """The parts of a model that look at X-rays, without its language model.
-
-    Args:
-        name: of a model inside the package, or the folder of one.
-        codec: folder of a codec to use instead of the model's.
-        device: where they run.
-
-    Raises:
-        CheckpointError: no such model or codec, damaged ones, or ones with different transforms.
-    """
-    device = usable(device)
-    folder = locate(name)
-    classifier, transform = load_classifier(folder / "classifier")
-    network, codec_transform = load_codec(codec or folder / "codec")
-    if transform != codec_transform:
-        raise CheckpointError(
-            f"{codec or folder}: classifier and codec have different transforms; train them in one recipe."
-        )
-    return network.to(device), classifier.to(device), transform
-
-
-def view_predictor(name: str | Path = "nano") -> Callable[[Path], View] | None:
-    """Judges the view of a file: as its DICOM header states it, else by a model's classifier, loaded when first asked.
-
-    Args:
-        name: of a model inside the package, or the folder of one.
-
-    Returns:
-        File -> view; None where there is no such model.
-    """
-    try:
-        folder = locate(name)
-    except CheckpointError:
-        return None
-    vision = cache(lambda: load_vision(folder))
-
-    def view_of(path: Path) -> View:
-        if stated := dicom_view(path):
-            return stated
-        _, classifier, transform = vision()
-        return classifier.views(transform(read_image(path))[None])[0]
-
-    return view_of
-
-
-def read_model_config(folder: Path) -> ModelConfig:
-    """Contents of a model's `model.json`.
-
-    Raises:
-        CheckpointError: not JSON, or of another format.
-    """
-    path = folder / MODEL_FILE
-    try:
-        head = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}); restore it from a whole copy.") from None
-    found = head.get("format") if isinstance(head, dict) else None
-    if found != FORMAT:
-        raise CheckpointError(f"{path} has format {found}; this radloom reads format {FORMAT}. Train the model again.")
-    return from_dict(ModelConfig, {k: v for k, v in head.items() if k != "parts"}, MODEL_FILE)
 
 
 class Model:
@@ -270,6 +155,8 @@ class Model:
         classifier, codec, language: the parts.
         fingerprint: 16 hex digits that change with any part; `""` for a model that was not loaded from a folder.
         judge: the classifier's own fingerprint.
+        signs: reads signs from the classifier's features, for reports that begin with statements, and for answers; None
+            for a model without.
         has_diffusion: whether the model has the any-to-any part.
     """
 
@@ -284,14 +171,16 @@ class Model:
         fingerprint: str = "",
         judge: str = "",
         any_to_any: Callable[[], AnyToAny] | None = None,
+        signs: SignReader | None = None,
     ) -> None:
         """Args:
-        config, classifier, codec, language, transform, device, fingerprint, judge: see above.
+        config, classifier, codec, language, transform, device, fingerprint, judge, signs: see above.
         any_to_any: loads the any-to-any part; called when it is first used, since that takes seconds.
         """
         self.config, self.transform, self.fingerprint, self.judge = config, transform, fingerprint, judge
         self.device = torch.device(device)
         self.classifier, self.codec = classifier.to(self.device), codec.to(self.device)
+        self.signs = None if signs is None else signs.to(self.device)
         self.language = language
         language.model.to(self.device)  # type: ignore[arg-type]
         self.prompter = language.prompter
@@ -383,13 +272,17 @@ class Model:
         return self.answers([_looked_at(image)], [question], seeds=[seed], **sampling)[0]
 
     def check(self, image: Image | str) -> dict[str, float]:
-        """Probability from 0 to 1 of each of the 14 observations, and of the view being lateral, by the classifier.
+        """Probability from 0 to 1 of each observation, of the view being lateral, and of each sign, by the classifier.
 
         Raises:
             ImageError: an image that cannot be read.
         """
-        pixels = self.pixels([_looked_at(image)])
-        return dict(zip(OUTPUTS, self.classifier.probabilities(pixels)[0].tolist(), strict=True))
+        with torch.no_grad():
+            features = self.classifier.features(self.pixels([_looked_at(image)]))
+            odds = dict(zip(OUTPUTS, self.classifier.head(features)[0], strict=True))
+            if self.signs:
+                odds |= zip(SIGNS, self.signs(features)[0], strict=True)
+        return {name: float(value.sigmoid()) for name, value in odds.items()}
 
     def saliency(
         self,
@@ -488,10 +381,11 @@ class Model:
             raise RadloomError("This model states no observations that candidates could share; leave that out.")
         if not studies:
             return []
-        shown, values = self._image_tokens(studies)
+        shown, seen = self._image_tokens(studies)
         prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
-        called = self.language.sight.called(values) if self.language.sight else None
+        called = self.language.sight.called(seen.evidence) if self.language.sight else None
+        signs = self.signs.verdicts(seen.signs, seen.images) if self.signs else None
 
         def parsed(answers: list[list[int]], growing: bool = False) -> list[Report]:
             return [parse_answer(text, growing=growing) for text in self._words(answers)]
@@ -502,13 +396,18 @@ class Model:
             return parsed(answers)
         each = len(answers) // len(studies)
         made = []
-        for start in range(0, len(answers), each):
+        for i, start in enumerate(range(0, len(answers), each)):
             stated = stated_positive(self.language, answers[start])
             drafts = parsed(answers[start : start + each])
-            if how.agree:
-                drafts = [agree(draft, stated) for draft in drafts]
-            report = consensus(drafts, stated, self.language.phrases)
-            made.append(agree(report, stated) if how.agree else report)  # what one draft said may have gone
+            if not how.agree:
+                made.append(consensus(drafts, stated, self.language.phrases))
+                continue
+            there = None
+            if signs is not None:
+                stated, there = together(stated, _there(signs[i]))
+            agreed = [agree(draft, stated, there) for draft in drafts]
+            report = consensus(agreed, stated, self.language.phrases, there or ())
+            made.append(agree(report, stated, there))  # what one draft said may have gone
         return made
 
     def images(
@@ -596,8 +495,8 @@ class Model:
         if not questions:
             return []
         pixels = self.pixels(images)
-        values = self._evidence(pixels)
-        given = self._seen(questions, values) if how.agree else [None] * len(questions)
+        seen = self._look(pixels)
+        given = self._decided(questions, seen) if how.agree else [None] * len(questions)
         left = [i for i, answer in enumerate(given) if answer is None]
 
         either = [self.prompter.encode(word) for word in ("yes", "Yes", "no", "No")]
@@ -610,7 +509,7 @@ class Model:
         told = (lambda made: written(whole(made))) if written else None
         if left:
             rest = pixels[left]
-            tokens = self._tokens(rest, self.classifier.views(rest), values[left])
+            tokens = self._tokens(rest, seen[left].views(), seen[left])
             prompts = [self.prompter.question(questions[i], [t]) for i, t in zip(left, tokens, strict=True)]
             own = [seeds[i] for i in left]
             choices = [either if how.agree and yes_or_no(questions[i]) else [] for i in left]
@@ -692,8 +591,8 @@ class Model:
         """Images (R, R) in [0, 1] of codes (b, h, w)."""
         return [self.transform.to_image(p.cpu()) for p in self.codec.decode(codes.to(self.device))]
 
-    def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], np.ndarray]:
-        """For each study, the token sequences of its views, and its mean evidence (n, channels)."""
+    def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], _Seen]:
+        """For each study, the token sequences of its views, and what is seen in them on the mean."""
         shown = [
             (i, view, image) for i, s in enumerate(studies) for view in View if (image := s.view(view)) is not None
         ]
@@ -701,35 +600,47 @@ class Model:
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
         pixels = self.pixels([image for _, _, image in shown])
-        values = self._evidence(pixels)
-        made = self._tokens(pixels, [view for _, view, _ in shown], values)
+        seen = self._look(pixels)
+        made = self._tokens(pixels, [view for _, view, _ in shown], seen)
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
             tokens[i].append(image_tokens)
-        of = np.array([i for i, _, _ in shown])
-        return tokens, np.stack([values[of == i].mean(0) for i in range(len(studies))])
+        own = [[place for place, (of, _, _) in enumerate(shown) if of == i] for i in range(len(studies))]
+        return tokens, seen.means(own)
 
-    def _evidence(self, pixels: Tensor) -> np.ndarray:
-        """(n, channels) evidence of images; no channels where the language model reads none."""
-        if not self.language.sight:
-            return np.zeros((len(pixels), 0), np.float32)
-        return evidence(self.classifier, pixels).cpu().numpy()
+    @torch.no_grad()
+    def _look(self, pixels: Tensor) -> _Seen:
+        """What the classifier sees in images."""
+        nothing = np.zeros((len(pixels), 0), np.float32)
+        maps = self.classifier.pyramid(pixels)[-1]
+        features = maps.mean((2, 3))
+        values = evidence_in(self.classifier, maps).cpu().numpy() if self.language.sight else nothing
+        signs = self.signs(features).cpu().numpy() if self.signs else nothing
+        lateral = self.classifier.head(features)[:, OUTPUTS.index("lateral")].cpu().numpy()
+        return _Seen(values, signs, lateral, np.ones(len(pixels), int))
 
-    def _tokens(self, pixels: Tensor, views: Sequence[View], values: np.ndarray) -> list[list[int]]:
-        """The token sequence of each image, with its evidence (n, channels) where the language model reads it."""
+    def _tokens(self, pixels: Tensor, views: Sequence[View], seen: _Seen) -> list[list[int]]:
+        """The token sequence of each image, with its evidence where the language model reads it."""
         sight = self.language.sight
-        levels = sight.scale.levels(values).tolist() if sight else [None] * len(views)
+        levels = sight.scale.levels(seen.evidence).tolist() if sight else [None] * len(views)
         each = zip(self.encode(pixels), views, levels, strict=True)
-        return [self.language.ids.image(codes, view, seen) for codes, view, seen in each]
+        return [self.language.ids.image(codes, view, level) for codes, view, level in each]
 
-    def _seen(self, questions: Sequence[str], values: np.ndarray) -> list[Reply | None]:
-        """The answers that evidence (n, channels) gives; None of questions that it does not answer."""
-        called = self.language.sight.called(values) if self.language.sight else None
-        if called is None:
-            return [None] * len(questions)
-        positive = [set(compress(OBSERVATIONS, row)) for row in called]
-        answers = [closed_answer(q, there) for q, there in zip(questions, positive, strict=True)]
-        return [None if answer is None else Reply(answer, Answerer.CLASSIFIER) for answer in answers]
+    def _decided(self, questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
+        """The answers that what is seen decides; None of questions that it does not."""
+        called = self.language.sight.called(seen.evidence) if self.language.sight else None
+        signs = self.signs.verdicts(seen.signs, seen.images) if self.signs else None
+        answers = []
+        for i, (question, view) in enumerate(zip(questions, seen.views(), strict=True)):
+            positive = set(compress(OBSERVATIONS, called[i])) if called else None
+            looked = signs[i] if signs else {}
+            there = _there(looked)
+            if positive is not None:
+                positive, there = together(positive, there)
+            looked = {sign: sign in there for sign in looked}
+            answer = view_answer(question, view) or closed_answer(question, positive, looked)
+            answers.append(None if answer is None else Reply(answer, Answerer.CLASSIFIER))
+        return answers
 
     def _denoised(self, asked: Sequence[_Asked], progress: Progress | None, **how: Any) -> list[np.ndarray]:
         """X-rays of reports by diffusion, those of a view together."""
@@ -806,6 +717,11 @@ class Model:
 
     def _words(self, answers: Sequence[list[int]]) -> list[str]:
         return [self.prompter.decode(answer) for answer in answers]
+
+
+def _there(looked: Mapping[str, bool]) -> set[str]:
+    """The signs that are there, of those that were looked for."""
+    return {sign for sign, there in looked.items() if there}
 
 
 def _array(image: Image | str) -> np.ndarray:

@@ -30,7 +30,8 @@ from radloom.config import changed, to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean
 from radloom.imaging import read_image, write_png
-from radloom.models import Model, Sampling
+from radloom.model_folder import Sampling
+from radloom.models import Model
 from radloom.provenance import Maker, Origin, marks
 from radloom.study import Part, Question, Report, Study, View
 

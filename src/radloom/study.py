@@ -29,6 +29,19 @@ OBSERVATIONS: tuple[str, ...] = (
 )
 """The 14 observations of CheXpert (Irvin et al. 2019, arXiv 1901.07031), in its order."""
 
+SIGNS: tuple[str, ...] = (
+    "Hyperinflation",
+    "Low Lung Volumes",
+    "Tortuous Aorta",
+    "Aortic Calcification",
+    "Degenerative Spine",
+    "Scoliosis",
+    "Hiatal Hernia",
+    "Elevated Hemidiaphragm",
+    "Sternotomy",
+)
+"""What reports also say, beside the 14 observations, and an X-ray shows; see `reports.signs`."""
+
 
 def slug(observation: str) -> str:
     """An observation as part of a name: `pleural-effusion`."""

@@ -42,6 +42,25 @@ def test_the_truth_scores_best_and_another_patients_report_scores_less(new_bench
     assert not [warning for warning in bench.warnings if "findings section does not show" in warning]
 
 
+def test_signs_are_scored_beside_the_observations(new_bench: NewBench, studies: Manifest) -> None:
+    said = {"0": "The lungs are hyperexpanded.", "1": "Thoracic spondylosis.", "2": "No hyperinflation."}
+    rows = [row for row in studies if row.report.findings]
+    texts = {row.uid: Report(findings=said[str(i % 3)]) for i, row in enumerate(rows)}
+    told = Manifest(studies.root, [replace(row, report=texts[row.uid]) for row in rows])
+    bench = new_bench(told)
+    ours = {row.uid: Report(findings="The lungs are hyperexpanded. Heart size is normal.") for row in rows}
+    score_written(bench, ours, adapters=[])
+    scores = found(bench)
+    named = "findings, rule-labeller, uncertain=negative]"
+    hyper = np.mean([i % 3 == 0 for i in range(len(rows))])
+    assert value(scores[f"precision[Hyperinflation, {named}", "oracle"]) == pytest.approx(hyper)
+    assert value(scores[f"recall[Hyperinflation, {named}", "oracle"]) == 1
+    assert value(scores[f"f1[Degenerative Spine, {named}", "oracle"]) == 0
+    assert value(scores[f"recall_micro[9 signs, {named}", "oracle"]) == pytest.approx(
+        hyper / np.mean([i % 3 != 2 for i in range(len(rows))])
+    )
+
+
 def test_the_shuffled_model_is_the_mean_over_other_patients(new_bench: NewBench, studies: Manifest) -> None:
     bench = new_bench(studies)
     score_written(bench, truth(studies), adapters=[])

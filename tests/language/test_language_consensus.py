@@ -56,6 +56,16 @@ def test_where_there_is_a_finding_beyond_the_observations_the_report_is_not_norm
     assert consensus(impressions, set()).impression == "No acute disease."  # it is left to the findings
 
 
+def test_signs_that_are_there_are_said_in_the_findings() -> None:
+    drafts = [Report(f"{HEART} {CLEAR}", "No acute disease.")] * 3 + [Report(f"{HEART} {CLEAR} {BONES}", BONES)]
+    assert consensus(drafts, (), seen={"Degenerative Spine"}) == Report(f"{HEART} {CLEAR} {BONES}", "No acute disease.")
+
+
+def test_a_sign_is_spoken_of_once() -> None:
+    drafts = findings(f"{HEART} {BONES}", f"{HEART} Thoracic spondylosis.", f"{HEART} {BONES} {CLEAR}")
+    assert consensus(drafts, (), seen={"Degenerative Spine"}).findings.count("pondyl") == 0
+
+
 def test_reports_at_large_decide_among_the_wordings_of_drafts() -> None:
     drafts = findings("Cardiac silhouette is of normal size.", HEART, f"{CLEAR} Cardiac silhouette is of normal size.")
     usual = usual_phrases(findings(*[f"{HEART} {CLEAR}"] * FEWEST))

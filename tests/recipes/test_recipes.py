@@ -7,7 +7,7 @@ import yaml
 from radloom.classifier.evidence import CHANNELS
 from radloom.codec.network import Codec
 from radloom.errors import RecipeError
-from radloom.models import Sampling
+from radloom.model_folder import Sampling
 from radloom.recipes.recipe import load_recipe, names, source
 from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
 from radloom.study import OBSERVATIONS

@@ -14,7 +14,9 @@ import yaml
 from PIL import Image
 
 from radloom.checkpoint import fingerprint
+from radloom.classifier.evidence import NEVER
 from radloom.classifier.model import load_classifier
+from radloom.classifier.signs import load_signs
 from radloom.codec.network import load_codec
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
@@ -25,7 +27,7 @@ from radloom.recipes.recipe import CorpusConfig, Recipe, load_recipe
 from radloom.recipes.runner import run
 from radloom.recipes.sizes import sizes
 from radloom.recipes.stages import Workshop
-from radloom.study import View
+from radloom.study import Report, View
 from tiny import write_corpus
 
 RECIPE = """
@@ -115,6 +117,33 @@ def test_trains_every_stage_and_assembles_the_model(trained: Path) -> None:
     terms = json.loads((folder / "codec" / "log.jsonl").read_text().splitlines()[-1])
     assert {"l1", "clinical", "phi", "adversarial", "adversarial/discriminator"} <= terms.keys()
     assert "perceptual" not in terms
+
+
+@pytest.fixture
+def with_signs(tmp_path: Path) -> Recipe:
+    """The recipe with a reader of signs."""
+    data = yaml.safe_load(RECIPE)
+    data["stages"].append({"name": "signs", "kind": "signs", "corpora": ["made-up"], "classifier": "classifier"})
+    data["model"]["signs"] = "signs"
+    (tmp_path / "signs.yaml").write_text(yaml.safe_dump(data))
+    return load_recipe(str(tmp_path / "signs.yaml"))
+
+
+def test_a_reader_of_signs_is_one_more_part(finished: Path, with_signs: Recipe) -> None:
+    model = run(with_signs, finished.parent, finished)
+    reader = load_signs(model / "signs", fingerprint(model / "classifier"))
+    assert (reader.thresholds == NEVER).all()  # six studies say none
+    assert json.loads((finished / "signs" / "done.json").read_text()) == {"scores": {}}
+    assert "| signs | signs | - | - |  |" in (model / "README.md").read_text()
+    assert json.loads((model / "model.json").read_text())["parts"] == ["classifier", "codec", "signs"]
+
+
+def test_a_reader_of_signs_needs_reports(finished: Path, with_signs: Recipe) -> None:
+    place = finished / "corpora" / "made-up"
+    told = Manifest.read(place)
+    Manifest([replace(row, report=Report()) for row in told], told.root, told.corpus).write(place)
+    with pytest.raises(RecipeError, match=r"signs: made-up has no X-ray with a report in train; add some\."):
+        run(with_signs, finished.parent, finished)
 
 
 def test_same_recipe_same_weights_whatever_the_interruptions(

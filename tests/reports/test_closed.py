@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from radloom.reports.closed import LONGEST, closed_answer, yes_or_no
+from radloom.reports.closed import LONGEST, closed_answer, view_answer, yes_or_no
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
-from radloom.study import Mention
+from radloom.study import SIGNS, Mention, View
 
 PRESENCE = {
     "Enlarged Cardiomediastinum": ["Is the mediastinum widened?", "Is/Are there a widened mediastium?"],
@@ -123,10 +123,22 @@ OTHERS = [
     "Is this film underexposed?",
     "Can this image highlight bone fractures?",
     "Is there tracheal deviation?",
-    "Is there hyperinflation?",
     "Is there hilar adenopathy?",
     "Is there free air under the diaphragm?",
     "Is there pericardial effusion?",
+    "Is there emphysema?",
+    "Is there any change in the hiatal hernia?",
+    "Is there a change in the scoliosis?",
+    "Is there degenerative change of the aorta?",
+    "Are there degenerative changes of the ribs?",
+    "Is there flattening of the vertebrae?",
+    "Are the ribs crowding?",
+    "Is there a hernia of the diaphragm?",
+    "Is there CABG?",
+    "Is the aorta tortuous with an effusion?",
+    "Is the right hemidiaphragm elevated?",
+    "Is the aorta tortuous and the heart enlarged?",
+    "Is there mild scoliosis?",
     "Is the aortic contour normal?",
     "Is the heart displaced?",
     "Are there abnormalities in the lower lung?",
@@ -155,6 +167,46 @@ def test_presence_is_answered_both_ways(observation: str, question: str, present
     others = set(NAMES) - {observation}
     for positive, there in (({observation}, True), (set(), False), (others, False)):
         assert closed_answer(question, positive) == ("yes" if there is present else "no")
+
+
+@pytest.mark.parametrize(
+    ("sign", "question", "present"),
+    [
+        ("Hyperinflation", "Is there hyperinflation?", True),
+        ("Hyperinflation", "Are the lungs hyperinflated?", True),
+        ("Hyperinflation", "Is/Are the diaphragm  flattened? -yes/no", True),
+        ("Hyperinflation", "Is there hyperinflation of the lung(s)?", True),
+        ("Hyperinflation", "Are the lungs free of hyperinflation?", False),
+        ("Low Lung Volumes", "Are there low lung volumes?", True),
+        ("Low Lung Volumes", "Are the lung volumes low?", True),
+        ("Tortuous Aorta", "Is the thoracic aorta tortuous?", True),
+        ("Tortuous Aorta", "Is/Are there tortuosity in the patient's aorta?", True),
+        ("Aortic Calcification", "Is there calcification of the aorta?", True),
+        ("Degenerative Spine", "Are there degenerative changes in the spine?", True),
+        ("Degenerative Spine", "Is there degenerative disease of the thoracic spine?", True),
+        ("Scoliosis", "Does the patient have scoliosis?", True),
+        ("Hiatal Hernia", "Is there a hiatal hernia?", True),
+        ("Elevated Hemidiaphragm", "Is the hemidiaphragm elevated?", True),
+        ("Sternotomy", "Are there sternotomy wires?", True),
+    ],
+)
+def test_signs_are_answered_where_they_were_looked_for(sign: str, question: str, present: bool) -> None:
+    for there in (True, False):
+        for positive in ((), None):
+            assert closed_answer(question, positive, {sign: there}) == ("yes" if there is present else "no")
+    assert closed_answer(question, set(NAMES)) is None
+    assert closed_answer(question, set(NAMES), dict.fromkeys(set(SIGNS) - {sign}, True)) is None
+
+
+def test_where_nobody_has_looked_nothing_is_said_of_observations() -> None:
+    for question in ("Is the heart enlarged?", "Is this X-ray normal?", "Are the lungs normal?"):
+        assert closed_answer(question, None, {"Hyperinflation": True}) is None
+
+
+def test_hyperinflated_lungs_are_not_normal() -> None:
+    for there in (True, False):
+        assert closed_answer("Are the lungs normal?", (), {"Hyperinflation": there}) == ("no" if there else "yes")
+    assert closed_answer("Are the lungs clear?", (), {"Hyperinflation": True}) == "yes"
 
 
 @pytest.mark.parametrize(("question", "normal"), [(q, True) for q in NORMAL] + [(q, False) for q in ABNORMAL])
@@ -228,6 +280,30 @@ def test_a_long_question_is_left_alone_at_once(marks: str) -> None:
 
 def test_a_long_question_is_left_alone() -> None:
     assert closed_answer("the " * LONGEST + "effusion?", ()) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "of_frontal", "of_lateral"),
+    [
+        ("Which view is this?", "frontal", "lateral"),
+        ("What projection is this?", "frontal", "lateral"),
+        ("Is this a frontal or lateral view?", "frontal", "lateral"),
+        ("Is this a lateral film?", "no", "yes"),
+        ("Is this a lateral chest X-ray?", "no", "yes"),
+        ("Is the image frontal?", "yes", "no"),
+        ("is this in the lateral plane", "no", "yes"),
+        ("Is this a PA film?", None, "no"),
+        ("Is this an AP image?", None, "no"),
+        ("Is this an axial image?", None, None),
+        ("Is this a chest X-ray?", None, None),
+        ("Is this a lateral effusion?", None, None),
+        ("Is this a normal chest X-ray?", None, None),
+        ("Which view is best?", None, None),
+        ("the " * 200 + "lateral", None, None),
+    ],
+)
+def test_the_view_is_answered(question: str, of_frontal: str | None, of_lateral: str | None) -> None:
+    assert (view_answer(question, View.FRONTAL), view_answer(question, View.LATERAL)) == (of_frontal, of_lateral)
 
 
 def test_questions_written_by_rule_are_answered_where_they_are_closed() -> None:

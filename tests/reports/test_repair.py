@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radloom.reports.labeller import label
-from radloom.reports.repair import PLAIN, agree
-from radloom.study import OBSERVATIONS, Mention, Report
+from radloom.reports.labeller import NO_FINDING, label
+from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIGNS, agree, together
+from radloom.reports.signs import signs
+from radloom.study import OBSERVATIONS, SIGNS, Mention, Report
 
 NORMAL = (
     "Heart size is normal. The lungs are clear. There is no pleural effusion or pneumothorax. The bones are intact."
@@ -139,3 +140,90 @@ def test_afterwards_the_labeller_reads_just_what_was_stated(parts: list[str], st
     text = agree(Report(". ".join(part.strip(".") for part in parts) + "."), stated).findings
     assert positive(text) == stated
     assert agree(Report(text), stated).findings == text
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_plain_sentences_on_signs_say_what_they_stand_for(sign: str) -> None:
+    assert signs(PLAIN_SIGNS[sign]) == {sign: Mention.POSITIVE}
+    assert positive(PLAIN_SIGNS[sign]) == ({"Support Devices"} if sign == "Sternotomy" else set())
+
+
+def test_every_sign_has_a_plain_sentence() -> None:
+    assert list(PLAIN_SIGNS) == list(SIGNS)
+
+
+def test_signs_are_left_alone_where_nobody_looked() -> None:
+    written = Report("The lungs are hyperexpanded. There are degenerative changes of the spine.", "Low lung volumes.")
+    assert agree(written, ()) == written
+
+
+def test_findings_say_the_signs_that_are_there_and_no_section_says_others() -> None:
+    written = Report("The lungs are hyperexpanded. Heart size is normal.", "COPD. No acute disease.")
+    made = agree(written, (), {"Degenerative Spine"})
+    assert made == Report("Heart size is normal. There are degenerative changes of the spine.", "No acute disease.")
+    assert agree(written, (), {"Hyperinflation"}) == written
+
+
+def test_what_a_sentence_denied_is_said_when_it_goes_for_a_sign() -> None:
+    made = agree(Report("Low lung volumes without pleural effusion."), (), ()).findings
+    assert made == "There is no pleural effusion."
+
+
+@pytest.mark.parametrize(
+    ("sign", "sentence"),
+    [
+        ("Hyperinflation", "The lungs are normally inflated without focal airspace disease."),
+        ("Hyperinflation", "Lung volumes are normal."),
+        ("Low Lung Volumes", "The lungs are well-expanded and clear."),
+        ("Tortuous Aorta", "The thoracic aorta is unremarkable."),
+        ("Aortic Calcification", "Normal thoracic aorta."),
+        ("Degenerative Spine", "The thoracic spine is normal."),
+        ("Degenerative Spine", "Normal chest."),
+        ("Scoliosis", "Negative chest radiograph."),
+    ],
+)
+def test_what_denies_a_sign_in_other_words_is_not_said_beside_it(sign: str, sentence: str) -> None:
+    assert sentence not in agree(Report(f"Heart size is normal. {sentence}"), (), {sign}).findings
+    for others in (set(), {"Sternotomy", "Support Devices"}, {"Hiatal Hernia"}):
+        kept = agree(
+            Report(f"Heart size is normal. {sentence}"), others & {"Support Devices"}, others - {"Support Devices"}
+        )
+        assert (sentence in kept.findings) is not ("chest" in sentence and bool(others))
+
+
+def test_a_section_of_which_nothing_is_left_says_that_nothing_is_acute() -> None:
+    assert agree(Report("Heart size is normal.", "COPD."), (), ()) == Report("Heart size is normal.", NOTHING)
+    assert label(NOTHING) == {NO_FINDING: Mention.POSITIVE}
+
+
+def test_signs_that_are_an_observation_are_said_where_that_is_stated() -> None:
+    written = Report("Heart size is normal.", "No acute disease.")
+    wires = "Sternotomy wires are present."
+    assert agree(written, {"Support Devices"}, {"Sternotomy"}) == Report(
+        f"Heart size is normal. {wires}", f"No acute disease. {wires}"
+    )
+    assert agree(written, (), {"Sternotomy"}) == written
+    assert together({NO_FINDING, "Support Devices"}, {"Sternotomy"}) == (
+        {NO_FINDING, "Support Devices"},
+        {"Sternotomy"},
+    )
+    assert together({NO_FINDING}, {"Sternotomy"}) == ({NO_FINDING}, set())
+
+
+def test_nothing_is_found_only_where_no_sign_is_a_finding() -> None:
+    assert together({NO_FINDING}, {"Scoliosis"}) == (set(), {"Scoliosis"})
+    assert together({NO_FINDING}, ()) == ({NO_FINDING}, set())
+
+
+@given(
+    parts=st.lists(st.sampled_from([*PLAIN_SIGNS.values(), *(s for both in PLAIN.values() for s in both)]), max_size=6),
+    stated=st.sets(st.sampled_from(list(PLAIN))),
+    seen=st.sets(st.sampled_from(SIGNS)),
+)
+@settings(max_examples=60, deadline=None)
+def test_afterwards_findings_say_just_the_signs_that_fit(parts: list[str], stated: set[str], seen: set[str]) -> None:
+    made = agree(Report(" ".join(["The trachea is midline.", *parts])), stated, seen).findings
+    stated, fitting = together(stated, seen)
+    assert {sign for sign, mention in signs(made).items() if mention is Mention.POSITIVE} == fitting
+    assert positive(made) == stated
+    assert agree(Report(made), stated, seen).findings == made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import json
 from pathlib import Path
@@ -15,8 +16,9 @@ from PIL import Image
 from served import Held, Stub, dicom, encoded, wait_until
 
 import radloom
+from radloom.classifier.signs import SignReader
 from radloom.imaging import png_bytes, read_image
-from radloom.study import OBSERVATIONS, Report
+from radloom.study import OBSERVATIONS, SIGNS, Report
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +55,22 @@ def middle(page: Any) -> np.ndarray:
     """Grey values of the column in the middle of the first pane."""
     pixels = canvas_pixels(page)
     return pixels[:, pixels.shape[1] // 2, 0]
+
+
+def test_signs_stand_below_the_observations(browse: Any, model: radloom.Model) -> None:
+    reading = copy.copy(model)
+    reading.signs = SignReader().eval()
+    with browse(reading) as page:
+        open_files(page, PNG)
+        page.wait_for_selector("#signs:visible")
+        assert page.locator("#signs tbody th").all_inner_texts() == list(SIGNS)
+        assert page.locator("#observations tbody tr").count() == 14
+        shown = page.locator("#signs .share >> nth=0").inner_text()
+        assert shown.endswith(" %") and page.locator("#signs meter").count() == len(SIGNS)
+    with browse() as page:
+        open_files(page, PNG)
+        page.wait_for_selector("#observations:visible")
+        assert page.is_hidden("#signs")
 
 
 def test_a_study_is_opened_read_and_saved(browse: Any, model: radloom.Model, tmp_path: Path) -> None:
@@ -303,6 +321,7 @@ def test_all_that_is_known_of_a_study_is_saved_as_data(browse: Any, model: radlo
     [(view, picture)] = found["views"].items()
     seen = model.check(tmp_path / "chest.png")
     assert picture["observations"] == {name: pytest.approx(seen[name], abs=1e-4) for name in OBSERVATIONS}
+    assert picture["signs"] == {}
     assert picture["looks"] == view and picture["name"] == "chest.png" and not picture["synthetic"]
     assert found["fingerprint"] == found["report"]["model"] == model.fingerprint and found["report"]["seed"] == 3
     [asked] = found["questions"]

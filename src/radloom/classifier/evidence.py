@@ -27,6 +27,9 @@ CHANNELS: tuple[str, ...] = (*map(slug, OBSERVATIONS), *(f"{slug(o)}-side" for o
 LEVELS = 8
 """Levels of a channel."""
 
+NEVER = 100.0
+"""Log-odds that no image has."""
+
 _HALVING = [1 - 0.5**k for k in range(1, LEVELS)]  # of images: the top half, quarter, ..., the rare ones told apart
 _BOTH_ENDS = [0.02, 0.08, 0.2, 0.5, 0.8, 0.92, 0.98]  # right, ..., neither, ..., left
 
@@ -43,7 +46,12 @@ def evidence(classifier: ClinicalClassifier, pixels: Tensor) -> Tensor:
         (b, channels) float32 in `CHANNELS`' order, log-odds: 0 is even chances, or no side; a positive side is the
         patient's left.
     """
-    maps = classifier.pyramid(pixels)[-1]  # (b, c, h, w)
+    return evidence_in(classifier, classifier.pyramid(pixels)[-1])
+
+
+@torch.no_grad()
+def evidence_in(classifier: ClinicalClassifier, maps: Tensor) -> Tensor:
+    """The same in the last feature maps (b, c, h, w) of images."""
     logits = classifier.head(maps.mean((2, 3)))[:, : len(OBSERVATIONS)]
     rows = classifier.head.weight[[OBSERVATIONS.index(o) for o in SIDED]]
     active = torch.einsum("bchw,oc->bohw", maps, rows)

@@ -69,7 +69,7 @@ def reconstruct_command(
     from radloom.evaluation.codec import comparison, score_codec
     from radloom.evaluation.probe import PROBE, codes_of, score_probe
     from radloom.imaging import write_png
-    from radloom.models import load_vision
+    from radloom.model_folder import load_vision
     from radloom.scores.names import score_name
 
     network, classifier, transform = load_vision(model, codec=codec, device=device)
@@ -131,7 +131,8 @@ def evaluate_command(
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
     from radloom.evaluation.run import evaluate
-    from radloom.models import as_view, load, model_name
+    from radloom.model_folder import model_name
+    from radloom.models import as_view, load
 
     board = evaluate(
         load(model, device=device),
@@ -288,7 +289,7 @@ def vision_of(model: str, device: str) -> Vision:
     """The classifier of a model."""
     from radloom.checkpoint import fingerprint
     from radloom.evaluation.bench import Vision
-    from radloom.models import load_vision, locate
+    from radloom.model_folder import load_vision, locate
 
     _, classifier, transform = load_vision(model, device=device)
     return Vision(classifier, transform, fingerprint(locate(model) / "classifier"))

@@ -53,7 +53,7 @@ def serve_command(
     if missing := [name for name, check in check_serving().items() if not check.ok]:
         raise MissingPackageError(f"Serving needs {', '.join(missing)}; run `{installation('serve')}`.")
     from radloom.devices import usable
-    from radloom.models import locate
+    from radloom.model_folder import locate
     from radloom.serving.limits import Limits
     from radloom.serving.server import listen, serve
     from radloom.serving.service import Service
@@ -101,7 +101,8 @@ def listen_command(
     from radloom.listening.sending import Peer, Sender, check_title
     from radloom.listening.service import listen, stopped_by_signals
     from radloom.listening.spool import Spool, State
-    from radloom.models import load, model_name
+    from radloom.model_folder import model_name
+    from radloom.models import load
 
     title, allowed = check_title(ae_title), [check_title(name) for name in allow.split(",") if name.strip()]
     peer = Peer.parse(send_to) if send_to else None

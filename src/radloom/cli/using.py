@@ -150,17 +150,19 @@ def ask_command(
 
 @command("check")
 def check_command(image: Picture, model: ModelName = "nano", device: Device = "cpu", as_json: Json = False) -> Answer:
-    """Give the probability of each of the 14 observations."""
+    """Give the probability of each of the 14 observations, and of nine signs."""
     check_images(image)
     from radloom.models import load
-    from radloom.study import OBSERVATIONS, View
+    from radloom.study import OBSERVATIONS, SIGNS, View
 
     loaded = load(model, device=device)
     found = loaded.check(image)
     view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
-    lines = [f"{name:<28}{found[name]:.2f}  {'#' * round(20 * found[name])}".rstrip() for name in OBSERVATIONS]
-    data = {"view": view.value, "observations": {name: round(found[name], 4) for name in OBSERVATIONS}}
-    return Answer(data | {"model": loaded.fingerprint}, "\n".join([f"{'view':<28}{view}", *lines]))
+    observations, signs = ({name: found[name] for name in names if name in found} for names in (OBSERVATIONS, SIGNS))
+    lines = [f"{name:<28}{p:.2f}  {'#' * round(20 * p)}".rstrip() for name, p in (observations | signs).items()]
+    rounded = [{name: round(p, 4) for name, p in group.items()} for group in (observations, signs)]
+    data = {"view": view.value, "observations": rounded[0], "signs": rounded[1], "model": loaded.fingerprint}
+    return Answer(data, "\n".join([f"{'view':<28}{view}", *lines]))
 
 
 @command("saliency")

@@ -48,7 +48,8 @@ MEASURES: dict[str, str] = {
     "different_answers": "How many different answers were given. A count.",
     "different_texts": "How many different texts were written. A count; 1 means the same for every patient.",
     "exact_match": "Share of open questions answered in the reference's very words.",
-    "f1": "Harmonic mean of precision and recall of an observation.",
+    "f1": "Harmonic mean of precision and recall of an observation, or of a sign: one of 9 things that reports often "
+    "say beside the 14 observations, such as hyperinflation.",
     "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones, and one that never "
     "occurs counts as 0, so that even the truth may stay below 1.",
     "f1_micro": "F1 over all observations together: frequent ones, `No Finding` above all, weigh most.",

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="nano", help="a model inside the package, or the folder of one")
     options = parser.parse_args(arguments)
     try:
-        from radloom.models import load_vision
+        from radloom.model_folder import load_vision
 
         _, classifier, transform = load_vision(options.model)
         manifest = Manifest.read(options.manifest).split(options.split)

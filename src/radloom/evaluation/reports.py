@@ -18,6 +18,7 @@ from radloom.imaging import Transform
 from radloom.reports.answers import format_answer
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import label
+from radloom.reports.signs import signs
 from radloom.scores.adapters import TEXT, LabelAdapter, TextAdapter, UnavailableError
 from radloom.scores.baselines import constant_report, nearest_neighbour
 from radloom.scores.cider import cider
@@ -27,7 +28,7 @@ from radloom.scores.names import score_name
 from radloom.scores.sacrebleu import sacrebleu_counts
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import bleu, r2gen_text, score_reports
-from radloom.study import OBSERVATIONS, SECTIONS, Mention, Report
+from radloom.study import OBSERVATIONS, SECTIONS, SIGNS, Mention, Report
 
 TASK = "report"
 
@@ -195,13 +196,14 @@ def _slow_words(
 
 
 def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap) -> Results:
-    """What the rule labeller finds in both: F1 of observations, normal or not, findings made up and missed."""
+    """What the rule labeller finds in both: F1 of observations and of signs, normal or not, made up and missed."""
     results: dict[str, Interval | str | None] = {}
     for rule in RULES:
         results |= label_scores(stated(truth, rule), stated(texts, rule), draw, section, LABELLER, rule)
     rule = "uncertain=negative"
     there, said = stated(truth, rule)[:, _PATHOLOGY], stated(texts, rule)[:, _PATHOLOGY]
     made_by = (section, LABELLER, rule)
+    results |= score_f1(_signs(truth), _signs(texts), SIGNS, *made_by, bootstrap=draw, kind="signs")
     results[score_name("accuracy", "normal or not", *made_by)] = draw(mean(there.any(1) == said.any(1)))
     results[score_name("made_up", "findings a report", *made_by)] = draw(mean((said & ~there).sum(1)))
     results[score_name("missed", "findings a report", *made_by)] = draw(mean((there & ~said).sum(1)))
@@ -241,6 +243,12 @@ def stated(texts: Sequence[str], rule: str) -> np.ndarray:
 @functools.cache
 def _labels(text: str) -> dict[str, Mention]:
     return label(text) if text.strip() else {}
+
+
+def _signs(texts: Sequence[str]) -> np.ndarray:
+    """Which signs each text states as present: boolean (n, 9)."""
+    said = [signs(text) for text in texts]
+    return np.array([[found.get(sign) is Mention.POSITIVE for sign in SIGNS] for found in said])
 
 
 def _learned(

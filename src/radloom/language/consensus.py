@@ -17,6 +17,7 @@ from typing import Self
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.repair import contradicts
+from radloom.reports.signs import signs
 from radloom.scores.text import ngrams, r2gen_clean
 from radloom.study import SECTIONS, Mention, Report
 
@@ -97,17 +98,23 @@ def usual_phrases(reports: Sequence[Report]) -> dict[str, Phrases]:
     return {name: Phrases.of([getattr(report, name) for report in reports], RARE, FEWEST) for name in SECTIONS}
 
 
-def consensus(drafts: Sequence[Report], stated: Collection[str], usual: Mapping[str, Phrases] | None = None) -> Report:
+def consensus(
+    drafts: Sequence[Report],
+    stated: Collection[str],
+    usual: Mapping[str, Phrases] | None = None,
+    seen: Collection[str] = (),
+) -> Report:
     """One report of whole sentences of its drafts.
 
     In each section the sentences are those whose n-grams are most like what the drafts, and reports at large, have on
-    the mean; but first of all they say what was stated. Two on one subject stand together only where they do in half
-    the drafts. A section that most drafts leave out stays out.
+    the mean; but first of all they say what was stated, and seen. Two on one subject, an observation or a sign, stand
+    together only where they do in half the drafts. A section that most drafts leave out stays out.
 
     Args:
         drafts: of one study; one alone is returned as it is.
         stated: the observations that all of them state as positive.
         usual: of reports at large, see `usual_phrases`; without, the drafts' own mean counts alone.
+        seen: the signs that the findings should say, too.
     """
     if len(drafts) == 1:
         return drafts[0]
@@ -117,17 +124,20 @@ def consensus(drafts: Sequence[Report], stated: Collection[str], usual: Mapping[
         expected = Phrases.of(texts)
         if usual and any(usual[name].totals):
             expected = expected.mixed(usual[name])
-        made[name] = _composed(texts, expected, stated, overall=name == "findings")
+        whole = name == "findings"
+        made[name] = _composed(texts, expected, stated, seen if whole else (), overall=whole)
     return replace(drafts[0], **made)
 
 
-def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], overall: bool) -> str:
+def _composed(
+    texts: Sequence[str], expected: Phrases, stated: Collection[str], seen: Collection[str], overall: bool
+) -> str:
     """A section of sentences of several: the best draft, then changed by a sentence at a time while that helps.
 
     Args:
         texts: the section in each draft.
         expected: of it.
-        stated: see `consensus`.
+        stated, seen: see `consensus`.
         overall: whether the section should also be normal, or not, as a whole, as was stated.
     """
     written = [text for text in texts if text]
@@ -148,7 +158,8 @@ def _composed(texts: Sequence[str], expected: Phrases, stated: Collection[str], 
     def worth(chosen: Sequence[str]) -> tuple[int, float]:
         text = " ".join(chosen)
         said = frozenset[str]().union(*map(_positive, chosen))
-        wrong = len(said ^ (set(stated) - {NO_FINDING}))
+        shown = frozenset[str]().union(*map(_seen, chosen))
+        wrong = len(said ^ (set(stated) - {NO_FINDING})) + len(set(seen) - shown)
         if overall:
             wrong += (NO_FINDING in stated) != (label(text).get(NO_FINDING) is Mention.POSITIVE)
         return -wrong, expected.likeness(_words(text))
@@ -177,11 +188,12 @@ def _finished(text: str) -> list[str]:
 
 
 def _same(a: str, b: str) -> bool:
-    """Whether two sentences are on one subject or at odds: one observation, half the words of the shorter, or a normal
-    region beside what is not normal there."""
+    """Whether two sentences are on one subject or at odds: one observation or sign, half the words of the shorter, or a
+    normal region beside what is not normal there."""
     shared = _content(a) & _content(b)
     alike = shared and 2 * len(shared) >= min(len(_content(a)), len(_content(b)))
-    return bool(alike or _mentions(a) & _mentions(b) or contradicts(a, _doubted(b)) or contradicts(b, _doubted(a)))
+    at_odds = contradicts(a, _doubted(b), _seen(b)) or contradicts(b, _doubted(a), _seen(a))
+    return bool(alike or _mentions(a) & _mentions(b) or at_odds)
 
 
 @lru_cache(4096)
@@ -195,8 +207,16 @@ def _labels(sentence: str) -> Mapping[str, Mention]:
     return {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
 
 
+@lru_cache(4096)
+def _seen(sentence: str) -> frozenset[str]:
+    """The signs that it says are there."""
+    return frozenset(sign for sign, mention in signs(sentence).items() if mention is Mention.POSITIVE)
+
+
+@lru_cache(4096)
 def _mentions(sentence: str) -> frozenset[str]:
-    return frozenset(_labels(sentence))
+    """The observations and signs that it speaks of."""
+    return frozenset(_labels(sentence)) | frozenset(signs(sentence))
 
 
 def _positive(sentence: str) -> frozenset[str]:

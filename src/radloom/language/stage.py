@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from radloom.classifier.evidence import NEVER
 from radloom.imaging import sheet
 from radloom.language.consensus import usual_phrases
 from radloom.language.decoding import generate_codes
@@ -26,9 +27,6 @@ HELD_OUT = 256
 
 CALIBRATED = 512
 """Training studies that the thresholds of statements are set by."""
-
-NEVER = 100.0
-"""Evidence, in log-odds, that no image has."""
 
 
 class LanguageStage(Stage):

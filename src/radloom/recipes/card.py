@@ -41,10 +41,10 @@ def model_card(recipe: Recipe, folder: Path) -> str:
     ]
     for stage in recipe.stages:
         done = json.loads((folder / stage.name / "done.json").read_text(encoding="utf-8"))
-        train = done["train"]
-        batch = train["batch_size"] * train["accumulate"]
+        train = done.get("train")
+        steps, batch = (done["step"], train["batch_size"] * train["accumulate"]) if train else ("-", "-")
         scores = ", ".join(f"{k} {v:.3f}" for k, v in done["scores"].items() if "auroc[" not in k or "mean" in k)
-        lines.append(f"| {stage.name} | {stage.kind} | {done['step']} | {batch} | {scores} |")
+        lines.append(f"| {stage.name} | {stage.kind} | {steps} | {batch} | {scores} |")
     return "\n".join(lines) + "\n"
 
 

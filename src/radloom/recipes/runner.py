@@ -140,7 +140,7 @@ def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     if (place / FILE).is_file():
         return Manifest.read(place)
     from radloom.corpora import prepare
-    from radloom.models import view_predictor
+    from radloom.model_folder import view_predictor
 
     manifest = prepare(corpus.kind, place, folder, view_of=view_predictor(), workers=corpus.workers)
     print(*summary_lines(folder), sep="\n", file=sys.stderr)

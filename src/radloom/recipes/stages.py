@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from abc import ABC, abstractmethod
@@ -17,9 +18,11 @@ from torch import Tensor, nn
 from radloom.checkpoint import fingerprint
 from radloom.classifier.augment import augment
 from radloom.classifier.evidence import CHANNELS, LEVELS, EvidenceScale, evidence
+from radloom.classifier.fitting import SignTable, fit_signs, sign_scores
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.network import EfficientNetLite, load_imagenet
 from radloom.classifier.saliency import SaliencyConfig, saliency
+from radloom.classifier.signs import SignReader, save_signs
 from radloom.classifier.stage import ClassifierStage
 from radloom.codec.losses import LossWeights, ReconstructionLoss, load_lpips
 from radloom.codec.network import Codec, CodecConfig, codes_fingerprint, load_codec
@@ -29,6 +32,7 @@ from radloom.corpora.manifest import ImageRef, Manifest, Row, combine
 from radloom.corpora.questions import LIMIT, with_questions
 from radloom.corpora.tokens import TokenStore, build
 from radloom.errors import RecipeError
+from radloom.files import write_whole
 from radloom.imaging import Transform, read_image
 from radloom.language.base import BaseConfig
 from radloom.language.model import LanguageModel, Sight
@@ -178,6 +182,52 @@ class TrainClassifier(StageConfig):
 
     def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
         return named("classifier", origin(self.name, TrainClassifier, stages).network.build())
+
+
+@dataclass(frozen=True)
+class TrainSigns(StageConfig):
+    """Fit a reader of signs to the classifier's features; a minute beyond computing these.
+
+    Attributes:
+        corpora: whose train split is learned; val comes from those that have one.
+        classifier: the stage whose classifier is read.
+        penalty: of the weights, see `fit_signs`.
+    """
+
+    kind: ClassVar[str] = "signs"
+
+    corpora: tuple[str, ...]
+    classifier: str
+    penalty: float = 0.03
+
+    def uses(self) -> dict[str, str]:
+        return {"classifier": self.classifier}
+
+    def run(self, workshop: Workshop) -> None:
+        network, transform = load_classifier(workshop.output(self.classifier))
+        seen_by = fingerprint(workshop.output(self.classifier))
+        tables = {}
+        for split in ("train", "val"):
+            studies = workshop.studies(self.corpora).split(split)
+            if not any(row.report and row.images for row in studies):
+                if split == "train":
+                    raise RecipeError(
+                        f"{self.name}: {', '.join(self.corpora)} has no X-ray with a report in train; add some."
+                    )
+                continue
+            place = workshop.beside(self.classifier) / "pooled" / "-".join([split, *self.corpora])
+            store = tabulated(studies, {"features": network.features}, transform, seen_by, place)
+            tables[split] = SignTable.of(list(studies), store)
+        with first_process_first() as first:
+            if first:
+                reader = fit_signs(tables["train"], self.penalty)
+                save_signs(reader, workshop.folder / "model", seen_by)
+                scores = sign_scores(reader, tables["val"]) if "val" in tables else {}
+                done = json.dumps({"scores": scores}, indent=2) + "\n"
+                write_whole(workshop.folder / "done.json", done.encode(), RecipeError)
+
+    def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
+        return {"signs": SignReader()}
 
 
 @dataclass(frozen=True)
@@ -408,4 +458,4 @@ def written(rows: list[Row]) -> Iterator[str]:
             yield from (question.question, question.answer)
 
 
-STAGES: dict[str, type[StageConfig]] = {c.kind: c for c in (TrainClassifier, TrainCodec, TuneLanguage)}
+STAGES: dict[str, type[StageConfig]] = {c.kind: c for c in (TrainClassifier, TrainSigns, TrainCodec, TuneLanguage)}

@@ -24,7 +24,7 @@ def trained_part(name: str, transform: Transform) -> Path:
     Raises:
         RecipeError: no such model or part, or one that sees other pixels.
     """
-    from radloom.models import locate
+    from radloom.model_folder import locate
 
     model, _, part = name.rpartition("/")
     try:

@@ -1,20 +1,21 @@
-"""Closed questions that are answered by which observations are there.
+"""Questions that are answered by what the classifier sees: which observations are there, and which view it is.
 
-`closed_answer` takes plain questions about the presence of one of the 14 observations, and about whether an X-ray is
-normal. The rule-based labeller reads what is asked about. A question with any word that is not expected beside it is
-left alone: side, place, size, degree, change and technique all need such words.
+`closed_answer` takes plain questions about the presence of one of the 14 observations or a sign, and about whether an
+X-ray is normal. The rule-based labeller reads what is asked about. A question with any word that is not expected beside
+it is left alone: side, place, size, degree, change and technique all need such words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from enum import StrEnum
 from typing import Self
 
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
 from radloom.reports.repair import LUNGS
-from radloom.study import Mention
+from radloom.reports.signs import sign_evidence
+from radloom.study import SIGNS, Mention, View
 
 
 class Answerer(StrEnum):
@@ -48,7 +49,7 @@ LONGEST = 200
 _XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|film|picture|cxr|study|chest)"
 _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
-_LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other"}
+_LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other", "Hyperinflation"}
 _LUNGS = r"(?:is|are) (?:(?:both|the|patient's) )*(?:lungs?|lung fields?)"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
@@ -70,6 +71,8 @@ _DEVICE = "implanted device"
 
 _WORDINGS = (
     (r"\bx[- ]?ray\b", "xray"),
+    (r"\(s\b\)?", "s"),
+    (r"\b(?:is|are) (?:the )?lung volumes? (?:too )?(?:low|small|reduced|decreased)\b", "are there low lung volumes"),
     (r"\bpneumon?th(?:or|ro)[ao]x\b", "pneumothorax"),
     (r"\bmediastium\b", "mediastinum"),
     (r"\bsize abnormal$", "enlarged"),
@@ -90,16 +93,42 @@ _PLAIN = (
     r"an?|any|some|the|this|that|there|here|it|you|is|are|be|do|does|can|have|in|on|of|at|above|"
     r"see|seen|show(?:s|n|ing)?|presen(?:t|ce)|visible|visuali[sz]ed|(?:depict|display|reveal|detect)(?:s|ed)?|"
     r"demonstrated?|identif(?:y|ied)|appreciated?|evident|apparent|noted|observed|found|evidence|signs?|"
-    r"xray|radiograph|image|film|picture|cxr|scan|study|patient(?:'?s)?|chest|thorax|lungs?|fields?|pulmonary|pleural|"
-    r"focal|bones?|bony|osseous|ribs?"
+    r"xray|radiograph|image|film|picture|cxr|scan|study|patient(?:'?s)?|chest|thorax|lungs?|fields?"
 )
 """Words that may stand beside what is asked about."""
+
+_ORGANS = r"pulmonary|pleural|focal|bones?|bony|osseous|ribs?"
+"""Words that may stand beside an observation."""
 
 _SIZES = (
     r"normal|enlarged|dilated|wide(?:ned)?|large|big|increased|sized?|width|abnormally|too|look|appear|silhouette|"
     r"shadow"
 )
 """Words that may stand beside heart and mediastinum, which assert nothing by themselves."""
+
+_BESIDE_SIGNS = {
+    "Hyperinflation": r"(?:hemi)?diaphragms?",
+    "Low Lung Volumes": r"",
+    "Tortuous Aorta": r"aort(?:a|ic)|thoracic",
+    "Aortic Calcification": r"aort(?:a|ic)|thoracic|arch|knob",
+    "Degenerative Spine": r"(?:thoracic )?spine|spinal|vertebrae|(?<=degenerative) (?:changes?|disease)",
+    "Scoliosis": r"(?:thoracic )?spine|spinal",
+    "Hiatal Hernia": r"hiat(?:al|us)",
+    "Elevated Hemidiaphragm": r"(?:hemi)?diaphragms?",
+    "Sternotomy": r"wires?",
+}
+"""Words that may stand beside a sign."""
+
+_PICTURE = r"(?:this|it|the (?:image|picture|film|view|xray)|this (?:image|picture|film|view|xray))"
+_FILM = r"(?: chest)?(?: (?:view|film|image|picture|xray|radiograph|cxr|projection|plane))?"
+_VIEW = re.compile(rf"is {_PICTURE} (?:an? |the |in (?:an? |the )?|taken in (?:an? |the )?)?(?:chest )?(\w+){_FILM}")
+_WHICH_VIEW = re.compile(
+    rf"(?:which|what) (?:view|projection) is {_PICTURE}"
+    rf"|is {_PICTURE} (?:an? )?(?:frontal(?: view)? or (?:an? )?lateral|lateral(?: view)? or (?:an? )?frontal){_FILM}"
+)
+_NAMES_OF_VIEWS = {"frontal": View.FRONTAL, "lateral": View.LATERAL}
+_FRONTAL_ALONE = ("pa", "ap", "posteroanterior", "anteroposterior")
+"""Projections that a lateral view is not; which of them a frontal view is, the classifier does not see."""
 
 _STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow))?")
 _DENIAL = re.compile(r"\b(?:no|without|(?:free|clear|absence|lack) of|free from|absent)\b")
@@ -114,27 +143,53 @@ _REQUEST = re.compile(
 _MORE = re.compile(r"\b(?:or|vs|versus|what|which|where|who|when|why|how)\b|[/;:,]|[.?!] ")
 """What says that a question asks for more than yes or no: alternatives, another question, another sentence."""
 
-_KIND = re.compile(r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora")
-"""Of phrases that the labeller takes for an observation but that name one kind or cause of it."""
+_KIND = re.compile(
+    r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora|emphysem|copd|obstruct"
+    r"|cabg"
+)
+"""Of phrases that stand for an observation or a sign in a report but name one kind or cause of it."""
 
 
-def closed_answer(question: str, positive: Collection[str]) -> str | None:
+def closed_answer(
+    question: str, positive: Collection[str] | None, signs: Mapping[str, bool] | None = None
+) -> str | None:
     """`yes` or `no`; None for a question about anything but plain presence or normality.
 
     An X-ray is normal where `No Finding` is there and nothing else but support devices.
 
     Args:
         question: any text.
-        positive: the observations that are there.
+        positive: the observations that are there; None where nobody has looked.
+        signs: whether each sign that was looked for is there.
     """
     asked = _asked(question) if len(question) <= LONGEST else None
     if asked is None:
         return None
-    present, observations = asked
-    there = set(positive)
+    present, names = asked
+    looked = signs or {}
+    if not names <= looked.keys() if names <= set(SIGNS) else positive is None:
+        return None
+    there = set(positive or ())
     if there - {NO_FINDING, SUPPORT_DEVICES}:
         there.discard(NO_FINDING)
-    return "yes" if bool(there & observations) is present else "no"
+    there |= {sign for sign, seen in looked.items() if seen}
+    return "yes" if bool(there & names) is present else "no"
+
+
+def view_answer(question: str, view: View) -> str | None:
+    """`frontal`, `lateral`, `yes` or `no`; None for a question about anything but the view, or about PA or AP alone.
+
+    Args:
+        question: any text.
+        view: of the X-ray.
+    """
+    text = _reworded(question) if len(question) <= LONGEST else ""
+    if _WHICH_VIEW.fullmatch(text):
+        return view.value
+    named = match[1] if (match := _VIEW.fullmatch(text)) else ""
+    if named in _NAMES_OF_VIEWS:
+        return "yes" if _NAMES_OF_VIEWS[named] is view else "no"
+    return "no" if named in _FRONTAL_ALONE and view is View.LATERAL else None
 
 
 def yes_or_no(question: str) -> bool:
@@ -156,15 +211,23 @@ def _typed(question: str) -> str:
     return re.sub(r"\bis/are\b", "is", text)
 
 
-def _asked(question: str) -> tuple[bool, Set[str]] | None:
-    """Whether `yes` says that one of some observations is there or that none is, and of which."""
+def _reworded(question: str) -> str:
+    """The same as the patterns and the labeller read it."""
     text = _typed(question)
     for pattern, words in _WORDINGS:
         text = re.sub(pattern, words, text)
+    return text
+
+
+def _asked(question: str) -> tuple[bool, Set[str]] | None:
+    """Whether `yes` says that one of some observations or signs is there or that none is, and of which."""
+    text = _reworded(question)
     for pattern, present, observations in _WHOLE:
         if re.fullmatch(pattern, text):
             return present, observations
-    mentions = evidence(text)
+    signs = sign_evidence(text)
+    named = {(mention.start, mention.phrase) for mention in signs}
+    mentions = [*signs, *(found for found in evidence(text) if (found.start, found.phrase) not in named)]
     said = {(m.mention, m.observation) for m in mentions}
     if len(said) != 1 or len(_DENIAL.findall(text)) > 1:
         return None
@@ -178,7 +241,8 @@ def _plain(text: str, observation: str, phrases: list[str]) -> bool:
     """Whether no word beside those phrases, and none in them, narrows the question down."""
     if any(_KIND.search(phrase) or (observation == SUPPORT_DEVICES and _DEVICE not in phrase) for phrase in phrases):
         return False
-    expected = [*sorted(map(re.escape, phrases), key=len, reverse=True), _PLAIN]
+    beside = _BESIDE_SIGNS.get(observation, _ORGANS)
+    expected = [*sorted(map(re.escape, phrases), key=len, reverse=True), beside, _PLAIN]
     if any(_STRUCTURE.fullmatch(phrase) for phrase in phrases):
         expected.append(_SIZES)
     if len(phrases) > 1:

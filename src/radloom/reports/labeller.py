@@ -62,16 +62,22 @@ def label(report: Report | str) -> dict[str, Mention]:
         report: findings and impression are read, the indication is not; a string is read as it is, without looking
             for sections (`sections.parse_report` does that).
     """
-    said: dict[str, Mention] = {}
-    for found in _evidence(report):
-        if found.observation not in said or _RANK[found.mention] > _RANK[said[found.observation]]:
-            said[found.observation] = found.mention
+    said = strongest((found.observation, found.mention) for found in _evidence(report))
     nothing_found = all(
         mention is Mention.NEGATIVE for observation, mention in said.items() if observation != SUPPORT_DEVICES
     )
     if nothing_found and any(re.search(r"[a-z]{3}", s.lower().replace("xxxx", "")) for s in sentences(as_text(report))):
         said[NO_FINDING] = Mention.POSITIVE
     return {observation: said[observation] for observation in OBSERVATIONS if observation in said}
+
+
+def strongest(found: Iterable[tuple[str, Mention]]) -> dict[str, Mention]:
+    """What several mentions of each name come to: positive if one is, else uncertain if one is."""
+    said: dict[str, Mention] = {}
+    for name, mention in found:
+        if name not in said or _RANK[mention] > _RANK[said[name]]:
+            said[name] = mention
+    return said
 
 
 def verdicts(report: Report | str) -> tuple[Mention | None, ...]:

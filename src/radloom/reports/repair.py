@@ -3,7 +3,8 @@
 A small language model that has stated an effusion still writes, more often than not, the report of a normal chest.
 `agree` mends that: sentences that say otherwise go, and what is then not said is said in plain words. These name no
 side, place or size, since a statement knows none. Sentences on the chest as a whole go where they contradict what was
-stated: "Normal chest." beside anything, "No acute disease." beside what is acute.
+stated: "Normal chest." beside anything, "No acute disease." beside what is acute. Signs (`signs.py`), which no
+statement names, are dealt with in the same way where a reader has looked for them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
-from radloom.study import OBSERVATIONS, Mention, Report
+from radloom.reports.signs import signs
+from radloom.study import OBSERVATIONS, SIGNS, Mention, Report
 
 PLAIN = {
     "Enlarged Cardiomediastinum": ("The mediastinum is widened.", "The mediastinum is unremarkable."),
@@ -32,6 +35,22 @@ PLAIN = {
     "Support Devices": ("Support devices or surgical hardware are present.", "There are no lines or tubes."),
 }
 """Observation -> a sentence that says it is there, and one that says it is not."""
+
+PLAIN_SIGNS = {
+    "Hyperinflation": "The lungs are hyperinflated.",
+    "Low Lung Volumes": "Lung volumes are low.",
+    "Tortuous Aorta": "The thoracic aorta is tortuous.",
+    "Aortic Calcification": "The aorta is calcified.",
+    "Degenerative Spine": "There are degenerative changes of the spine.",
+    "Scoliosis": "There is scoliosis.",
+    "Hiatal Hernia": "There is a hiatal hernia.",
+    "Elevated Hemidiaphragm": "There is elevation of a hemidiaphragm.",
+    "Sternotomy": "Sternotomy wires are present.",
+}
+"""Sign -> a sentence that says it is there."""
+
+NOTHING = "There is no acute cardiopulmonary abnormality."
+"""What stands in place of a section of which no sentence is left."""
 
 LUNGS = frozenset({"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"})
 """Observations with which the lungs are not clear."""
@@ -55,18 +74,57 @@ _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable) (?:chest|exam\w*|study|radiographs?|x-?rays?)\b", re.IGNORECASE
 )
 
+_INFLATED = re.compile(
+    r"\b(?:normal(?:ly)?|well|adequate(?:ly)?|fully)[ -](?:inflat|expan|aerat|ventilat)\w+|\bnormal lung volumes?"
+    r"|\blung volumes?\b[^,;.]*\bnormal\b",
+    re.IGNORECASE,
+)
+_AORTA_FINE = re.compile(
+    r"\b(?:normal|unremarkable) (?:\w+ ){0,2}aort|\baort\w+\b[^,;.]*\b(?:normal|unremarkable)\b", re.IGNORECASE
+)
+_SPINE_FINE = re.compile(
+    r"\b(?:normal|unremarkable) (?:\w+ ){0,2}spine|\b(?:spine|vertebra\w*)\b[^,;.]*\b(?:normal|unremarkable)\b",
+    re.IGNORECASE,
+)
+_FINE = {
+    "Hyperinflation": _INFLATED,
+    "Low Lung Volumes": _INFLATED,
+    "Tortuous Aorta": _AORTA_FINE,
+    "Aortic Calcification": _AORTA_FINE,
+    "Degenerative Spine": _SPINE_FINE,
+    "Scoliosis": _SPINE_FINE,
+}
+"""Sign -> what says that nothing of the kind is there."""
 
-def agree(report: Report, positive: Collection[str]) -> Report:
+
+def agree(report: Report, positive: Collection[str], seen: Collection[str] | None = None) -> Report:
     """The report with its written sections saying of these observations, and of no others, that they are there.
 
     Args:
         report: as a model wrote it; a section without text stays so.
         positive: the observations that were stated as positive.
+        seen: the signs that are there. The findings say them, and no section says others, also none that nobody can
+            see; None where nobody has looked, and signs are left as they were written.
     """
-    return replace(report, findings=_agreed(report.findings, positive), impression=_agreed(report.impression, positive))
+    if seen is not None:
+        positive, seen = together(positive, seen)
+    findings = _agreed(report.findings, positive, seen)
+    return replace(report, findings=findings, impression=_agreed(report.impression, positive, seen, brief=True))
 
 
-def _agreed(text: str, positive: Collection[str]) -> str:
+def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str], set[str]]:
+    """What can be said together, of observations that are stated and signs that are there.
+
+    Returns:
+        The observations, `No Finding` not among them where a sign is a finding; and the signs, without those that are
+        an observation which is not stated: wires are support devices.
+    """
+    fitting = {sign for sign in seen if _implied(sign) <= set(positive)}
+    return set(positive) - ({NO_FINDING} if any(map(_found, fitting)) else set()), fitting
+
+
+def _agreed(text: str, positive: Collection[str], seen: Collection[str] | None, brief: bool = False) -> str:
+    """A section that agrees; a brief one needs no sentence on signs that are no observation."""
     positive = set(positive) - {NO_FINDING}
     kept: list[str] = []
     said: set[str] = set()
@@ -74,22 +132,50 @@ def _agreed(text: str, positive: Collection[str]) -> str:
     place: int | None = None
     for sentence in sentences(text):
         mentions = {name: mention for name, mention in label(sentence).items() if name != NO_FINDING}
-        agrees = all((mention is Mention.POSITIVE) == (name in positive) for name, mention in mentions.items())
-        if agrees and not contradicts(sentence, positive):
+        named = {} if seen is None else signs(sentence)
+        there = positive | set(seen or ())
+        agrees = all((mention is Mention.POSITIVE) == (name in there) for name, mention in (mentions | named).items())
+        if agrees and not contradicts(sentence, positive, seen or ()):
             kept.append(sentence)
-            said |= mentions.keys()
+            said |= mentions.keys() | named.keys()
         else:
             denied |= {name for name, mention in mentions.items() if mention is Mention.NEGATIVE}
             place = len(kept) if place is None else place
+    added = []
+    for sign in SIGNS:
+        if sign in (seen or ()) and sign not in said and not (brief and _implied(sign) <= said):
+            added.append(PLAIN_SIGNS[sign])
+            said |= _implied(sign)
     missing = [PLAIN[o][o not in positive] for o in OBSERVATIONS if o in PLAIN and o in {*positive, *denied} - said]
     place = place or 0
-    return " ".join([*kept[:place], *missing, *kept[place:]]) if text else ""
+    made = [*kept[:place], *missing, *kept[place:], *added]
+    return " ".join(made or [NOTHING]) if text else ""
 
 
-def contradicts(sentence: str, positive: Collection[str]) -> bool:
-    """Whether a sentence says of lungs, bones or the chest that nothing is wrong, where these observations are."""
+@cache
+def _found(sign: str) -> bool:
+    """Whether with a sign there is a finding."""
+    return NO_FINDING not in label(PLAIN_SIGNS[sign])
+
+
+@cache
+def _implied(sign: str) -> frozenset[str]:
+    """The observations that saying a sign says are there."""
+    said = label(PLAIN_SIGNS[sign])
+    return frozenset(name for name, mention in said.items() if name != NO_FINDING and mention is Mention.POSITIVE)
+
+
+def contradicts(sentence: str, positive: Collection[str], seen: Collection[str] = ()) -> bool:
+    """Whether a sentence says of lungs, bones or the chest that nothing is wrong, where this is there.
+
+    Args:
+        sentence: of a report.
+        positive: observations.
+        seen: signs.
+    """
     clear = _CLEAR.search(sentence) and not LUNGS.isdisjoint(positive)
     calm = _NOTHING_ACUTE.search(sentence) and not _OF_BONES.search(sentence) and not ACUTE.isdisjoint(positive)
     whole = "Fracture" in positive and _BONES_FINE.search(sentence) and "Fracture" not in label(sentence)
-    normal = positive and _NORMAL.search(sentence)
-    return bool(clear or calm or whole or normal)
+    normal = (positive or any(map(_found, seen))) and _NORMAL.search(sentence)
+    fine = any(sign in _FINE and _FINE[sign].search(sentence) for sign in seen)
+    return bool(clear or calm or whole or normal or fine)

@@ -123,6 +123,7 @@ def score_f1(
     observations: Sequence[str],
     *made_by: str,
     bootstrap: Bootstrap | None = None,
+    kind: str = "observations",
 ) -> dict[str, Interval]:
     """Precision, recall and F1 of each observation, micro and macro, with bootstrap intervals over studies.
 
@@ -131,6 +132,7 @@ def score_f1(
         observations: names, k of them.
         made_by: labeller and uncertainty rule, for the names, e.g. `"rule-labeller", "uncertain=negative"`.
         bootstrap: over the studies of the rows; by default every row is one.
+        kind: what they are called together, for the names.
 
     Returns:
         `{"f1[Edema, rule-labeller, uncertain=negative]": Interval, ..., "f1_micro[14 observations, ...]": Interval,
@@ -144,7 +146,7 @@ def score_f1(
     _check_columns(truth, observations)
     bootstrap = bootstrap or Bootstrap(len(truth))
     hits, guessed, wanted = (a.astype(np.float64) for a in (truth & predicted, predicted, truth))
-    every = f"{len(observations)} observations"
+    every = f"{len(observations)} {kind}"
     parts: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
         "precision": lambda h, g, w: _ratios(h, g),
         "recall": lambda h, g, w: _ratios(h, w),

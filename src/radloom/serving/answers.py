@@ -99,6 +99,7 @@ class CheckAnswer:
     Attributes:
         view: frontal or lateral, as it looks.
         observations: the probability of each of the 14.
+        signs: that of each of nine signs, such as hyperinflation; empty for a model that reads none.
         remarks: a sentence on an image that does not look like an upright chest X-ray.
         model: fingerprint of the model.
         seconds: from the request to the answer.
@@ -106,6 +107,7 @@ class CheckAnswer:
 
     view: View
     observations: dict[str, float]
+    signs: dict[str, float]
     remarks: list[str]
     model: str
     seconds: float = 0.0

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from radloom import models
+from radloom.model_folder import model_name
 from radloom.serving.limits import Limits
 from radloom.serving.metrics import Metrics
 from radloom.serving.queue import Job, Queue, Tell
@@ -43,7 +44,7 @@ class Service:
         token: str = "",
         hosts: Sequence[str] = (),
     ) -> None:
-        self.name, self.limits, self.token = models.model_name(model), limits or Limits(), token
+        self.name, self.limits, self.token = model_name(model), limits or Limits(), token
         self.hosts = [host.lower() for host in hosts]
         self.queue = Queue(self.limits.batch, self.limits.wait)
         self.present = 0

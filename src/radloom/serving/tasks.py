@@ -25,7 +25,7 @@ from radloom.serving.answers import (
     ReportAnswer,
     SaliencyAnswer,
 )
-from radloom.study import OBSERVATIONS, Part, Report, Study, View
+from radloom.study import OBSERVATIONS, SIGNS, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.models import Model
@@ -216,8 +216,10 @@ class Check:
             progress(done, len(tasks))
             found = model.check(task.image)
             view = View.LATERAL if found["lateral"] > 0.5 else View.FRONTAL
-            observations = {name: round(found[name], 4) for name in OBSERVATIONS}
-            answers.append(CheckAnswer(view, observations, _doubts(task.image), model.fingerprint))
+            observations, signs = (
+                {name: round(found[name], 4) for name in names if name in found} for names in (OBSERVATIONS, SIGNS)
+            )
+            answers.append(CheckAnswer(view, observations, signs, _doubts(task.image), model.fingerprint))
         return answers
 
 

@@ -1,4 +1,4 @@
-/** The table of the 14 observations: what the classifier finds, where, and what the report says of each. */
+/** The tables of observations and signs: what the classifier finds, where, and what the report says of observations. */
 
 import { ask } from "./api.js";
 import { byId, complain, element } from "./dom.js";
@@ -39,6 +39,9 @@ function show() {
   const stop = made.find(({ dataset }) => dataset.observation === pointing.pinned) ?? made[0];
   if (stop) stop.tabIndex = 0;
   if (focused) made.find(({ dataset }) => dataset.observation === focused)?.focus();
+  const signs = Object.entries(found?.signs ?? {}).map(([name, share]) => element("tr", {}, ...cells(name, share)));
+  byId("signs").hidden = !signs.length;
+  byId("signs").tBodies[0].replaceChildren(...signs);
   light();
   settle();
 }
@@ -53,15 +56,19 @@ function row(name, share, picture) {
   const made = element(
     "tr",
     { tabIndex: -1, "data-observation": name },
-    element("th", { scope: "row", textContent: name }),
-    element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
-    element("td.share", { textContent: percent(share) }),
+    ...cells(name, share),
     element(`td.said${said ? `.${said}` : ""}`, { textContent: SAID[said] ?? "", title: said ?? "" }),
   );
   made.classList.toggle("likely", share >= 0.5);
   letPoint(made, () => name, rows);
   return made;
 }
+
+const cells = (name, share) => [
+  element("th", { scope: "row", textContent: name }),
+  element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
+  element("td.share", { textContent: percent(share) }),
+];
 
 function light() {
   for (const made of rows()) {

@@ -28,5 +28,6 @@ function record() {
 
 /** A drawing has its seed and engine, and says what it was made from; what was not looked at yet has no observations. */
 function view({ name, size, synthetic, seed, engine, text, found }) {
-  return { name, size, synthetic, seed, engine, made_from: text, looks: found?.view, observations: found?.observations };
+  const { view: looks, observations, signs } = found ?? {};
+  return { name, size, synthetic, seed, engine, made_from: text, looks, observations, signs };
 }
