@@ -430,6 +430,18 @@ def test_the_view_is_told_by_the_classifier(model: radloom.Model, chest: np.ndar
     assert model.ask(chest, "Which view is this?", agree=False).by == "language model"
 
 
+@pytest.mark.doubting
+def test_whether_it_is_a_chest_x_ray_is_answered_where_it_looks_like_one(
+    model: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "Is this a chest X-ray?"
+    monkeypatch.setattr("radloom.models.doubt", lambda image: "It looks odd.")
+    assert model.answers([chest], [question])[0].by == "language model"
+    monkeypatch.setattr("radloom.models.doubt", lambda image: None)
+    answers = model.answers([chest] * 2, [question, "Is this a CT scan?"])
+    assert answers == ["yes", "no"] and {answer.by for answer in answers} == {"classifier"}
+
+
 def test_signs_are_a_part_of_the_model(tmp_path: Path) -> None:
     folder = tiny.make_model(tmp_path / "seeing", seeing=True)
     without = radloom.load(folder)

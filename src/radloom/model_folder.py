@@ -47,8 +47,8 @@ class Sampling:
         max_tokens: longest text.
         candidates: drafts that a model with statements writes of the same statements; of their sentences the report is
             made, see `language.consensus`.
-        agree: whether the text of each draft is made to say what was stated, see `reports.repair`, and whether
-            questions about the same are answered by it, see `reports.closed`.
+        agree: whether the text of each draft is made to say what was stated and seen, see `reports.repair`, and whether
+            questions about the same, and the view, are answered by it, see `reports.closed`.
 
     Raises:
         RadloomError: a number out of its range.

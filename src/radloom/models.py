@@ -66,7 +66,7 @@ from radloom.model_folder import (
 )
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import Answerer, Reply, closed_answer, view_answer, yes_or_no
+from radloom.reports.closed import Answerer, Reply, closed_answer, kind_answer, view_answer, yes_or_no
 from radloom.reports.repair import agree, together
 from radloom.reports.sections import parse_report
 from radloom.seeds import as_seeds
@@ -463,8 +463,9 @@ class Model:
     ) -> list[Reply]:
         """Answers to questions, one an image.
 
-        What the evidence decides of a report it decides here, too, where `agree` is on: plain questions about presence
-        or normality. The language model answers the others; where they ask for yes or no, it says one of them.
+        What the classifier decides of a report it decides here, too, where `agree` is on: plain questions about
+        observations, signs or normality; and those about the view and the kind of picture. The language model answers
+        the others; where they ask for yes or no, it says one of them.
 
         Args:
             images: one a question.
@@ -496,7 +497,7 @@ class Model:
             return []
         pixels = self.pixels(images)
         seen = self._look(pixels)
-        given = self._decided(questions, seen) if how.agree else [None] * len(questions)
+        given = self._decided(images, questions, seen) if how.agree else [None] * len(questions)
         left = [i for i, answer in enumerate(given) if answer is None]
 
         either = [self.prompter.encode(word) for word in ("yes", "Yes", "no", "No")]
@@ -626,19 +627,20 @@ class Model:
         each = zip(self.encode(pixels), views, levels, strict=True)
         return [self.language.ids.image(codes, view, level) for codes, view, level in each]
 
-    def _decided(self, questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
+    def _decided(self, images: Sequence[Image | str], questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
         """The answers that what is seen decides; None of questions that it does not."""
         called = self.language.sight.called(seen.evidence) if self.language.sight else None
-        signs = self.signs.verdicts(seen.signs, seen.images) if self.signs else None
+        verdicts = self.signs.verdicts(seen.signs, seen.images) if self.signs else [{}] * len(questions)
         answers = []
-        for i, (question, view) in enumerate(zip(questions, seen.views(), strict=True)):
+        for i, (question, view, verdict) in enumerate(zip(questions, seen.views(), verdicts, strict=True)):
             positive = set(compress(OBSERVATIONS, called[i])) if called else None
-            looked = signs[i] if signs else {}
-            there = _there(looked)
+            there = _there(verdict)
             if positive is not None:
                 positive, there = together(positive, there)
-            looked = {sign: sign in there for sign in looked}
-            answer = view_answer(question, view) or closed_answer(question, positive, looked)
+            answer = view_answer(question, view)
+            answer = answer or closed_answer(question, positive, {sign: sign in there for sign in verdict})
+            if answer is None and (kind := kind_answer(question)) and not doubt(_array(images[i])):
+                answer = kind
             answers.append(None if answer is None else Reply(answer, Answerer.CLASSIFIER))
         return answers
 

@@ -100,6 +100,16 @@ def test_what_cannot_be_seen_is_never_called() -> None:
     assert reader.verdicts(values, np.array([1, 2])) == [seen] * 2
 
 
+def test_one_x_ray_and_several_have_thresholds_of_their_own() -> None:
+    reader = SignReader()
+    reader.thresholds[:, 0] = torch.tensor([0.5, -0.5])
+    reader.thresholds[1, 1] = 0.0
+    values = np.zeros((2, len(SIGNS)), np.float32)
+    first, second = reader.verdicts(values, np.array([1, 3]))
+    assert first == {SIGNS[0]: False}
+    assert second == {SIGNS[0]: True, SIGNS[1]: True}
+
+
 def test_thresholds_are_set_on_patients_that_were_not_seen() -> None:
     """Every patient has a mark of its own: a reader that had seen it would know the report by heart."""
     random = torch.Generator().manual_seed(0)

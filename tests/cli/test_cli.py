@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from PIL import Image
 
 import radloom
 import tiny
+from radloom.checkpoint import fingerprint
+from radloom.classifier.signs import SignReader, save_signs
 from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.reports.labeller import label
-from radloom.study import OBSERVATIONS, Report
+from radloom.study import OBSERVATIONS, SIGNS, Report
 
 pytestmark = pytest.mark.usefixtures("meteor_read_once")
 
@@ -122,6 +125,16 @@ def test_check_lists_the_fourteen_observations(cli, tiny_model: Path, chest_file
     text = cli("check", chest_file, "--model", tiny_model).out
     assert re.search(r"^Pleural Effusion +0\.\d\d", text, re.MULTILINE)
     assert "view" in text and "frontal" in text
+    assert found["signs"] == {} and "Scoliosis" not in text
+
+
+def test_check_lists_signs_where_they_are_read(cli, tiny_model: Path, chest_file: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "reading")
+    save_signs(SignReader(), folder / "signs", fingerprint(folder / "classifier"))
+    found = json.loads(cli("check", chest_file, "--model", folder, "--json").out)
+    assert tuple(found["signs"]) == SIGNS and tuple(found["observations"]) == OBSERVATIONS
+    shown = cli("check", chest_file, "--model", folder).out
+    assert re.search(rf"^Hyperinflation +{found['signs']['Hyperinflation']:.2f}", shown, re.MULTILINE)
 
 
 def test_prepare_says_what_was_kept_and_left_out(cli, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_signs_are_scored_beside_the_observations(new_bench: NewBench, studies: 
     said = {"0": "The lungs are hyperexpanded.", "1": "Thoracic spondylosis.", "2": "No hyperinflation."}
     rows = [row for row in studies if row.report.findings]
     texts = {row.uid: Report(findings=said[str(i % 3)]) for i, row in enumerate(rows)}
-    told = Manifest(studies.root, [replace(row, report=texts[row.uid]) for row in rows])
+    told = Manifest([replace(row, report=texts[row.uid]) for row in rows], studies.root, studies.corpus)
     bench = new_bench(told)
     ours = {row.uid: Report(findings="The lungs are hyperexpanded. Heart size is normal.") for row in rows}
     score_written(bench, ours, adapters=[])
@@ -56,6 +56,7 @@ def test_signs_are_scored_beside_the_observations(new_bench: NewBench, studies: 
     assert value(scores[f"precision[Hyperinflation, {named}", "oracle"]) == pytest.approx(hyper)
     assert value(scores[f"recall[Hyperinflation, {named}", "oracle"]) == 1
     assert value(scores[f"f1[Degenerative Spine, {named}", "oracle"]) == 0
+    assert value(scores[f"f1_micro[9 signs, {named}", CONSTANT_LABELS]) >= 0
     assert value(scores[f"recall_micro[9 signs, {named}", "oracle"]) == pytest.approx(
         hyper / np.mean([i % 3 != 2 for i in range(len(rows))])
     )

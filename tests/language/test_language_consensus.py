@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radloom.language.consensus import FEWEST, LONGEST, Phrases, consensus, usual_phrases
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
-from radloom.reports.repair import agree
-from radloom.study import Mention, Report
+from radloom.reports.repair import agree, together
+from radloom.reports.signs import signs
+from radloom.study import SIGNS, Mention, Report
 
 HEART = "The heart is normal in size."
 CLEAR = "The lungs are clear."
@@ -207,3 +208,24 @@ def test_it_is_made_of_the_drafts_sentences_and_says_what_one_of_them_could(text
             name for name, mention in label(agree(made, stated).findings).items() if mention is Mention.POSITIVE
         }
         assert positive - {NO_FINDING} == stated - {NO_FINDING}
+
+
+@given(
+    drafts=st.lists(
+        st.lists(
+            st.sampled_from([HEART, CLEAR, NONE, BONES, LARGE, "Low lung volumes.", "COPD.", "No pleural"]), max_size=5
+        ),
+        min_size=2,
+        max_size=5,
+    ),
+    stated=st.sets(st.sampled_from(["Cardiomegaly", "Support Devices"])),
+    seen=st.sets(st.sampled_from(SIGNS)),
+)
+@settings(max_examples=60, deadline=None)
+def test_signs_are_said_whatever_the_drafts(drafts: list[list[str]], stated: set[str], seen: set[str]) -> None:
+    stated, seen = together(stated, seen)
+    agreed = [agree(Report("The trachea is midline. " + " ".join(draft)), stated, seen) for draft in drafts]
+    made = agree(consensus(agreed, stated, seen=seen), stated, seen).findings
+    assert {sign for sign, mention in signs(made).items() if mention is Mention.POSITIVE} == seen
+    said = {name for name, mention in label(made).items() if mention is Mention.POSITIVE}
+    assert said - {NO_FINDING} == stated

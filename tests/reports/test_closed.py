@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from radloom.reports.closed import LONGEST, closed_answer, view_answer, yes_or_no
+from radloom.reports.closed import LONGEST, closed_answer, kind_answer, view_answer, yes_or_no
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
@@ -135,6 +135,11 @@ OTHERS = [
     "Are the ribs crowding?",
     "Is there a hernia of the diaphragm?",
     "Is there CABG?",
+    "Are there degenerative changes?",
+    "Is there degeneration of the lungs?",
+    "Is there a hernia in the chest?",
+    "Is there ectasia?",
+    "Is there crowding?",
     "Is the aorta tortuous with an effusion?",
     "Is the right hemidiaphragm elevated?",
     "Is the aorta tortuous and the heart enlarged?",
@@ -283,6 +288,29 @@ def test_a_long_question_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Is this a chest X-ray?", "yes"),
+        ("Is this a plain film xray?", "yes"),
+        ("Is this a chest radiograph?", "yes"),
+        ("Is this an image of the thorax?", "yes"),
+        ("Is the image a CT scan?", "no"),
+        ("Is this a MRI of the chest?", "no"),
+        ("Is this an ultrasound?", "no"),
+        ("Is this a normal chest X-ray?", None),
+        ("Is this a good chest X-ray?", None),
+        ("Is this a chest X-ray of a child?", None),
+        ("Is this a knee X-ray?", None),
+        ("Is this a PA film?", None),
+        ("Is there a CT scan?", None),
+        ("Is this a chest X-ray? " + "x" * 200, None),
+    ],
+)
+def test_the_kind_of_picture_is_answered(question: str, answer: str | None) -> None:
+    assert kind_answer(question) == answer
+
+
+@pytest.mark.parametrize(
     ("question", "of_frontal", "of_lateral"),
     [
         ("Which view is this?", "frontal", "lateral"),
@@ -293,9 +321,11 @@ def test_a_long_question_is_left_alone() -> None:
         ("Is the image frontal?", "yes", "no"),
         ("is this in the lateral plane", "no", "yes"),
         ("Is this a PA film?", None, "no"),
+        ("Is the radiograph lateral?", "no", "yes"),
+        ("Is this study frontal?", "yes", "no"),
+        ("Is this a lateral view of the chest?", "no", "yes"),
         ("Is this an AP image?", None, "no"),
         ("Is this an axial image?", None, None),
-        ("Is this a chest X-ray?", None, None),
         ("Is this a lateral effusion?", None, None),
         ("Is this a normal chest X-ray?", None, None),
         ("Which view is best?", None, None),

@@ -160,7 +160,9 @@ def test_signs_are_left_alone_where_nobody_looked() -> None:
 def test_findings_say_the_signs_that_are_there_and_no_section_says_others() -> None:
     written = Report("The lungs are hyperexpanded. Heart size is normal.", "COPD. No acute disease.")
     made = agree(written, (), {"Degenerative Spine"})
-    assert made == Report("Heart size is normal. There are degenerative changes of the spine.", "No acute disease.")
+    assert made == Report("Heart size is normal. Degenerative changes of the spine.", "No acute disease.")
+    both = agree(Report("Heart size is normal."), (), {"Degenerative Spine", "Low Lung Volumes"}).findings
+    assert both == "Low lung volumes. Heart size is normal. Degenerative changes of the spine."
     assert agree(written, (), {"Hyperinflation"}) == written
 
 
@@ -175,6 +177,12 @@ def test_what_a_sentence_denied_is_said_when_it_goes_for_a_sign() -> None:
         ("Hyperinflation", "The lungs are normally inflated without focal airspace disease."),
         ("Hyperinflation", "Lung volumes are normal."),
         ("Low Lung Volumes", "The lungs are well-expanded and clear."),
+        ("Low Lung Volumes", "Both lungs are clear and expanded."),
+        ("Low Lung Volumes", "Normal mediastinal contour, central airways and lung volumes."),
+        ("Low Lung Volumes", "Lung volumes are not low."),
+        ("Tortuous Aorta", "Normal heart, aorta and mediastinum."),
+        ("Degenerative Spine", "The osseous structures are within normal limits."),
+        ("Elevated Hemidiaphragm", "The diaphragm is normal."),
         ("Tortuous Aorta", "The thoracic aorta is unremarkable."),
         ("Aortic Calcification", "Normal thoracic aorta."),
         ("Degenerative Spine", "The thoracic spine is normal."),
@@ -189,6 +197,33 @@ def test_what_denies_a_sign_in_other_words_is_not_said_beside_it(sign: str, sent
             Report(f"Heart size is normal. {sentence}"), others & {"Support Devices"}, others - {"Support Devices"}
         )
         assert (sentence in kept.findings) is not ("chest" in sentence and bool(others))
+
+
+@pytest.mark.parametrize(
+    ("sign", "sentence"),
+    [
+        ("Tortuous Aorta", "Normal cardiac silhouette above the aortic hiatus."),
+        ("Low Lung Volumes", "Lung volumes are low normal."),
+        ("Degenerative Spine", "The bones are intact."),
+        ("Hyperinflation", "The lungs are clear."),
+    ],
+)
+def test_what_denies_no_sign_stays_beside_it(sign: str, sentence: str) -> None:
+    assert sentence in agree(Report(sentence), (), {sign}).findings
+
+
+@pytest.mark.parametrize("cut", ["No acute disease", "There is no pneumothorax or pleural"])
+def test_signs_are_said_before_what_was_cut_off(cut: str) -> None:
+    made = agree(Report(f"Heart size is normal. {cut}"), (), {"Scoliosis"}).findings
+    assert made == f"Heart size is normal. There is scoliosis. {cut}"
+    assert agree(Report(made), (), {"Scoliosis"}).findings == made
+    assert agree(Report(cut), (), {"Scoliosis"}).findings == f"There is scoliosis. {cut}"
+
+
+def test_of_two_signs_that_exclude_each_other_neither_is_said() -> None:
+    assert together((), {"Hyperinflation", "Low Lung Volumes", "Scoliosis"}) == (set(), {"Scoliosis"})
+    made = agree(Report("Low lung volumes. Heart size is normal."), (), {"Hyperinflation", "Low Lung Volumes"})
+    assert made.findings == "Heart size is normal."
 
 
 def test_a_section_of_which_nothing_is_left_says_that_nothing_is_acute() -> None:

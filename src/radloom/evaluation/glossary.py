@@ -52,7 +52,7 @@ MEASURES: dict[str, str] = {
     "say beside the 14 observations, such as hyperinflation.",
     "f1_macro": "Plain mean of F1 over the observations: rare ones count as much as frequent ones, and one that never "
     "occurs counts as 0, so that even the truth may stay below 1.",
-    "f1_micro": "F1 over all observations together: frequent ones, `No Finding` above all, weigh most.",
+    "f1_micro": "F1 over all observations, or all signs, together: frequent ones, `No Finding` above all, weigh most.",
     "green": "GREEN: a language model counts matched findings and errors (Ostmeier et al. 2024). 1 is best.",
     "frechet": "Frechet distance between the features of drawn and real images (FID with the network named in the "
     "brackets). Lower is better; compare with the column `real`, never with another network or number of images.",

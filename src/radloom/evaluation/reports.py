@@ -203,7 +203,7 @@ def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Boo
     rule = "uncertain=negative"
     there, said = stated(truth, rule)[:, _PATHOLOGY], stated(texts, rule)[:, _PATHOLOGY]
     made_by = (section, LABELLER, rule)
-    results |= score_f1(_signs(truth), _signs(texts), SIGNS, *made_by, bootstrap=draw, kind="signs")
+    results |= _sign_scores(truth, _signs(texts), draw, section)
     results[score_name("accuracy", "normal or not", *made_by)] = draw(mean(there.any(1) == said.any(1)))
     results[score_name("made_up", "findings a report", *made_by)] = draw(mean((said & ~there).sum(1)))
     results[score_name("missed", "findings a report", *made_by)] = draw(mean((there & ~said).sum(1)))
@@ -216,6 +216,7 @@ def _constant_labels(truth: Sequence[str], told: Sequence[str], draw: Bootstrap,
     for rule in RULES:
         said = np.repeat(constant_labels(stated(told, rule))[None], len(truth), axis=0)
         results |= label_scores(stated(truth, rule), said, draw, section, LABELLER, rule)
+    results |= _sign_scores(truth, np.repeat(constant_labels(_signs(told))[None], len(truth), axis=0), draw, section)
     return results
 
 
@@ -243,6 +244,12 @@ def stated(texts: Sequence[str], rule: str) -> np.ndarray:
 @functools.cache
 def _labels(text: str) -> dict[str, Mention]:
     return label(text) if text.strip() else {}
+
+
+def _sign_scores(truth: Sequence[str], said: np.ndarray, draw: Bootstrap, section: str) -> dict[str, Interval]:
+    """Precision, recall and F1 of signs that were said (n, 9)."""
+    made_by = (section, LABELLER, "uncertain=negative")
+    return score_f1(_signs(truth), said, SIGNS, *made_by, bootstrap=draw, kind="signs")
 
 
 def _signs(texts: Sequence[str]) -> np.ndarray:

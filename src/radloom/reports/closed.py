@@ -1,4 +1,4 @@
-"""Questions that are answered by what the classifier sees: which observations are there, and which view it is.
+"""Questions that need no language model: which observations are there, which view it is, whether it is a chest X-ray.
 
 `closed_answer` takes plain questions about the presence of one of the 14 observations or a sign, and about whether an
 X-ray is normal. The rule-based labeller reads what is asked about. A question with any word that is not expected beside
@@ -49,7 +49,7 @@ LONGEST = 200
 _XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|film|picture|cxr|study|chest)"
 _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
-_LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other", "Hyperinflation"}
+_LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other", "Hyperinflation", "Low Lung Volumes"}
 _LUNGS = r"(?:is|are) (?:(?:both|the|patient's) )*(?:lungs?|lung fields?)"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
@@ -119,13 +119,31 @@ _BESIDE_SIGNS = {
 }
 """Words that may stand beside a sign."""
 
-_PICTURE = r"(?:this|it|the (?:image|picture|film|view|xray)|this (?:image|picture|film|view|xray))"
-_FILM = r"(?: chest)?(?: (?:view|film|image|picture|xray|radiograph|cxr|projection|plane))?"
+_NAMED_BY = {
+    "Low Lung Volumes": r"volume|inspir|inflat|expan|ventilat|aerat",
+    "Tortuous Aorta": r"aort",
+    "Aortic Calcification": r"aort",
+    "Degenerative Spine": r"spin|vertebr|spondyl",
+    "Hiatal Hernia": r"hiat",
+}
+"""Words of which a question about a sign has one: what a report calls tortuous is the aorta, a question perhaps not."""
+
+_PICTURE = r"(?:this|it|(?:the|this) (?:chest )?(?:image|picture|film|view|xray|radiograph|cxr|study|scan))"
+_FILM = r"(?: chest)?(?: (?:view|film|image|picture|xray|radiograph|cxr|projection|plane))?(?: of the chest)?"
 _VIEW = re.compile(rf"is {_PICTURE} (?:an? |the |in (?:an? |the )?|taken in (?:an? |the )?)?(?:chest )?(\w+){_FILM}")
 _WHICH_VIEW = re.compile(
     rf"(?:which|what) (?:view|projection) is {_PICTURE}"
     rf"|is {_PICTURE} (?:an? )?(?:frontal(?: view)? or (?:an? )?lateral|lateral(?: view)? or (?:an? )?frontal){_FILM}"
 )
+_SCAN = r"ct|cta|cat|mri?|mra|pet|ultrasound|sonogram|mammogram|angiogram|fluoroscopy"
+_XRAY_ALONE = r"(?:plain )?(?:film )?(?:chest |thoracic )?(?:xray|radiograph|cxr)(?: of the (?:chest|thorax))?"
+_KINDS = {
+    rf"is {_PICTURE} an? {_XRAY_ALONE}": "yes",
+    rf"is {_PICTURE} an? (?:image|picture|study|film) of the (?:chest|thorax)": "yes",
+    rf"is {_PICTURE} an? (?:chest |thoracic )?(?:{_SCAN})(?: (?:scan|image|study))?(?: of the \w+)?": "no",
+}
+"""A whole question about the kind of picture -> what is true of chest X-rays."""
+
 _NAMES_OF_VIEWS = {"frontal": View.FRONTAL, "lateral": View.LATERAL}
 _FRONTAL_ALONE = ("pa", "ap", "posteroanterior", "anteroposterior")
 """Projections that a lateral view is not; which of them a frontal view is, the classifier does not see."""
@@ -167,7 +185,8 @@ def closed_answer(
         return None
     present, names = asked
     looked = signs or {}
-    if not names <= looked.keys() if names <= set(SIGNS) else positive is None:
+    unseen = not names <= looked.keys() if names <= set(SIGNS) else positive is None
+    if unseen:
         return None
     there = set(positive or ())
     if there - {NO_FINDING, SUPPORT_DEVICES}:
@@ -190,6 +209,12 @@ def view_answer(question: str, view: View) -> str | None:
     if named in _NAMES_OF_VIEWS:
         return "yes" if _NAMES_OF_VIEWS[named] is view else "no"
     return "no" if named in _FRONTAL_ALONE and view is View.LATERAL else None
+
+
+def kind_answer(question: str) -> str | None:
+    """`yes` or `no` of a chest X-ray; None for a question about anything but whether it is one or another scan."""
+    text = _reworded(question) if len(question) <= LONGEST else ""
+    return next((answer for pattern, answer in _KINDS.items() if re.fullmatch(pattern, text)), None)
 
 
 def yes_or_no(question: str) -> bool:
@@ -241,8 +266,10 @@ def _plain(text: str, observation: str, phrases: list[str]) -> bool:
     """Whether no word beside those phrases, and none in them, narrows the question down."""
     if any(_KIND.search(phrase) or (observation == SUPPORT_DEVICES and _DEVICE not in phrase) for phrase in phrases):
         return False
+    if not re.search(_NAMED_BY.get(observation, ""), text):
+        return False
     beside = _BESIDE_SIGNS.get(observation, _ORGANS)
-    expected = [*sorted(map(re.escape, phrases), key=len, reverse=True), beside, _PLAIN]
+    expected = [*sorted(map(re.escape, phrases), key=len, reverse=True), *filter(None, [beside]), _PLAIN]
     if any(_STRUCTURE.fullmatch(phrase) for phrase in phrases):
         expected.append(_SIZES)
     if len(phrases) > 1:

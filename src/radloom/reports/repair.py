@@ -37,17 +37,20 @@ PLAIN = {
 """Observation -> a sentence that says it is there, and one that says it is not."""
 
 PLAIN_SIGNS = {
-    "Hyperinflation": "The lungs are hyperinflated.",
-    "Low Lung Volumes": "Lung volumes are low.",
+    "Hyperinflation": "The lungs are hyperexpanded.",
+    "Low Lung Volumes": "Low lung volumes.",
     "Tortuous Aorta": "The thoracic aorta is tortuous.",
     "Aortic Calcification": "The aorta is calcified.",
-    "Degenerative Spine": "There are degenerative changes of the spine.",
+    "Degenerative Spine": "Degenerative changes of the spine.",
     "Scoliosis": "There is scoliosis.",
     "Hiatal Hernia": "There is a hiatal hernia.",
     "Elevated Hemidiaphragm": "There is elevation of a hemidiaphragm.",
     "Sternotomy": "Sternotomy wires are present.",
 }
-"""Sign -> a sentence that says it is there."""
+"""Sign -> a sentence that says it is there, as reports do."""
+
+OF_LUNGS = frozenset({"Hyperinflation", "Low Lung Volumes"})
+"""Signs of the lungs, with which reports begin; no X-ray has both."""
 
 NOTHING = "There is no acute cardiopulmonary abnormality."
 """What stands in place of a section of which no sentence is left."""
@@ -74,17 +77,23 @@ _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable) (?:chest|exam\w*|study|radiographs?|x-?rays?)\b", re.IGNORECASE
 )
 
+_FINE_AS = r"(?<!low )(?:normal|unremarkable)"
 _INFLATED = re.compile(
-    r"\b(?:normal(?:ly)?|well|adequate(?:ly)?|fully)[ -](?:inflat|expan|aerat|ventilat)\w+|\bnormal lung volumes?"
-    r"|\blung volumes?\b[^,;.]*\bnormal\b",
+    r"\b(?:normal(?:ly)?|well|adequate(?:ly)?|fully)[ -](?:inflat|expan|aerat|ventilat)\w+|\bclear and expanded\b"
+    rf"|\b{_FINE_AS} (?:[\w,]+ )*?(?:lung volumes?|aeration)\b|\blung volumes?\b[^,;.]*\b(?:{_FINE_AS}|not low)\b",
     re.IGNORECASE,
 )
 _AORTA_FINE = re.compile(
-    r"\b(?:normal|unremarkable) (?:\w+ ){0,2}aort|\baort\w+\b[^,;.]*\b(?:normal|unremarkable)\b", re.IGNORECASE
+    rf"\b{_FINE_AS} (?:[\w,]+ ){{0,3}}aort(?:a|ic (?:arch|knob|contour))\b"
+    rf"|\baort(?:a|ic (?:arch|knob|contour))\b(?: [\w]+){{0,4}} {_FINE_AS}\b",
+    re.IGNORECASE,
 )
 _SPINE_FINE = re.compile(
-    r"\b(?:normal|unremarkable) (?:\w+ ){0,2}spine|\b(?:spine|vertebra\w*)\b[^,;.]*\b(?:normal|unremarkable)\b",
+    rf"\b{_FINE_AS} (?:\w+ ){{0,2}}spine|\b(?:spine|vertebra\w*|bones|bony|osseous|skelet\w+)\b[^,;.]*\b{_FINE_AS}\b",
     re.IGNORECASE,
+)
+_DIAPHRAGM_FINE = re.compile(
+    rf"\b{_FINE_AS} (?:hemi)?diaphragms?\b|\b(?:hemi)?diaphragms?\b[^,;.]*\b{_FINE_AS}\b", re.IGNORECASE
 )
 _FINE = {
     "Hyperinflation": _INFLATED,
@@ -93,6 +102,7 @@ _FINE = {
     "Aortic Calcification": _AORTA_FINE,
     "Degenerative Spine": _SPINE_FINE,
     "Scoliosis": _SPINE_FINE,
+    "Elevated Hemidiaphragm": _DIAPHRAGM_FINE,
 }
 """Sign -> what says that nothing of the kind is there."""
 
@@ -116,10 +126,11 @@ def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str]
     """What can be said together, of observations that are stated and signs that are there.
 
     Returns:
-        The observations, `No Finding` not among them where a sign is a finding; and the signs, without those that are
-        an observation which is not stated: wires are support devices.
+        The observations, `No Finding` not among them where a sign is a finding; and the signs, without two that exclude
+        each other, and without those that are an observation which is not stated: wires are support devices.
     """
     fitting = {sign for sign in seen if _implied(sign) <= set(positive)}
+    fitting -= OF_LUNGS if fitting >= OF_LUNGS else set()
     return set(positive) - ({NO_FINDING} if any(map(_found, fitting)) else set()), fitting
 
 
@@ -141,14 +152,17 @@ def _agreed(text: str, positive: Collection[str], seen: Collection[str] | None, 
         else:
             denied |= {name for name, mention in mentions.items() if mention is Mention.NEGATIVE}
             place = len(kept) if place is None else place
-    added = []
+    first: list[str] = []
+    last: list[str] = []
     for sign in SIGNS:
         if sign in (seen or ()) and sign not in said and not (brief and _implied(sign) <= said):
-            added.append(PLAIN_SIGNS[sign])
+            (first if sign in OF_LUNGS else last).append(PLAIN_SIGNS[sign])
             said |= _implied(sign)
     missing = [PLAIN[o][o not in positive] for o in OBSERVATIONS if o in PLAIN and o in {*positive, *denied} - said]
     place = place or 0
-    made = [*kept[:place], *missing, *kept[place:], *added]
+    made = [*kept[:place], *missing, *kept[place:]]
+    whole = len(made) - bool(made and not made[-1].endswith((".", "!", "?")))  # what was cut off stays last
+    made = [*first, *made[:whole], *last, *made[whole:]]
     return " ".join(made or [NOTHING]) if text else ""
 
 

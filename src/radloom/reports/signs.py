@@ -13,7 +13,7 @@ from functools import lru_cache
 from radloom.reports.labeller import Evidence, as_text, pieces, sentence_evidence, strongest
 from radloom.study import SIGNS, Mention, Report
 
-AROUND = 6
+AROUND = 8
 """Words before and after a phrase that say what it is about."""
 
 
@@ -21,14 +21,24 @@ def _without(words: str) -> str:
     return rf"^(?!.*(?:{words}))"
 
 
-_LIMBS = r"shoulder|acromio|clavic|glenohum|humer|knee|patell|hip|foot|ankle|calcan|tricompart|costochon"
-_SPINE = r"spin|vertebr|dis[ck]|thoracic|lumbar|cervical|dorsal|spondyl"
+_LIMBS = (
+    r"shoulder|acromio|clavic|glenohum|humer|knee|patell|\bhip|femur|femoral|acetab|tibia|foot|ankle|calcan|compartment"
+    r"|synov|costochon"
+)
+_SPINE = r"spin(?:e|al)|vertebr|\bdis[ck]s?\b|thoracic(?! aort)|lumbar|cervical|dorsal|spondyl"
 _NOT_AORTIC = r"granul|node|hil(?:um|ar)|coronary|valv|annul|femoral|poplit|bronch|pulmon|window"
+_OF_AORTA = (
+    r"(?:calcif|athero)\w+(?: \w+)? (?:of|in|within|at|along|involving) (?:the )?(?:\w+ )?aort"
+    r"|aort\w*(?: and \w+)?(?: \w+)? (?:calcif|athero)"
+)
 _TUBES = r"trache|bronch|airway|cathet|tube|pulmon|vein|carotid|vasculature"
 
 _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Hyperinflation": (
-        (r"hyper ?(?:inflat|expan|aerat|lucen|disten)\w+|large lung volumes?", _without(r"cuff|balloon|hemithor")),
+        (
+            r"hyper ?(?:inflat|expan|aerat|lucen|disten)\w+|large lung volumes?",
+            _without(r"cuff|balloon|hemithor|stomach|bowel|bone"),
+        ),
         (r"flatten\w+", r"diaphragm"),
         (r"air ?trapping|copd|chronic obstructive", r""),
         (r"emphysem\w+", _without(r"soft tissue|mediast|neck|chest wall")),
@@ -41,8 +51,8 @@ _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Tortuous Aorta": ((r"tortuo\w+|ecta\w+|unfold\w+|uncoil\w+", rf"aort|{_without(_TUBES)}"),),
     "Aortic Calcification": (
-        (r"calcif\w+", rf"{_without(_NOT_AORTIC)}.*aort"),
-        (r"athero\w+", rf"{_without(_NOT_AORTIC)}|athero\w+ aort|aort\w+ athero"),
+        (r"calcif\w+", rf"{_OF_AORTA}|{_without(_NOT_AORTIC)}.*aort"),
+        (r"athero\w+", rf"{_OF_AORTA}|athero\w+ aort|{_without(_NOT_AORTIC)}"),
     ),
     "Degenerative Spine": (
         (r"degenerat\w+|spondyl\w+|osteophyt\w*|spurr?ing|spurs?", rf"{_SPINE}|{_without(_LIMBS)}"),

@@ -197,7 +197,7 @@ async def ask(
 async def check(
     request: Request, service: TheService, frontal: Picture = None, lateral: Picture = None
 ) -> Response | Answer:
-    """Give the classifier's probability of each of the 14 observations in one X-ray, frontal or lateral."""
+    """Give the classifier's probability of each of the 14 observations, and of nine signs, in one X-ray."""
     return await _answer(request, service, Check(await _picture("A check", service, frontal=frontal, lateral=lateral)))
 
 

@@ -197,7 +197,7 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Find the 14 observations and the view.
+    """Find the 14 observations, the signs and the view.
 
     Attributes:
         image: array (H, W) in [0, 1].

@@ -39,7 +39,7 @@ function show() {
   const stop = made.find(({ dataset }) => dataset.observation === pointing.pinned) ?? made[0];
   if (stop) stop.tabIndex = 0;
   if (focused) made.find(({ dataset }) => dataset.observation === focused)?.focus();
-  const signs = Object.entries(found?.signs ?? {}).map(([name, share]) => element("tr", {}, ...cells(name, share)));
+  const signs = Object.entries(found?.signs ?? {}).map(([name, share]) => bar(name, share));
   byId("signs").hidden = !signs.length;
   byId("signs").tBodies[0].replaceChildren(...signs);
   light();
@@ -53,22 +53,26 @@ const reported = (picture) => (picture === study.views[picture.view] ? study.rep
 
 function row(name, share, picture) {
   const said = reported(picture)?.[name];
-  const made = element(
-    "tr",
+  const made = bar(
+    name,
+    share,
     { tabIndex: -1, "data-observation": name },
-    ...cells(name, share),
     element(`td.said${said ? `.${said}` : ""}`, { textContent: SAID[said] ?? "", title: said ?? "" }),
   );
-  made.classList.toggle("likely", share >= 0.5);
   letPoint(made, () => name, rows);
   return made;
 }
 
-const cells = (name, share) => [
-  element("th", { scope: "row", textContent: name }),
-  element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
-  element("td.share", { textContent: percent(share) }),
-];
+/** A row with the share of a name; what is likely is bold. */
+const bar = (name, share, attributes = {}, ...more) =>
+  element(
+    `tr${share >= 0.5 ? ".likely" : ""}`,
+    attributes,
+    element("th", { scope: "row", textContent: name }),
+    element("td.bar", {}, element("meter", { value: share, max: 1, "aria-hidden": "true" })),
+    element("td.share", { textContent: percent(share) }),
+    ...more,
+  );
 
 function light() {
   for (const made of rows()) {
