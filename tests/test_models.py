@@ -24,10 +24,10 @@ from radloom.model_folder import load_vision, shipped
 from radloom.models import as_report
 from radloom.reports.answers import Sections
 from radloom.reports.labeller import NO_FINDING, label
-from radloom.reports.questions import NAMES
+from radloom.reports.questions import NAMES, sides
 from radloom.reports.repair import agree
 from radloom.reports.signs import signs
-from radloom.study import OBSERVATIONS, SIGNS, Mention, Report, Study, View
+from radloom.study import OBSERVATIONS, SIDED, SIGNS, Mention, Report, Study, View
 
 
 @pytest.fixture
@@ -421,6 +421,48 @@ def test_signs_are_said_and_answered_by_the_classifier(seeing: radloom.Model, ch
     assert not signs(model.report(chest, agree=False).findings)
     assert list(model.check(chest)) == [*OUTPUTS, *SIGNS] and list(seeing.check(chest)) == list(OUTPUTS)
     assert model.check(chest)["Hyperinflation"] == pytest.approx(1 / (1 + np.exp(-seen[0])), abs=1e-4)
+
+
+def test_sides_are_said_and_answered_by_the_classifier(seeing: radloom.Model, chest: np.ndarray) -> None:
+    model = copy.copy(seeing)
+    model.signs = SignReader().eval()
+    stated = {o for o, mention in label(seeing.report(chest)).items() if mention is Mention.POSITIVE} & set(SIDED)
+    asked = f"On which side is {NAMES[min(stated)][2]}: left, right or both?"
+    assert seeing.ask(chest, asked).by == "language model"
+    for bias, side in ((9.0, "left"), (-9.0, "right")):
+        model.signs.sides.apart.bias.data.fill_(bias)
+        model.signs.sides.certain.fill_(1.1)
+        assert not sides(model.report(chest).findings).keys() & stated
+        assert (model.ask(chest, asked), model.ask(chest, asked).by) == (side, "classifier")
+        model.signs.sides.certain.fill_(0.9)
+        assert {o: said for o, said in sides(model.report(chest).findings).items() if o in stated} == dict.fromkeys(
+            stated, side
+        )
+
+
+def test_sides_are_those_of_frontal_views(
+    seeing: radloom.Model, chest: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, dark = copy.copy(seeing), 1 - chest
+    model.signs = SignReader().eval()
+    alone, turned, both, two = (
+        model._image_tokens([study])[1].sides
+        for study in (
+            Study(frontal=chest),
+            Study(lateral=chest),
+            Study(frontal=chest, lateral=dark),
+            Study(frontal=dark),
+        )
+    )
+    assert np.allclose(both, alone, atol=1e-4) and np.isnan(turned).all() and not np.allclose(two, alone, atol=1e-2)
+    seen = model._look(model.pixels([chest, dark]))
+    assert np.allclose(seen.means([[0, 1]]).sides, (alone + two) / 2, atol=1e-5)
+    question = "Which side is the pleural effusion on?"
+    assert model.ask(chest, question).by == "classifier"
+    assert model.ask(chest, question, agree=False).by == "language model"
+    monkeypatch.setattr(model.classifier.head.bias, "data", model.classifier.head.bias + 100)
+    assert model.view(chest) == "lateral"
+    assert model.ask(chest, question).by == "language model"
 
 
 def test_the_view_is_told_by_the_classifier(model: radloom.Model, chest: np.ndarray) -> None:

@@ -29,6 +29,7 @@ from radloom import checkpoint
 from radloom.classifier.evidence import evidence_in
 from radloom.classifier.model import OUTPUTS, ClinicalClassifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
+from radloom.classifier.sides import halves
 from radloom.classifier.signs import SignReader, load_signs
 from radloom.codec.network import Codec, codes_fingerprint
 from radloom.completion import (
@@ -66,7 +67,7 @@ from radloom.model_folder import (
 )
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import Answerer, Reply, closed_answer, kind_answer, view_answer, yes_or_no
+from radloom.reports.closed import Answerer, Reply, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
 from radloom.reports.repair import agree, together
 from radloom.reports.sections import parse_report
 from radloom.seeds import as_seeds
@@ -87,25 +88,29 @@ class _Seen:
     Attributes:
         evidence: (n, channels) log-odds; no channels where the language model reads none.
         signs: (n, signs) log-odds; no signs where the model has no reader of them.
+        sides: (n, sided, 3) log-odds of left, right and both; NaN without a frontal view, and nothing without a reader.
         lateral: (n,) log-odds that it is a lateral view.
         images: (n,) over how many X-rays these are means.
     """
 
     evidence: np.ndarray
     signs: np.ndarray
+    sides: np.ndarray
     lateral: np.ndarray
     images: np.ndarray
 
     def __getitem__(self, rows: Sequence[int]) -> _Seen:
-        return _Seen(self.evidence[rows], self.signs[rows], self.lateral[rows], self.images[rows])
+        return _Seen(self.evidence[rows], self.signs[rows], self.sides[rows], self.lateral[rows], self.images[rows])
 
     def means(self, groups: Sequence[Sequence[int]]) -> _Seen:
-        """The mean over the X-rays of each group."""
+        """The mean over the X-rays of each group; of sides over its frontal views."""
         each = [self[list(rows)] for rows in groups]
         means = {
             name: np.stack([getattr(one, name).mean(0) for one in each]) for name in ("evidence", "signs", "lateral")
         }
-        return _Seen(**means, images=np.array([len(one.images) for one in each]))
+        frontal = [one.sides[~np.isnan(one.sides).any((1, 2))] for one in each]
+        sides = np.stack([some.mean(0) if len(some) else one.sides[0] for some, one in zip(frontal, each, strict=True)])
+        return _Seen(**means, sides=sides, images=np.array([len(one.images) for one in each]))
 
     def views(self) -> list[View]:
         """The view of each."""
@@ -386,6 +391,7 @@ class Model:
         null = self.prompter.report([], sections)
         called = self.language.sight.called(seen.evidence) if self.language.sight else None
         signs = self.signs.verdicts(seen.signs, seen.images) if self.signs else None
+        sides = self.signs.sides.told(seen.sides) if self.signs else None
 
         def parsed(answers: list[list[int]], growing: bool = False) -> list[Report]:
             return [parse_answer(text, growing=growing) for text in self._words(answers)]
@@ -405,9 +411,10 @@ class Model:
             there = None
             if signs is not None:
                 stated, there = together(stated, _there(signs[i]))
-            agreed = [agree(draft, stated, there) for draft in drafts]
+            where = {o: side for o, side in sides[i].items() if o in stated} if sides else None
+            agreed = [agree(draft, stated, there, where) for draft in drafts]
             report = consensus(agreed, stated, self.language.phrases, there or ())
-            made.append(agree(report, stated, there))  # what one draft said may have gone
+            made.append(agree(report, stated, there, where))  # what one draft said may have gone
         return made
 
     def images(
@@ -464,8 +471,8 @@ class Model:
         """Answers to questions, one an image.
 
         What the classifier decides of a report it decides here, too, where `agree` is on: plain questions about
-        observations, signs or normality; and those about the view and the kind of picture. The language model answers
-        the others; where they ask for yes or no, it says one of them.
+        observations, their sides, signs or normality; and those about the view and the kind of picture. The language
+        model answers the others; where they ask for yes or no, it says one of them.
 
         Args:
             images: one a question.
@@ -601,7 +608,7 @@ class Model:
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
         pixels = self.pixels([image for _, _, image in shown])
-        seen = self._look(pixels)
+        seen = self._look(pixels, [view for _, view, _ in shown])
         made = self._tokens(pixels, [view for _, view, _ in shown], seen)
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
@@ -610,15 +617,18 @@ class Model:
         return tokens, seen.means(own)
 
     @torch.no_grad()
-    def _look(self, pixels: Tensor) -> _Seen:
-        """What the classifier sees in images."""
+    def _look(self, pixels: Tensor, views: Sequence[View] | None = None) -> _Seen:
+        """What the classifier sees in images of these views; without, of those that it takes them for."""
         nothing = np.zeros((len(pixels), 0), np.float32)
-        maps = self.classifier.pyramid(pixels)[-1]
-        features = maps.mean((2, 3))
-        values = evidence_in(self.classifier, maps).cpu().numpy() if self.language.sight else nothing
-        signs = self.signs(features).cpu().numpy() if self.signs else nothing
+        pyramid = self.classifier.pyramid(pixels)
+        features = pyramid[-1].mean((2, 3))
+        values = evidence_in(self.classifier, pyramid[-1]).cpu().numpy() if self.language.sight else nothing
         lateral = self.classifier.head(features)[:, OUTPUTS.index("lateral")].cpu().numpy()
-        return _Seen(values, signs, lateral, np.ones(len(pixels), int))
+        signs, sides = nothing, nothing[..., None]
+        if self.signs:
+            signs, sides = (x.cpu().numpy() for x in (self.signs(features), self.signs.sides(halves(pyramid))))
+            sides[lateral > 0 if views is None else [view is View.LATERAL for view in views]] = np.nan
+        return _Seen(values, signs, sides, lateral, np.ones(len(pixels), int))
 
     def _tokens(self, pixels: Tensor, views: Sequence[View], seen: _Seen) -> list[list[int]]:
         """The token sequence of each image, with its evidence where the language model reads it."""
@@ -631,13 +641,14 @@ class Model:
         """The answers that what is seen decides; None of questions that it does not."""
         called = self.language.sight.called(seen.evidence) if self.language.sight else None
         verdicts = self.signs.verdicts(seen.signs, seen.images) if self.signs else [{}] * len(questions)
+        sides = self.signs.sides.likeliest(seen.sides) if self.signs else [{}] * len(questions)
         answers = []
         for i, (question, view, verdict) in enumerate(zip(questions, seen.views(), verdicts, strict=True)):
             positive = set(compress(OBSERVATIONS, called[i])) if called else None
             there = _there(verdict)
             if positive is not None:
                 positive, there = together(positive, there)
-            answer = view_answer(question, view)
+            answer = view_answer(question, view) or side_answer(question, positive, sides[i])
             answer = answer or closed_answer(question, positive, {sign: sign in there for sign in verdict})
             if answer is None and (kind := kind_answer(question)) and not doubt(_array(images[i])):
                 answer = kind

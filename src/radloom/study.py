@@ -42,10 +42,29 @@ SIGNS: tuple[str, ...] = (
 )
 """What reports also say, beside the 14 observations, and an X-ray shows; see `reports.signs`."""
 
+SIDED: tuple[str, ...] = (
+    "Lung Opacity",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+)
+"""Observations whose side is read in a frontal view; see `classifier.sides`."""
+
 
 def slug(observation: str) -> str:
     """An observation as part of a name: `pleural-effusion`."""
     return observation.lower().replace(" ", "-")
+
+
+class Side(StrEnum):
+    """On which of the patient's sides a finding is."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
 
 
 class View(StrEnum):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from radloom import config
-from radloom.classifier.evidence import CHANNELS, LEVELS, SIDED, EvidenceScale, evidence
+from radloom.classifier.evidence import CHANNELS, LEVELS, SIDE_CHANNELS, EvidenceScale, evidence
 from radloom.classifier.model import ClassifierConfig
 from radloom.study import OBSERVATIONS
 
@@ -35,9 +35,9 @@ def test_the_side_is_the_half_that_speaks_for_the_observation(monkeypatch: pytes
     maps[1, 5, :, 0] = 1.0
     monkeypatch.setattr(classifier, "pyramid", lambda pixels: [maps])
     sides = evidence(classifier, torch.zeros(2, 1, 64, 64))[:, len(OBSERVATIONS) :]
-    at = SIDED.index("Pleural Effusion")
+    at = SIDE_CHANNELS.index("Pleural Effusion")
     assert sides[:, at].tolist() == [1.0, -1.0]  # 2.0 in one of the two columns of a half
-    assert sides[:, [i for i in range(len(SIDED)) if i != at]].abs().sum() == 0
+    assert sides[:, [i for i in range(len(SIDE_CHANNELS)) if i != at]].abs().sum() == 0
 
 
 def test_logits_are_cut_where_ever_rarer_images_begin(values: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from radloom.classifier.evidence import NEVER
 from radloom.classifier.fitting import FOLDS, PRECISION, SignTable, fit_signs, sign_scores
 from radloom.classifier.network import FEATURES
+from radloom.classifier.sides import WIDTH
 from radloom.classifier.signs import SignReader, load_signs, save_signs
 from radloom.corpora.manifest import ImageRef, Row
 from radloom.corpora.tokens import TokenStore
@@ -184,16 +185,21 @@ def test_a_reader_is_read_back(tmp_path: Path) -> None:
     features = torch.randn(4, FEATURES)
     assert torch.equal(reader(features), again(features))
     assert torch.equal(reader.thresholds, again.thresholds)
+    halves = torch.randn(4, 2, WIDTH)
+    assert torch.equal(reader.sides(halves), again.sides(halves))
+    assert torch.equal(reader.sides.certain, again.sides.certain)
 
 
 def test_a_reader_of_another_classifier_or_of_other_signs_is_refused(tmp_path: Path) -> None:
     save_signs(SignReader(), tmp_path / "signs", "abc")
     with pytest.raises(CheckpointError, match=r"features of classifier abc, not of def"):
         load_signs(tmp_path / "signs", "def")
-    config = tmp_path / "signs" / "config.json"
-    config.write_text(config.read_text().replace("Hiatal Hernia", "Nipple Shadow"))
-    with pytest.raises(CheckpointError, match=r"other signs than this radloom"):
-        load_signs(tmp_path / "signs")
+    for name in ("Hiatal Hernia", "Pneumothorax"):
+        save_signs(SignReader(), tmp_path / "signs", "abc")
+        config = tmp_path / "signs" / "config.json"
+        config.write_text(config.read_text().replace(name, "Nipple Shadow"))
+        with pytest.raises(CheckpointError, match=r"other signs or sides than this radloom"):
+            load_signs(tmp_path / "signs")
 
 
 def test_without_studies_there_are_no_scores() -> None:

@@ -138,6 +138,19 @@ def test_a_reader_of_signs_is_one_more_part(finished: Path, with_signs: Recipe) 
     assert json.loads((model / "model.json").read_text())["parts"] == ["classifier", "codec", "signs"]
 
 
+def test_sides_are_read_where_reports_name_some(finished: Path, with_signs: Recipe) -> None:
+    place = finished / "corpora" / "made-up"
+    told = Manifest.read(place)
+    texts = ("Right pleural effusion.", "Left atelectasis.")
+    rows = [replace(row, report=Report(texts[i % 2])) for i, row in enumerate(told)]
+    Manifest(rows, told.root, told.corpus).write(place)
+    model = run(with_signs, finished.parent, finished)
+    sides = load_signs(model / "signs").sides
+    assert sides.apart.weight.any() and sides.usual.any()
+    scores = json.loads((finished / "signs" / "done.json").read_text())["scores"]
+    assert 0 <= scores["accuracy[side]"] <= 1 and scores["share[side told]"] == 0  # too few to be certain
+
+
 def test_a_reader_of_signs_needs_reports(finished: Path, with_signs: Recipe) -> None:
     place = finished / "corpora" / "made-up"
     told = Manifest.read(place)

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from radloom.reports.closed import LONGEST, closed_answer, kind_answer, view_answer, yes_or_no
+from radloom.reports.closed import LONGEST, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
-from radloom.study import SIGNS, Mention, View
+from radloom.study import SIDED, SIGNS, Mention, Side, View
 
 PRESENCE = {
     "Enlarged Cardiomediastinum": ["Is the mediastinum widened?", "Is/Are there a widened mediastium?"],
@@ -350,3 +350,103 @@ def test_plain_sentences_of_a_report_agree_with_the_answer() -> None:
         assert closed_answer(question, {observation}) == "yes" and closed_answer(question, ()) == "no"
         assert label(there).get(observation) is Mention.POSITIVE
         assert label(not_there).get(observation) is Mention.NEGATIVE
+
+
+@pytest.mark.parametrize("observation", SIDED)
+def test_the_side_of_what_is_asked_about_is_answered(observation: str) -> None:
+    for side in Side:
+        for wording in WORDINGS["side"]:
+            question = wording.format(the=NAMES[observation][2])
+            assert side_answer(question, (), {observation: side}) == side.value
+            assert side_answer(question, None, {}) is None and closed_answer(question, {observation}) is None
+
+
+SIDES = {
+    "Is there a left pleural effusion?": "yes no yes",
+    "Is there a left-sided effusion?": "yes no yes",
+    "Is there an effusion present on the right-side?": "no yes yes",
+    "Can a pleural effusion be appreciated on the right side?": "no yes yes",
+    "Is/Are there pleural effusion in the patient's left lung field?": "yes no yes",
+    "Are there bilateral pleural effusions?": "no no yes",
+    "Is the pleural effusion bilateral?": "no no yes",
+    "Is there pleural effusion in both lungs?": "no no yes",
+    "Is there pleural effusion in both right and left lung fields?": "no no yes",
+    "Is the left lung free of effusion?": "no yes no",
+    "Are both lungs free of effusion?": "no no no",
+    "Is there no effusion on the right?": "yes no no",
+    "Is the effusion on the left or right?": "left right both",
+    "Is the effusion on the patient's left or the right side?": "left right both",
+    "Which side is the effusion on?": "left right both",
+    "Which lung has an effusion?": "left right both",
+    "Is the effusion left-sided or right-sided?": "left right both",
+    "Is the effusion on the left, on the right or bilateral?": "left right both",
+    "Can a left effusion be seen on this X-ray?": "yes no yes",
+    "Does this chest X-ray show a left pleural effusion?": "yes no yes",
+    "Is the left lung free of effusion on this film?": "no yes no",
+    "On what side of the chest is the pleural effusion?": "left right both",
+}
+"""Question -> what is right of an effusion on the left, on the right and on both sides."""
+
+
+@pytest.mark.parametrize(("question", "answers"), SIDES.items())
+def test_whether_something_is_on_a_side_is_answered(question: str, answers: str) -> None:
+    for side, answer in zip(Side, answers.split(), strict=True):
+        assert side_answer(question, {"Pleural Effusion"}, {"Pleural Effusion": side}) == answer
+        if answer not in ("yes", "no"):
+            assert side_answer(question, (), {"Pleural Effusion": side}) == answer  # it speaks of one that there is
+        else:
+            none = "yes" if " free " in question or " no " in question else "no"
+            assert side_answer(question, {"Edema"}, {"Pleural Effusion": side}) == none
+            assert side_answer(question, None, {"Pleural Effusion": side}) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the left lung clear?",
+        "Is there a large left pleural effusion?",
+        "Is there atelectasis in the left lower lobe?",
+        "Is there a left pneumothorax or a right effusion?",
+        "Is there a left effusion on the right?",
+        "Is the right hemidiaphragm elevated?",
+        "Is there a nodule in the left lung?",
+        "Is there an effusion?",
+        "Is the left effusion larger than the right?",
+        "Is consolidation absent on the left?",
+        "Are effusions absent bilaterally?",
+        "Which side is effusion absent on?",
+        "Is there no bilateral effusion?",
+        "Is the chest free of bilateral effusions?",
+        "Is the effusion on the left side of the image?",
+        "On which side of the X-ray is the pneumothorax?",
+        "Is there an opacity seen in the right side of this film?",
+        "Does the film on the right show pneumonia?",
+        "Is this the right image of the effusion?",
+        "There is pneumonia, right?",
+        "Is there pneumonia right here?",
+        "Is it right that there is an effusion?",
+        "Is there any effusion left?",
+        "Is there any effusion left in the lungs?",
+        "Is there an effusion on the left, right?",
+        "What lung opacity is seen?",
+        "Are there left and right pleural effusions?",
+        "Which side is it on?",
+        "Left or right?",
+        "Which side?",
+        "",
+        "Is there a left effusion? " * 20,
+    ],
+)
+def test_what_asks_for_more_than_a_side_is_left_alone(question: str) -> None:
+    assert side_answer(question, set(SIDED), dict.fromkeys(SIDED, Side.LEFT)) is None
+
+
+def test_asked_whether_it_is_on_either_side_what_is_absent_is_on_none() -> None:
+    for question in ("Is there a left or right pneumothorax?", "Any pneumothorax in the left or right lung?"):
+        assert side_answer(question, {"Pneumothorax"}, {"Pneumothorax": Side.RIGHT}) == "right"
+        assert side_answer(question, {"Edema"}, {"Pneumothorax": Side.RIGHT}) == "no"
+        assert side_answer(question, None, {"Pneumothorax": Side.RIGHT}) is None
+
+
+def test_what_is_absent_somewhere_is_not_answered_as_present() -> None:
+    assert closed_answer("Is consolidation absent in the chest?", {"Consolidation"}) is None

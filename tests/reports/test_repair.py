@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radloom.reports.labeller import NO_FINDING, label
-from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIGNS, agree, together
+from radloom.reports.questions import sides
+from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIDES, PLAIN_SIGNS, agree, plain, together
 from radloom.reports.signs import signs
-from radloom.study import OBSERVATIONS, SIGNS, Mention, Report
+from radloom.study import OBSERVATIONS, SIDED, SIGNS, Mention, Report, Side
 
 NORMAL = (
     "Heart size is normal. The lungs are clear. There is no pleural effusion or pneumothorax. The bones are intact."
@@ -24,6 +25,56 @@ def positive(text: str) -> set[str]:
 def test_plain_sentences_say_what_they_stand_for_and_nothing_else(observation: str) -> None:
     for sentence, mention in zip(PLAIN[observation], (Mention.POSITIVE, Mention.NEGATIVE), strict=True):
         assert {k: v for k, v in label(sentence).items() if k != "No Finding"} == {observation: mention}
+
+
+@pytest.mark.parametrize("observation", SIDED)
+@pytest.mark.parametrize("side", Side)
+def test_plain_sentences_with_a_side_say_it_and_nothing_else(observation: str, side: Side) -> None:
+    sentence = plain(observation, side)
+    assert {k: v for k, v in label(sentence).items() if k != "No Finding"} == {observation: Mention.POSITIVE}
+    assert sides(sentence) == {observation: side} and not signs(sentence)
+
+
+def test_what_has_a_side_can_be_said_with_it() -> None:
+    assert set(PLAIN_SIDES) == set(SIDED)
+
+
+def test_a_side_is_said_where_it_was_seen() -> None:
+    where = {"Pleural Effusion": Side.LEFT}
+    text = agree(Report(NORMAL, "Normal chest."), {"Pleural Effusion"}, where=where)
+    assert text.findings == NORMAL.replace(
+        "The lungs are clear. There is no pleural effusion or pneumothorax.", "{}"
+    ).format("The lungs are clear. There is no pneumothorax. There is a left pleural effusion.")
+    assert text.impression == "There is a left pleural effusion."
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("There is a small left pleural effusion.", True),
+        ("There is a small pleural effusion.", True),
+        ("There is a small right pleural effusion.", False),
+        ("There are small bilateral pleural effusions.", False),
+        ("Right pleural effusion without pneumothorax.", False),
+        ("Right greater than left pleural effusions.", False),
+        ("Possible right pleural effusion and left pleural effusion.", False),
+        ("Left pleural effusion with both hemidiaphragms flattened.", True),
+        ("Effusion is seen on both frontal and lateral views.", True),
+        ("There is a pleural effusion", False),
+        ("There is a pleural effusion.", False),  # as plain, but for the side
+    ],
+)
+def test_no_other_side_is_said_than_was_seen(written: str, kept: bool) -> None:
+    made = agree(
+        Report(f"Heart size is normal. {written}"), {"Pleural Effusion"}, where={"Pleural Effusion": Side.LEFT}
+    )
+    assert (written in made.findings) is kept
+    assert ("There is a left pleural effusion." in made.findings) is not kept
+
+
+def test_sides_of_what_is_not_read_are_not_said() -> None:
+    made = agree(Report("The heart is normal."), {"Fracture"}, where={"Fracture": Side.LEFT})
+    assert "There is a fracture." in made.findings
 
 
 def test_every_observation_but_no_finding_has_them() -> None:
@@ -251,14 +302,28 @@ def test_nothing_is_found_only_where_no_sign_is_a_finding() -> None:
 
 
 @given(
-    parts=st.lists(st.sampled_from([*PLAIN_SIGNS.values(), *(s for both in PLAIN.values() for s in both)]), max_size=6),
+    parts=st.lists(
+        st.sampled_from(
+            [
+                *PLAIN_SIGNS.values(),
+                *(s for both in PLAIN.values() for s in both),
+                *(plain(o, s) for o in SIDED for s in Side),
+            ]
+        ),
+        max_size=6,
+    ),
     stated=st.sets(st.sampled_from(list(PLAIN))),
     seen=st.sets(st.sampled_from(SIGNS)),
+    where=st.dictionaries(st.sampled_from(SIDED), st.sampled_from(Side)),
 )
 @settings(max_examples=60, deadline=None)
-def test_afterwards_findings_say_just_the_signs_that_fit(parts: list[str], stated: set[str], seen: set[str]) -> None:
-    made = agree(Report(" ".join(["The trachea is midline.", *parts])), stated, seen).findings
+def test_afterwards_findings_say_just_the_signs_that_fit(
+    parts: list[str], stated: set[str], seen: set[str], where: dict[str, Side]
+) -> None:
+    where = {observation: side for observation, side in where.items() if observation in stated}
+    made = agree(Report(" ".join(["The trachea is midline.", *parts])), stated, seen, where).findings
+    assert {o: side for o, side in sides(made).items() if o in where} == where
     stated, fitting = together(stated, seen)
     assert {sign for sign, mention in signs(made).items() if mention is Mention.POSITIVE} == fitting
     assert positive(made) == stated
-    assert agree(Report(made), stated, seen).findings == made
+    assert agree(Report(made), stated, seen, where).findings == made

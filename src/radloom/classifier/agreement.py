@@ -10,8 +10,8 @@ from radloom.reports.questions import sides
 from radloom.study import Mention, Report, View, slug
 
 TELLING = ("Pleural Effusion",)
-"""Those of `evidence.SIDED` whose side in a frontal view the class activation map tells. Its sign is right for 82 % of
-Indiana's one-sided effusions (AUROC .92), for less than 60 % of opacities and atelectases."""
+"""Those of `evidence.SIDE_CHANNELS` whose side in a frontal view the class activation map tells. Its sign is right for
+82 % of Indiana's one-sided effusions (AUROC .92), for less than 60 % of opacities and atelectases."""
 
 _CERTAIN = (Mention.POSITIVE, Mention.NEGATIVE)
 _LEFT = {"left": 1.0, "right": -1.0}

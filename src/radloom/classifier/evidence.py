@@ -18,10 +18,10 @@ from torch import Tensor
 from radloom.classifier.model import ClinicalClassifier
 from radloom.study import OBSERVATIONS, slug
 
-SIDED = ("Lung Opacity", "Atelectasis", "Pneumothorax", "Pleural Effusion")
+SIDE_CHANNELS = ("Lung Opacity", "Atelectasis", "Pneumothorax", "Pleural Effusion")
 """Observations whose side is a channel of its own."""
 
-CHANNELS: tuple[str, ...] = (*map(slug, OBSERVATIONS), *(f"{slug(o)}-side" for o in SIDED))
+CHANNELS: tuple[str, ...] = (*map(slug, OBSERVATIONS), *(f"{slug(o)}-side" for o in SIDE_CHANNELS))
 """Names of the channels in order."""
 
 LEVELS = 8
@@ -53,7 +53,7 @@ def evidence(classifier: ClinicalClassifier, pixels: Tensor) -> Tensor:
 def evidence_in(classifier: ClinicalClassifier, maps: Tensor) -> Tensor:
     """The same in the last feature maps (b, c, h, w) of images."""
     logits = classifier.head(maps.mean((2, 3)))[:, : len(OBSERVATIONS)]
-    rows = classifier.head.weight[[OBSERVATIONS.index(o) for o in SIDED]]
+    rows = classifier.head.weight[[OBSERVATIONS.index(o) for o in SIDE_CHANNELS]]
     active = torch.einsum("bchw,oc->bohw", maps, rows)
     half = max(1, active.shape[-1] // 2)
     # the patient's left is on the image's right

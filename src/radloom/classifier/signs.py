@@ -1,7 +1,7 @@
-"""Signs as the clinical network sees them: a linear reader of its pooled features.
+"""Signs as the clinical network sees them: a linear reader of its pooled features, and one of sides beside it.
 
 The classifier's features know more than the 14 observations that they were trained for: whether the lungs are
-hyperinflated, whether there was a sternotomy. `fitting.py` fits a reader.
+hyperinflated, whether there was a sternotomy, on which side something is. `fitting.py` fits a reader.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from radloom import checkpoint
 from radloom.classifier.evidence import NEVER
 from radloom.classifier.network import FEATURES
+from radloom.classifier.sides import SideReader
 from radloom.errors import CheckpointError
-from radloom.study import SIGNS
+from radloom.study import SIDED, SIGNS
 
 KIND = "signs"
 
@@ -28,6 +29,7 @@ class SignReader(nn.Module):
         head: the linear layer.
         thresholds: (2, signs) log-odds from which on a sign is called: of one X-ray, and on the mean over several, as
             means lie closer together.
+        sides: reads the sides of findings.
     """
 
     thresholds: Tensor
@@ -36,6 +38,7 @@ class SignReader(nn.Module):
         super().__init__()
         self.head = nn.Linear(FEATURES, len(SIGNS))
         self.register_buffer("thresholds", torch.full((2, len(SIGNS)), NEVER))
+        self.sides = SideReader()
 
     def forward(self, features: Tensor) -> Tensor:
         return self.head(features).float()
@@ -54,7 +57,7 @@ class SignReader(nn.Module):
 
 def save_signs(reader: SignReader, folder: Path, classifier: str) -> Path:
     """Write a reader as a checkpoint folder, with the fingerprint of its classifier."""
-    config = {"signs": list(SIGNS), "classifier": classifier}
+    config = {"signs": list(SIGNS), "sided": list(SIDED), "classifier": classifier}
     return checkpoint.save(folder, KIND, config, reader.state_dict(), dtype="float32")
 
 
@@ -66,11 +69,11 @@ def load_signs(folder: Path | str, classifier: str | None = None) -> SignReader:
         classifier: fingerprint of the classifier that it will be used with, if it should be checked.
 
     Raises:
-        CheckpointError: no reader there, one of other signs, or of another classifier.
+        CheckpointError: no reader there, one of other signs or sides, or of another classifier.
     """
     config = checkpoint.read_config(folder, KIND)
-    if config.get("signs") != list(SIGNS):
-        raise CheckpointError(f"{folder} reads other signs than this radloom; train its stage again.")
+    if config.get("signs") != list(SIGNS) or config.get("sided") != list(SIDED):
+        raise CheckpointError(f"{folder} reads other signs or sides than this radloom; train its stage again.")
     if classifier is not None and config.get("classifier") != classifier:
         raise CheckpointError(
             f"{folder} reads features of classifier {config.get('classifier')}, not of {classifier}. "

@@ -22,6 +22,8 @@ from radloom.classifier.fitting import SignTable, fit_signs, sign_scores
 from radloom.classifier.model import ClassifierConfig, ClinicalClassifier, load_classifier
 from radloom.classifier.network import EfficientNetLite, load_imagenet
 from radloom.classifier.saliency import SaliencyConfig, saliency
+from radloom.classifier.side_fitting import SideTable, fit_sides, side_scores, with_sides
+from radloom.classifier.sides import BANDS, LEVEL, halves
 from radloom.classifier.signs import SignReader, save_signs
 from radloom.classifier.stage import ClassifierStage
 from radloom.codec.losses import LossWeights, ReconstructionLoss, load_lpips
@@ -186,12 +188,13 @@ class TrainClassifier(StageConfig):
 
 @dataclass(frozen=True)
 class TrainSigns(StageConfig):
-    """Fit a reader of signs to the classifier's features; a minute beyond computing these.
+    """Fit readers of signs and of sides to the classifier's features; a minute beyond computing these.
 
     Attributes:
         corpora: whose train split is learned; val comes from those that have one.
         classifier: the stage whose classifier is read.
-        penalty: of the weights, see `fit_signs`.
+        penalty: of the weights for signs, see `fit_signs`.
+        side_penalty: of those for sides, see `fit_sides`.
     """
 
     kind: ClassVar[str] = "signs"
@@ -199,32 +202,41 @@ class TrainSigns(StageConfig):
     corpora: tuple[str, ...]
     classifier: str
     penalty: float = 0.03
+    side_penalty: float = 1.0
 
     def uses(self) -> dict[str, str]:
         return {"classifier": self.classifier}
 
     def run(self, workshop: Workshop) -> None:
-        network, transform = load_classifier(workshop.output(self.classifier))
-        seen_by = fingerprint(workshop.output(self.classifier))
-        tables = {}
-        for split in ("train", "val"):
-            studies = workshop.studies(self.corpora).split(split)
-            if not any(row.report and row.images for row in studies):
-                if split == "train":
-                    raise RecipeError(
-                        f"{self.name}: {', '.join(self.corpora)} has no X-ray with a report in train; add some."
-                    )
-                continue
-            place = workshop.beside(self.classifier) / "pooled" / "-".join([split, *self.corpora])
-            store = tabulated(studies, {"features": network.features}, transform, seen_by, place)
-            tables[split] = SignTable.of(list(studies), store)
+        train = self._tables(workshop, "train")
+        if train is None:
+            raise RecipeError(f"{self.name}: {', '.join(self.corpora)} has no X-ray with a report in train; add some.")
+        val = self._tables(workshop, "val")
         with first_process_first() as first:
             if first:
-                reader = fit_signs(tables["train"], self.penalty)
-                save_signs(reader, workshop.folder / "model", seen_by)
-                scores = sign_scores(reader, tables["val"]) if "val" in tables else {}
+                reader = fit_signs(train[0], self.penalty)
+                reader.sides = fit_sides(train[1], self.side_penalty)
+                save_signs(reader, workshop.folder / "model", fingerprint(workshop.output(self.classifier)))
+                scores = sign_scores(reader, val[0]) | side_scores(reader.sides, val[1]) if val else {}
                 done = json.dumps({"scores": scores}, indent=2) + "\n"
                 write_whole(workshop.folder / "done.json", done.encode(), RecipeError)
+
+    def _tables(self, workshop: Workshop, split: str) -> tuple[SignTable, SideTable] | None:
+        """What is read of the X-rays of a split, and what their reports say; None where none has a report."""
+        studies = workshop.studies(self.corpora).split(split)
+        if not any(row.report and row.images for row in studies):
+            return None
+        network, transform = load_classifier(workshop.output(self.classifier))
+        seen_by = fingerprint(workshop.output(self.classifier))
+        place, name = workshop.beside(self.classifier), "-".join([split, *self.corpora])
+        pooled = tabulated(studies, {"features": network.features}, transform, seen_by, place / "pooled" / name)
+        signs = SignTable.of(list(studies), pooled)
+        sided = with_sides(studies)
+        if not len(sided):
+            return signs, SideTable.of([], None)
+        makers = {"features": lambda pixels: halves(network.pyramid(pixels))}
+        of_halves = tabulated(sided, makers, transform, f"{seen_by}+{LEVEL}/{BANDS}", place / "halves" / name)
+        return signs, SideTable.of(list(sided), of_halves)
 
     def networks(self, stages: Mapping[str, StageConfig]) -> dict[str, nn.Module]:
         return {"signs": SignReader()}

@@ -1,8 +1,10 @@
-"""Questions that need no language model: which observations are there, which view it is, whether it is a chest X-ray.
+"""Questions that need no language model: which observations are there, on which side, which view it is, whether it is a
+chest X-ray.
 
 `closed_answer` takes plain questions about the presence of one of the 14 observations or a sign, and about whether an
-X-ray is normal. The rule-based labeller reads what is asked about. A question with any word that is not expected beside
-it is left alone: side, place, size, degree, change and technique all need such words.
+X-ray is normal; `side_answer` those about the side of something, or its presence on one. The rule-based labeller reads
+what is asked about. A question with any word that is not expected beside it is left alone: place, size, degree, change
+and technique all need such words.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Self
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
 from radloom.reports.repair import LUNGS
 from radloom.reports.signs import sign_evidence
-from radloom.study import SIGNS, Mention, View
+from radloom.study import SIGNS, Mention, Side, View
 
 
 class Answerer(StrEnum):
@@ -148,6 +150,43 @@ _NAMES_OF_VIEWS = {"frontal": View.FRONTAL, "lateral": View.LATERAL}
 _FRONTAL_ALONE = ("pa", "ap", "posteroanterior", "anteroposterior")
 """Projections that a lateral view is not; which of them a frontal view is, the classifier does not see."""
 
+_OF = r"(?: of the (?:chest|thorax|patient|body))?"
+_PART = rf"(?:[- ]?sided?)?(?: (?:lungs?(?: fields?)?|sides?|hemithorax|chest))?{_OF}"
+_AT = r"(?:(?:in|on|at|within) )?(?:(?:the|patient's|patients) )*"
+_WHICH = (
+    rf"\b{_AT}(?:(?:which|what) (?:side|hemithorax)|which lung(?= (?:is|are|has|have|shows?|can|does|do|of)\b|[,:]|$))"
+    rf"{_OF}(?: has\b)?"
+)
+_BOTH = rf"(?:{_AT}both|bilateral){_PART}"
+_WHICH_SIDE = re.compile(
+    rf"{_WHICH}|\b{_AT}(?:left{_PART},? or {_AT}right|right{_PART},? or {_AT}left){_PART}(?:,? or {_BOTH})?\b"
+    rf"|\b{_AT}(?:left{_PART}, {_AT}right|right{_PART}, {_AT}left){_PART},? or {_BOTH}\b"
+)
+"""What asks for a side, by that word or by naming them all."""
+
+_PRESUPPOSES = re.compile(r"\b(?:the|this|these|that|those) (?!patient|chest|xray|image|film)")
+"""What speaks of something as known to be there; apart from the X-ray itself."""
+
+_BILATERAL = r"\bbilateral(?:ly)?\b"
+_BOTH_SIDES = re.compile(
+    rf"{_BILATERAL}|\b{_AT}(?:both|(?:both )?(?:left and right|right and left)) "
+    rf"(?:lungs?(?: fields?)?|sides|hemithoraces)\b{_OF}"
+)
+_NOT_THE_SIDE = r"(?! (?:here|there|now|in|on|at|of|that|this|for|to|is|are|and|or)\b)"
+_ONE_SIDE = re.compile(
+    rf"\b(?:in|on|at|within) (?:(?:the|patient's|patients) )*(left|right){_PART}\b"
+    rf"|\b(?:(?:the|patient's|patients) )*(left|right)(?:[- ]sided?\b|(?= (?:lungs?|sides?|hemithorax)\b)){_PART}\b"
+    rf"|\b(?:(?:the|patient's|patients) )*(left|right){_NOT_THE_SIDE}(?= \w)"
+)
+"""`right` alone may be `correct`, and `left` `remaining`, unless something follows that it belongs to."""
+
+_PICTURES = r"(?:image|picture|film|xray|radiograph|cxr|scan|view)s?"
+_SHOWN_IN = re.compile(
+    rf"^(?:does|is) (?:this|the) (?:chest )?{_PICTURES} (?=(?:show|have|reveal|demonstrate|depict|free|without)\b)"
+    rf"|(?: (?:seen|visible|shown|present))? on (?:this|the) (?:chest )?{_PICTURES}$"
+)
+"""Where a question speaks of a picture, but not of the sides of it or of one of two."""
+
 _STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow))?")
 _DENIAL = re.compile(r"\b(?:no|without|(?:free|clear|absence|lack) of|free from|absent)\b")
 _VERB = re.compile(
@@ -193,6 +232,43 @@ def closed_answer(
         there.discard(NO_FINDING)
     there |= {sign for sign, seen in looked.items() if seen}
     return "yes" if bool(there & names) is present else "no"
+
+
+def side_answer(question: str, positive: Collection[str] | None, sides: Mapping[str, Side]) -> str | None:
+    """`left`, `right` or `both`, or `yes` or `no`; None for a question about anything but the side of one observation.
+
+    Args:
+        question: any text: on which side something is, or whether it is there on one of them, or on both.
+        positive: the observations that are there; None where nobody has looked.
+        sides: the side of each observation whose side was looked for, if it is there.
+    """
+    text = _reworded(question) if len(question) <= LONGEST else ""
+    text = re.sub(r"\bthe pleural change\b", "the pleural thickening", text)
+    if re.search(rf"\b{_PICTURES}\b", _SHOWN_IN.sub("", text)):
+        return None
+    which = bool(re.search(_WHICH, text))
+    text, asks = _WHICH_SIDE.subn(" ", text)
+    presupposed = which or bool(_PRESUPPOSES.search(text))
+    pairs = _BOTH_SIDES.findall(text)
+    text = _BOTH_SIDES.sub(" ", text)
+    on = ["".join(found) for found in _ONE_SIDE.findall(text)]
+    text = " ".join(_ONE_SIDE.sub(" ", text).split())
+    if bool(asks) + len(pairs) + len(on) != 1:
+        return None
+    about = _about(text)
+    if about is None or about[1] not in sides:
+        return None
+    present, observation = about
+    there = positive is not None and observation in positive
+    if asks:
+        if not present or (positive is None and not presupposed):
+            return None
+        return sides[observation].value if there or presupposed else "no"
+    if positive is None or (pairs and not present and re.search(_BILATERAL, pairs[0])):
+        return None
+    side = sides[observation]
+    covered = side is Side.BOTH or side.value in on or (bool(pairs) and not present)  # both lungs free: neither has it
+    return "yes" if (there and covered) is present else "no"
 
 
 def view_answer(question: str, view: View) -> str | None:
@@ -250,6 +326,12 @@ def _asked(question: str) -> tuple[bool, Set[str]] | None:
     for pattern, present, observations in _WHOLE:
         if re.fullmatch(pattern, text):
             return present, observations
+    about = _about(text)
+    return None if about is None else (about[0], {about[1]})
+
+
+def _about(text: str) -> tuple[bool, str] | None:
+    """The one observation or sign that a text is about, and whether it speaks of its presence."""
     signs = sign_evidence(text)
     named = {(mention.start, mention.phrase) for mention in signs}
     mentions = [*signs, *(found for found in evidence(text) if (found.start, found.phrase) not in named)]
@@ -257,9 +339,11 @@ def _asked(question: str) -> tuple[bool, Set[str]] | None:
     if len(said) != 1 or len(_DENIAL.findall(text)) > 1:
         return None
     [(mention, observation)] = said
+    if mention is Mention.POSITIVE and _DENIAL.search(text):
+        return None
     if mention is Mention.UNCERTAIN or not _plain(text, observation, [m.phrase for m in mentions]):
         return None
-    return mention is Mention.POSITIVE, {observation}
+    return mention is Mention.POSITIVE, observation
 
 
 def _plain(text: str, observation: str, phrases: list[str]) -> bool:

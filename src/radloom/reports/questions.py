@@ -156,6 +156,11 @@ _PLAIN_PLACE = (
 )
 """(pattern, plainer words), applied in turn to a place; a place that says too little becomes `""`."""
 
+_BOTH = re.compile(
+    r"\b(?:bilateral\w*|both(?! (?:pa|ap|frontal|views?|images?|hemidiaphragms?)\b)|bibasilar|biapical)\b"
+)
+"""Words for both sides."""
+
 _DEGREE = (
     r"\b(trace|tiny|minimal|small|mild|moderate|large|severe|marked|extensive)(?:ly)?"
     r"(?:(?: |-)to(?: |-)(moderate|large|severe)(?:ly)?)?"
@@ -318,11 +323,17 @@ def sides(text: str) -> dict[str, str]:
     return {observation: side for kind, observation, side in _details(evidence(text)) if kind == "side"}
 
 
+def named_sides(sentence: str) -> set[str]:
+    """The sides that a sentence names, of whatever: some of `left`, `right` and `both`."""
+    words = sentence.lower()
+    return {*re.findall(r"\b(?:left|right)\b", words), *(["both"] if _BOTH.search(words) else [])}
+
+
 def _side(sentence: str) -> str:
-    if re.search(r"\b(?:bilateral\w*|both|bibasilar|biapical)\b", sentence):
+    named = named_sides(sentence)
+    if "both" in named:
         return "both"
-    sides = set(re.findall(r"\b(?:left|right)\b", sentence))
-    return sides.pop() if len(sides) == 1 else ""
+    return named.pop() if len(named) == 1 else ""
 
 
 def _place(sentence: str) -> str:

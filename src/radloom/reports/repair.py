@@ -2,22 +2,24 @@
 
 A small language model that has stated an effusion still writes, more often than not, the report of a normal chest.
 `agree` mends that: sentences that say otherwise go, and what is then not said is said in plain words. These name no
-side, place or size, since a statement knows none. Sentences on the chest as a whole go where they contradict what was
-stated: "Normal chest." beside anything, "No acute disease." beside what is acute. Signs (`signs.py`), which no
-statement names, are dealt with in the same way where a reader has looked for them.
+place or size, since a statement knows none, and a side only where a reader has seen it. Sentences on the chest as a
+whole go where they contradict what was stated: "Normal chest." beside anything, "No acute disease." beside what is
+acute; and so do those that name another side than was seen. Signs (`signs.py`), which no statement names, are dealt
+with in the same way where a reader has looked for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
 
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
+from radloom.reports.questions import named_sides, sides
 from radloom.reports.signs import signs
-from radloom.study import OBSERVATIONS, SIGNS, Mention, Report
+from radloom.study import OBSERVATIONS, SIGNS, Mention, Report, Side
 
 PLAIN = {
     "Enlarged Cardiomediastinum": ("The mediastinum is widened.", "The mediastinum is unremarkable."),
@@ -35,6 +37,17 @@ PLAIN = {
     "Support Devices": ("Support devices or surgical hardware are present.", "There are no lines or tubes."),
 }
 """Observation -> a sentence that says it is there, and one that says it is not."""
+
+PLAIN_SIDES = {
+    "Lung Opacity": ("There are opacities in the {} lung.", "There are opacities in both lungs."),
+    "Consolidation": ("There is a consolidation in the {} lung.", "There are consolidations in both lungs."),
+    "Pneumonia": ("There is pneumonia in the {} lung.", "There is pneumonia in both lungs."),
+    "Atelectasis": ("There is atelectasis in the {} lung.", "There is atelectasis in both lungs."),
+    "Pneumothorax": ("There is a {} pneumothorax.", "There are bilateral pneumothoraces."),
+    "Pleural Effusion": ("There is a {} pleural effusion.", "There are bilateral pleural effusions."),
+    "Pleural Other": ("There is {} pleural thickening.", "There is bilateral pleural thickening."),
+}
+"""Observation -> a sentence that says it is there, on a side that is put in, and one that says it is on both."""
 
 PLAIN_SIGNS = {
     "Hyperinflation": "The lungs are hyperexpanded.",
@@ -107,7 +120,12 @@ _FINE = {
 """Sign -> what says that nothing of the kind is there."""
 
 
-def agree(report: Report, positive: Collection[str], seen: Collection[str] | None = None) -> Report:
+def agree(
+    report: Report,
+    positive: Collection[str],
+    seen: Collection[str] | None = None,
+    where: Mapping[str, Side] | None = None,
+) -> Report:
     """The report with its written sections saying of these observations, and of no others, that they are there.
 
     Args:
@@ -115,11 +133,14 @@ def agree(report: Report, positive: Collection[str], seen: Collection[str] | Non
         positive: the observations that were stated as positive.
         seen: the signs that are there. The findings say them, and no section says others, also none that nobody can
             see; None where nobody has looked, and signs are left as they were written.
+        where: the side that observations are on, of those whose side was seen. What nothing else says is said with it,
+            and no sentence that says it names another.
     """
     if seen is not None:
         positive, seen = together(positive, seen)
-    findings = _agreed(report.findings, positive, seen)
-    return replace(report, findings=findings, impression=_agreed(report.impression, positive, seen, brief=True))
+    findings = _agreed(report.findings, positive, seen, where or {})
+    impression = _agreed(report.impression, positive, seen, where or {}, brief=True)
+    return replace(report, findings=findings, impression=impression)
 
 
 def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str], set[str]]:
@@ -134,7 +155,21 @@ def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str]
     return set(positive) - ({NO_FINDING} if any(map(_found, fitting)) else set()), fitting
 
 
-def _agreed(text: str, positive: Collection[str], seen: Collection[str] | None, brief: bool = False) -> str:
+def plain(observation: str, side: Side | None = None) -> str:
+    """A sentence that says an observation is there, on a side if one is given."""
+    if side is None or observation not in PLAIN_SIDES:
+        return PLAIN[observation][0]
+    one, both = PLAIN_SIDES[observation]
+    return both if side is Side.BOTH else one.format(side)
+
+
+def _agreed(
+    text: str,
+    positive: Collection[str],
+    seen: Collection[str] | None,
+    where: Mapping[str, Side],
+    brief: bool = False,
+) -> str:
     """A section that agrees; a brief one needs no sentence on signs that are no observation."""
     positive = set(positive) - {NO_FINDING}
     kept: list[str] = []
@@ -146,7 +181,7 @@ def _agreed(text: str, positive: Collection[str], seen: Collection[str] | None, 
         named = {} if seen is None else signs(sentence)
         there = positive | set(seen or ())
         agrees = all((mention is Mention.POSITIVE) == (name in there) for name, mention in (mentions | named).items())
-        if agrees and not contradicts(sentence, positive, seen or ()):
+        if agrees and not contradicts(sentence, positive, seen or ()) and not _elsewhere(sentence, mentions, where):
             kept.append(sentence)
             said |= mentions.keys() | named.keys()
         else:
@@ -158,12 +193,32 @@ def _agreed(text: str, positive: Collection[str], seen: Collection[str] | None, 
         if sign in (seen or ()) and sign not in said and not (brief and _implied(sign) <= said):
             (first if sign in OF_LUNGS else last).append(PLAIN_SIGNS[sign])
             said |= _implied(sign)
-    missing = [PLAIN[o][o not in positive] for o in OBSERVATIONS if o in PLAIN and o in {*positive, *denied} - said]
+    missing = [
+        plain(o, where.get(o)) if o in positive else PLAIN[o][1]
+        for o in OBSERVATIONS
+        if o in PLAIN and o in {*positive, *denied} - said
+    ]
     place = place or 0
     made = [*kept[:place], *missing, *kept[place:]]
     whole = len(made) - bool(made and not made[-1].endswith((".", "!", "?")))  # what was cut off stays last
     made = [*first, *made[:whole], *last, *made[whole:]]
     return " ".join(made or [NOTHING]) if text else ""
+
+
+def _elsewhere(sentence: str, mentions: Mapping[str, Mention], where: Mapping[str, Side]) -> bool:
+    """Whether a sentence says something that is there, but with another side than was seen, or as plainly as without.
+
+    Where it names several sides, and it cannot be told which of them is meant, it does.
+    """
+    seen = {o: side for o, side in where.items() if mentions.get(o) is Mention.POSITIVE}
+    if not seen:
+        return False
+    words = sentence.lower()
+    named, said = named_sides(sentence), sides(sentence)
+    return any(
+        (said.get(o) != side and named - {side.value}) or words.rstrip(".!?") == plain(o).lower().rstrip(".")
+        for o, side in seen.items()
+    )
 
 
 @cache
