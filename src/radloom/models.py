@@ -68,7 +68,7 @@ from radloom.model_folder import (
 from radloom.progress import Progress, share
 from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.closed import Answerer, Reply, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
-from radloom.reports.repair import agree, together
+from radloom.reports.repair import agree, proofread, together
 from radloom.reports.sections import parse_report
 from radloom.seeds import as_seeds
 from radloom.study import OBSERVATIONS, SIGNS, Image, Part, Report, Study, View
@@ -414,7 +414,7 @@ class Model:
             where = {o: side for o, side in sides[i].items() if o in stated} if sides else None
             agreed = [agree(draft, stated, there, where) for draft in drafts]
             report = consensus(agreed, stated, self.language.phrases, there or ())
-            made.append(agree(report, stated, there, where))  # what one draft said may have gone
+            made.append(proofread(agree(report, stated, there, where)))  # what one draft said may have gone
         return made
 
     def images(

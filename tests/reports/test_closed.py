@@ -430,6 +430,11 @@ def test_whether_something_is_on_a_side_is_answered(question: str, answers: str)
         "Is there an effusion on the left, right?",
         "What lung opacity is seen?",
         "Are there left and right pleural effusions?",
+        "Does the right study show pneumonia?",
+        "Does the patient on the left have pneumonia?",
+        "Is any effusion left visible?",
+        "Is it right you see an effusion?",
+        "Is there the right sign of effusion?",
         "Which side is it on?",
         "Left or right?",
         "Which side?",
@@ -442,7 +447,12 @@ def test_what_asks_for_more_than_a_side_is_left_alone(question: str) -> None:
 
 
 def test_asked_whether_it_is_on_either_side_what_is_absent_is_on_none() -> None:
-    for question in ("Is there a left or right pneumothorax?", "Any pneumothorax in the left or right lung?"):
+    for question in (
+        "Is there a left or right pneumothorax?",
+        "Any pneumothorax in the left or right lung?",
+        "Does this study show a left or right pneumothorax?",
+        "Is there a left or right pneumothorax in the lungs?",
+    ):
         assert side_answer(question, {"Pneumothorax"}, {"Pneumothorax": Side.RIGHT}) == "right"
         assert side_answer(question, {"Edema"}, {"Pneumothorax": Side.RIGHT}) == "no"
         assert side_answer(question, None, {"Pneumothorax": Side.RIGHT}) is None
@@ -450,3 +460,9 @@ def test_asked_whether_it_is_on_either_side_what_is_absent_is_on_none() -> None:
 
 def test_what_is_absent_somewhere_is_not_answered_as_present() -> None:
     assert closed_answer("Is consolidation absent in the chest?", {"Consolidation"}) is None
+
+
+def test_both_lungs_may_be_clear_but_which_are_not_is_another_question() -> None:
+    assert closed_answer("Are both lungs clear?", {"Consolidation"}) == "no"
+    assert closed_answer("Are both lungs abnormal?", {"Consolidation"}) is None
+    assert closed_answer("Are there abnormalities in both lungs?", {"Consolidation"}) is None

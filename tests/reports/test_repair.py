@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import sides
-from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIDES, PLAIN_SIGNS, agree, plain, together
+from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIDES, PLAIN_SIGNS, agree, plain, proofread, together
 from radloom.reports.signs import signs
 from radloom.study import OBSERVATIONS, SIDED, SIGNS, Mention, Report, Side
 
@@ -60,6 +60,9 @@ def test_a_side_is_said_where_it_was_seen() -> None:
         ("Possible right pleural effusion and left pleural effusion.", False),
         ("Left pleural effusion with both hemidiaphragms flattened.", True),
         ("Effusion is seen on both frontal and lateral views.", True),
+        ("Left pleural effusion, seen on both the PA and lateral views.", True),
+        ("Bibasal pleural effusion.", False),
+        ("Rt pleural effusion.", False),
         ("There is a pleural effusion", False),
         ("There is a pleural effusion.", False),  # as plain, but for the side
     ],
@@ -327,3 +330,37 @@ def test_afterwards_findings_say_just_the_signs_that_fit(
     assert {sign for sign, mention in signs(made).items() if mention is Mention.POSITIVE} == fitting
     assert positive(made) == stated
     assert agree(Report(made), stated, seen, where).findings == made
+
+
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("There is no acute bony findings.", "There are no acute bony findings."),
+        ("There is no pleural effusions or pneumothorax.", "There are no pleural effusions or pneumothorax."),
+        ("There are no focal airspace disease.", "There is no focal airspace disease."),
+        ("There are no pneumothorax.", "There is no pneumothorax."),
+        ("There is no pleural effusion or pneumothorax is seen.", "There is no pleural effusion or pneumothorax."),
+        ("Clear lungs. There is no acute bony findings", "Clear lungs. There are no acute bony findings"),
+    ],
+)
+def test_verbs_are_made_to_fit_their_nouns(written: str, right: str) -> None:
+    assert proofread(Report(written, written)) == Report(right, right)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "There are no focal areas of consolidation.",
+        "There is no evidence of effusions.",
+        "There is no change in the effusions.",
+        "There is no mass or nodules.",
+        "There are no masses.",
+        "There is no effusion, but opacities are seen.",
+        "There is no evidence that effusion is present.",
+        "There is a pleural effusion.",
+        "There are opacities in the lungs.",
+        *(sentence for both in PLAIN.values() for sentence in both),
+    ],
+)
+def test_what_is_right_is_left(sentence: str) -> None:
+    assert proofread(Report(sentence)) == Report(sentence)

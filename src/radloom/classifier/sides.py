@@ -41,6 +41,8 @@ def halves(pyramid: list[Tensor]) -> Tensor:
 class SideReader(nn.Module):
     """Features (..., 2, WIDTH) of halves -> log-odds (..., sided, 3) in the order of `SIDED` and of `Side`.
 
+    Left and right are those of the image's findings together: observations differ only in how usual both sides are.
+
     Attributes:
         apart: of half the left less the right, how much speaks for the left.
         both: of their mean, how much speaks for both sides.

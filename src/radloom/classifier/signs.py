@@ -1,7 +1,7 @@
 """Signs as the clinical network sees them: a linear reader of its pooled features, and one of sides beside it.
 
 The classifier's features know more than the 14 observations that they were trained for: whether the lungs are
-hyperinflated, whether there was a sternotomy, on which side something is. `fitting.py` fits a reader.
+hyperinflated, whether there was a sternotomy, on which side something is. `fitting.py` and `side_fitting.py` fit them.
 """
 
 from __future__ import annotations

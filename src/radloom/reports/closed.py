@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Set
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, evidence
 from radloom.reports.repair import LUNGS
@@ -52,7 +52,8 @@ _XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|
 _LOOKS = rf"(?:is|does) (?:{_XRAY}|this|it|everything) (?:(?:look|appear) )?(?:an? )?"
 _ABNORMALITY = r"(?:abnormalit(?:y|ies)|abnormal findings?|anything (?:wrong|abnormal))"
 _LUNGS_AND_PLEURA = LUNGS | {"Pneumothorax", "Pleural Effusion", "Pleural Other", "Hyperinflation", "Low Lung Volumes"}
-_LUNGS = r"(?:is|are) (?:(?:both|the|patient's) )*(?:lungs?|lung fields?)"
+_LUNGS = r"(?:is|are) (?:(?:the|patient's) )*(?:lungs?|lung fields?)"
+_BOTH_LUNGS = rf"(?:{_LUNGS}|are (?:(?:the|patient's) )*both (?:(?:the|patient's) )*(?:lungs|lung fields))"
 _SEEN = rf"(?: (?:seen|present|visible|shown))?(?: (?:in|on|with) {_XRAY})?"
 _ASKED = rf"(?:(?:is|are) (?:there )?|does {_XRAY} (?:show|have) |(?:do|can) you see )?(?:any |an )?"
 _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
@@ -60,10 +61,10 @@ _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
     (rf"{_LOOKS}abnormal(?: {_XRAY})?", False, {NO_FINDING}),
     (rf"{_ASKED}{_ABNORMALITY}{_SEEN}", False, {NO_FINDING}),
     (rf"(?:is|are) (?:there no|{_XRAY} (?:free of|without)) (?:any )?{_ABNORMALITY}{_SEEN}", True, {NO_FINDING}),
-    (rf"{_LUNGS} clear", False, LUNGS),
-    (rf"{_LUNGS} normal(?: appearing)?", False, _LUNGS_AND_PLEURA),
+    (rf"{_BOTH_LUNGS} clear", False, LUNGS),
+    (rf"{_BOTH_LUNGS} normal(?: appearing)?", False, _LUNGS_AND_PLEURA),
     (rf"{_LUNGS} abnormal", True, _LUNGS_AND_PLEURA),
-    (rf"{_ASKED}{_ABNORMALITY}(?: seen)? (?:in|with) (?:both |the |patient's )*lungs?", True, _LUNGS_AND_PLEURA),
+    (rf"{_ASKED}{_ABNORMALITY}(?: seen)? (?:in|with) (?:the |patient's )*lungs?", True, _LUNGS_AND_PLEURA),
     (r"(?:is|are) (?:the|these) findings normal", True, {NO_FINDING}),
 )
 """(a whole question, whether `yes` says that one of them is there or that none is, of which observations)."""
@@ -164,23 +165,22 @@ _WHICH_SIDE = re.compile(
 )
 """What asks for a side, by that word or by naming them all."""
 
-_PRESUPPOSES = re.compile(r"\b(?:the|this|these|that|those) (?!patient|chest|xray|image|film)")
-"""What speaks of something as known to be there; apart from the X-ray itself."""
-
 _BILATERAL = r"\bbilateral(?:ly)?\b"
 _BOTH_SIDES = re.compile(
     rf"{_BILATERAL}|\b{_AT}(?:both|(?:both )?(?:left and right|right and left)) "
     rf"(?:lungs?(?: fields?)?|sides|hemithoraces)\b{_OF}"
 )
-_NOT_THE_SIDE = r"(?! (?:here|there|now|in|on|at|of|that|this|for|to|is|are|and|or)\b)"
 _ONE_SIDE = re.compile(
     rf"\b(?:in|on|at|within) (?:(?:the|patient's|patients) )*(left|right){_PART}\b"
     rf"|\b(?:(?:the|patient's|patients) )*(left|right)(?:[- ]sided?\b|(?= (?:lungs?|sides?|hemithorax)\b)){_PART}\b"
-    rf"|\b(?:(?:the|patient's|patients) )*(left|right){_NOT_THE_SIDE}(?= \w)"
+    rf"|\b(left|right)(?= \w)"
 )
-"""`right` alone may be `correct`, and `left` `remaining`, unless something follows that it belongs to."""
+"""The last, a side alone, has to stand before what is on it: `right` may be `correct`, and `left` `remaining`."""
 
-_PICTURES = r"(?:image|picture|film|xray|radiograph|cxr|scan|view)s?"
+_PICTURES = r"(?:(?:image|picture|film|xray|radiograph|cxr|scan|view)s?|stud(?:y|ies))"
+_OTHER_SIDES = re.compile(r"\b(?:left|right) patient\b|\b(?:patient|chest) on the (?:left|right)\b")
+"""Sides of a row of patients."""
+
 _SHOWN_IN = re.compile(
     rf"^(?:does|is) (?:this|the) (?:chest )?{_PICTURES} (?=(?:show|have|reveal|demonstrate|depict|free|without)\b)"
     rf"|(?: (?:seen|visible|shown|present))? on (?:this|the) (?:chest )?{_PICTURES}$"
@@ -242,33 +242,33 @@ def side_answer(question: str, positive: Collection[str] | None, sides: Mapping[
         positive: the observations that are there; None where nobody has looked.
         sides: the side of each observation whose side was looked for, if it is there.
     """
-    text = _reworded(question) if len(question) <= LONGEST else ""
-    text = re.sub(r"\bthe pleural change\b", "the pleural thickening", text)
-    if re.search(rf"\b{_PICTURES}\b", _SHOWN_IN.sub("", text)):
+    asked = _reworded(question) if len(question) <= LONGEST else ""
+    asked = re.sub(r"\bthe pleural change\b", "the pleural thickening", asked)
+    if _OTHER_SIDES.search(asked) or re.search(rf"\b{_PICTURES}\b", _SHOWN_IN.sub("", asked)):
         return None
-    which = bool(re.search(_WHICH, text))
-    text, asks = _WHICH_SIDE.subn(" ", text)
-    presupposed = which or bool(_PRESUPPOSES.search(text))
+    text, asks = _WHICH_SIDE.subn(" ", asked)
     pairs = _BOTH_SIDES.findall(text)
     text = _BOTH_SIDES.sub(" ", text)
-    on = ["".join(found) for found in _ONE_SIDE.findall(text)]
-    text = " ".join(_ONE_SIDE.sub(" ", text).split())
-    if bool(asks) + len(pairs) + len(on) != 1:
+    on = _ONE_SIDE.findall(text)
+    about = _about(" ".join(_ONE_SIDE.sub(" ", text).split()))
+    if bool(asks) + len(pairs) + len(on) != 1 or about is None or about.observation not in sides:
         return None
-    about = _about(text)
-    if about is None or about[1] not in sides:
+    if on and on[0][-1] and not re.search(rf"\b{on[0][-1]} {about.words}", text):
         return None
-    present, observation = about
-    there = positive is not None and observation in positive
+    side = sides[about.observation]
+    there = positive is not None and about.observation in positive
     if asks:
-        if not present or (positive is None and not presupposed):
+        presupposed = bool(
+            re.search(_WHICH, asked) or re.search(rf"\b(?:the|this|these|that|those) {about.words}", text)
+        )
+        if not about.present or (positive is None and not presupposed):
             return None
-        return sides[observation].value if there or presupposed else "no"
-    if positive is None or (pairs and not present and re.search(_BILATERAL, pairs[0])):
+        return side.value if there or presupposed else "no"
+    if positive is None or (pairs and not about.present and re.search(_BILATERAL, pairs[0])):
         return None
-    side = sides[observation]
-    covered = side is Side.BOTH or side.value in on or (bool(pairs) and not present)  # both lungs free: neither has it
-    return "yes" if (there and covered) is present else "no"
+    free = bool(pairs) and not about.present  # both lungs are free: neither has it
+    covered = side is Side.BOTH or any(side.value in names for names in on) or free
+    return "yes" if (there and covered) is about.present else "no"
 
 
 def view_answer(question: str, view: View) -> str | None:
@@ -327,11 +327,19 @@ def _asked(question: str) -> tuple[bool, Set[str]] | None:
         if re.fullmatch(pattern, text):
             return present, observations
     about = _about(text)
-    return None if about is None else (about[0], {about[1]})
+    return None if about is None else (about.present, {about.observation})
 
 
-def _about(text: str) -> tuple[bool, str] | None:
-    """The one observation or sign that a text is about, and whether it speaks of its presence."""
+class _Subject(NamedTuple):
+    """What a text is about: an observation or a sign, whether it is there or not, and a pattern of the words for it."""
+
+    present: bool
+    observation: str
+    words: str
+
+
+def _about(text: str) -> _Subject | None:
+    """The one observation or sign that a text is about."""
     signs = sign_evidence(text)
     named = {(mention.start, mention.phrase) for mention in signs}
     mentions = [*signs, *(found for found in evidence(text) if (found.start, found.phrase) not in named)]
@@ -341,9 +349,11 @@ def _about(text: str) -> tuple[bool, str] | None:
     [(mention, observation)] = said
     if mention is Mention.POSITIVE and _DENIAL.search(text):
         return None
-    if mention is Mention.UNCERTAIN or not _plain(text, observation, [m.phrase for m in mentions]):
+    phrases = [m.phrase for m in mentions]
+    if mention is Mention.UNCERTAIN or not _plain(text, observation, phrases):
         return None
-    return mention is Mention.POSITIVE, observation
+    words = rf"(?:(?:{_ORGANS}) )*(?:{'|'.join(map(re.escape, phrases))})"
+    return _Subject(mention is Mention.POSITIVE, observation, words)
 
 
 def _plain(text: str, observation: str, phrases: list[str]) -> bool:

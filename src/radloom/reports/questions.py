@@ -157,9 +157,17 @@ _PLAIN_PLACE = (
 """(pattern, plainer words), applied in turn to a place; a place that says too little becomes `""`."""
 
 _BOTH = re.compile(
-    r"\b(?:bilateral\w*|both(?! (?:pa|ap|frontal|views?|images?|hemidiaphragms?)\b)|bibasilar|biapical)\b"
+    r"\b(?:bilateral\w*|bibasilar|biapical|both (?:(?:the|lateral|posterior|right and|left and) )*"
+    r"(?:lungs?|bases|apices|lobes|upper|lower|middle|mid|sides|hemithora\w*|costophrenic|pleural|hil\w+|right|left|xxxx))\b"
 )
-"""Words for both sides."""
+"""Words for both sides; `both` alone may be of views, or of two other things."""
+
+_IMPLIED = {
+    "left": r"\b(?:lt|left-?sided|lingul\w*)\b",
+    "right": r"\b(?:rt|right-?sided|middle lobe)\b",
+    "both": r"\b(?:bibasal|(?:each|either) side)\b",
+}
+"""Side -> words that mean it, beside its own."""
 
 _DEGREE = (
     r"\b(trace|tiny|minimal|small|mild|moderate|large|severe|marked|extensive)(?:ly)?"
@@ -324,13 +332,17 @@ def sides(text: str) -> dict[str, str]:
 
 
 def named_sides(sentence: str) -> set[str]:
-    """The sides that a sentence names, of whatever: some of `left`, `right` and `both`."""
+    """The sides that a sentence names or implies, of whatever: some of `left`, `right` and `both`."""
     words = sentence.lower()
+    return _written_sides(words) | {side for side, pattern in _IMPLIED.items() if re.search(pattern, words)}
+
+
+def _written_sides(words: str) -> set[str]:
     return {*re.findall(r"\b(?:left|right)\b", words), *(["both"] if _BOTH.search(words) else [])}
 
 
 def _side(sentence: str) -> str:
-    named = named_sides(sentence)
+    named = _written_sides(sentence)
     if "both" in named:
         return "both"
     return named.pop() if len(named) == 1 else ""

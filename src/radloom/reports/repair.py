@@ -6,6 +6,8 @@ place or size, since a statement knows none, and a side only where a reader has 
 whole go where they contradict what was stated: "Normal chest." beside anything, "No acute disease." beside what is
 acute; and so do those that name another side than was seen. Signs (`signs.py`), which no statement names, are dealt
 with in the same way where a reader has looked for them.
+
+`proofread` mends the commonest slips of the language model's grammar, in what is left in the end.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import named_sides, sides
 from radloom.reports.signs import signs
-from radloom.study import OBSERVATIONS, SIGNS, Mention, Report, Side
+from radloom.study import OBSERVATIONS, SECTIONS, SIGNS, Mention, Report, Side
 
 PLAIN = {
     "Enlarged Cardiomediastinum": ("The mediastinum is widened.", "The mediastinum is unremarkable."),
@@ -90,6 +92,23 @@ _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable) (?:chest|exam\w*|study|radiographs?|x-?rays?)\b", re.IGNORECASE
 )
 
+_NONE = r"no (?:(?!(?:no|or|and|of|in|on|for|to|with|from|the|evidence)\b)[a-z-]+ ){0,4}?"
+_ONE_NOT_MANY = re.compile(
+    rf"\b(there )are (?={_NONE}(?:finding|abnormality|opacity|effusion|infiltrate|consolidation|disease|pneumothorax"
+    r"|process|nodule|mass|lesion|fracture)\b)",
+    re.IGNORECASE,
+)
+_MANY_NOT_ONE = re.compile(
+    rf"\b(there )is (?={_NONE}(?:findings|abnormalities|opacities|effusions|infiltrates|consolidations|pneumothoraces"
+    r"|processes|nodules|masses|lesions|fractures|changes)\b)",
+    re.IGNORECASE,
+)
+_TWICE = re.compile(
+    r"(?<=^there )((?:is|are) no (?:(?!but\b|evidence\b)[\w -])*) (?:is|are) (?:seen|identified|noted|present)(?=\W*$)",
+    re.IGNORECASE,
+)
+"""`There is no effusion is seen`: two ways to say it in one."""
+
 _FINE_AS = r"(?<!low )(?:normal|unremarkable)"
 _INFLATED = re.compile(
     r"\b(?:normal(?:ly)?|well|adequate(?:ly)?|fully)[ -](?:inflat|expan|aerat|ventilat)\w+|\bclear and expanded\b"
@@ -141,6 +160,16 @@ def agree(
     findings = _agreed(report.findings, positive, seen, where or {})
     impression = _agreed(report.impression, positive, seen, where or {}, brief=True)
     return replace(report, findings=findings, impression=impression)
+
+
+def proofread(report: Report) -> Report:
+    """The report with verbs that fit their nouns: `There are no findings` for `There is no findings`."""
+    mended = {name: " ".join(map(_in_number, sentences(getattr(report, name)))) for name in SECTIONS}
+    return replace(report, **mended)
+
+
+def _in_number(sentence: str) -> str:
+    return _MANY_NOT_ONE.sub(r"\1are ", _ONE_NOT_MANY.sub(r"\1is ", _TWICE.sub(r"\1", sentence)))
 
 
 def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str], set[str]]:
