@@ -66,6 +66,15 @@ def test_settings_that_play_no_part_in_any_study_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_breaks_that_only_unicode_knows_are_none_of_lines(
+    any_to_any_model, holes: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "The lungs\u2028are\x85clear."
+    monkeypatch.setattr(type(any_to_any_model), "reports", lambda self, studies, **how: [Report(words)] * len(studies))
+    filled, _ = fill(any_to_any_model, holes, ["report"], tmp_path / "out")
+    assert [row.report.findings for row in filled if Part.REPORT in row.made] == [words, words]
+
+
 def test_it_goes_on_where_it_was(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
     whole, _ = fill(any_to_any_model, holes, ["lateral"], tmp_path / "a", batch_size=2, **HOW)
     fill(any_to_any_model, holes, ["lateral"], tmp_path / "b", batch_size=1, **HOW)

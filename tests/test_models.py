@@ -67,6 +67,8 @@ def test_what_is_no_image_is_named(model: radloom.Model, image: Any) -> None:
 
 def test_drawings_are_images_that_depend_on_seed_view_and_text(model: radloom.Model) -> None:
     first, second = model.image("Clear lungs.", n=2, seed=3)
+    [again] = model.images([Report(findings="Clear lungs.")], ["frontal"], seeds=[np.int32(3)])
+    assert np.allclose(again, first, atol=1e-4)
     assert first.shape == (tiny.SIDE, tiny.SIDE)
     assert first.dtype == np.float32
     assert 0 <= first.min() <= first.max() <= 1
@@ -110,7 +112,7 @@ def test_candidates_of_a_model_that_states_nothing_are_refused(model: radloom.Mo
 
 def test_of_nothing_nothing_is_made(model: radloom.Model) -> None:
     assert model.reports([]) == model.answers([], []) == model.images([], [], seeds=[]) == []
-    assert model.completions([], ["report"], seeds=[]) == []
+    assert model.completions([], ["report"], seeds=[]) == model.completions([], ["frontal"], seeds=[], steps=5) == []
 
 
 def test_each_thing_needs_its_own(model: radloom.Model, chest: np.ndarray) -> None:
@@ -518,6 +520,12 @@ def test_a_byte_order_mark_is_no_text(model: radloom.Model) -> None:
         (lambda model, chest: model.image("Clear.", n=1.5), "n is 1.5"),
         (lambda model, chest: model.report(chest, seed="a"), "seed 'a' is out of range"),
         (lambda model, chest: model.ask(chest, ["Is it?"]), "question is empty"),
+        (lambda model, chest: model.report(chest, seed=True), "seed True is out of range"),
+        (lambda model, chest: model.report(chest, max_tokens="9"), "max_tokens: expected int, got '9'"),
+        (lambda model, chest: model.report(chest, agree="no"), "agree: expected bool, got 'no'"),
+        (lambda model, chest: model.image("Clear.", temperature="hot"), "temperature: expected float, got 'hot'"),
+        (lambda model, chest: model.images([Report("Clear.")], ["side"], seeds=[0]), "Unknown view 'side'"),
+        (lambda model, chest: Study(frontal=chest).view("side"), "Unknown view 'side'"),
         (lambda model, chest: model.complete(Study(report=Report()), ["frontal"]), "report that is given is empty"),
     ],
 )

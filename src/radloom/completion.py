@@ -26,7 +26,7 @@ from radloom.classifier.agreement import agreement
 from radloom.classifier.evidence import evidence
 from radloom.config import changed
 from radloom.diffusion.alignment import mixed
-from radloom.diffusion.sampling import check_settings
+from radloom.diffusion.sampling import STEPS, check_settings
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
 from radloom.imaging.files import as_image
 from radloom.input_check import doubt
@@ -80,7 +80,7 @@ class Denoising:
             made before it.
 
     Raises:
-        RadloomError: no candidate, or see `sampling.check_settings`.
+        RadloomError: a number out of its range, see also `sampling.check_settings`.
     """
 
     guidance: float = 6.0
@@ -93,8 +93,11 @@ class Denoising:
 
     def __post_init__(self) -> None:
         check_settings(self.sampler, self.steps, self.guidance)
-        if not isinstance(self.candidates, int) or isinstance(self.candidates, bool) or self.candidates < 1:
-            raise RadloomError(f"candidates {self.candidates!r} is out of range; give 1 or more.")
+        for name in ("candidates", "beams"):
+            if getattr(self, name) < 1:
+                raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
+        if not 0 <= self.guided_below <= STEPS:
+            raise RadloomError(f"guided_below {self.guided_below} is out of range; give 0 to {STEPS}.")
 
 
 class Asked(NamedTuple):
@@ -135,7 +138,8 @@ class Plan:
     def maker(self, model: Model, part: Part, seed: int) -> Maker:
         """What the file of a made part says of its making."""
         if self.makers[part] is Engine.LANGUAGE:
-            return Maker.of(model, seed, Engine.LANGUAGE)
+            drawing = model.drawing_settings(Engine.LANGUAGE) if part in VIEWS else {"engine": Engine.LANGUAGE}
+            return Maker.of(model, seed, **drawing)
         settings = {f.name: getattr(self.denoising, f.name) for f in fields(self.denoising) if f.name != "beams"}
         if self.weights:
             settings["weights"] = ",".join(f"{given}={weight:g}" for given, weight in self.weights.items())

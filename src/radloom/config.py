@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,13 +76,16 @@ def changed(settings: D, changes: Mapping[str, Any]) -> D:
     """A dataclass with those of its fields changed that are not None.
 
     Raises:
-        RadloomError: a name that is no field of it; the text names the nearest one and all of them.
+        RadloomError: a name that is no field of it, where the text names the nearest one and all of them, or a value
+            of another type.
     """
     known = [f.name for f in dataclasses.fields(settings)]
     for name in changes:
         if name not in known:
             raise RadloomError(f"Unknown setting {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}.")
-    return dataclasses.replace(settings, **{name: value for name, value in changes.items() if value is not None})
+    hints = typing.get_type_hints(type(settings))
+    given = {name: _convert(hints[name], value, name) for name, value in changes.items() if value is not None}
+    return dataclasses.replace(settings, **given)
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -123,7 +127,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise RecipeError(f"{where}: {value!r} is not one of {options}.") from None
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is int and isinstance(value, Integral) and not isinstance(value, bool):  # those of NumPy, too
+        return int(value)
+    if hint is float and isinstance(value, Real) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
         try:

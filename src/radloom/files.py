@@ -1,12 +1,14 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and files of JSON lines."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from radloom.errors import RadloomError
 
@@ -56,3 +58,22 @@ def whole_folder(folder: Path | str) -> Iterator[Path]:
         folder.replace(old)
     new.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file.
+
+    Raises:
+        RadloomError: a line that is not an object, with its number.
+    """
+    lines = []
+    text = file.read_text(encoding="utf-8-sig")
+    for number, line in enumerate(text.split("\n"), start=1):  # and at no other break that Unicode knows
+        if line.strip():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                lines.append(None)
+            if not isinstance(lines[-1], dict):
+                raise RadloomError(f"{file}, line {number} is not a JSON object; write one a line.")
+    return lines

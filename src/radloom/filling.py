@@ -6,7 +6,6 @@ real picture: a synthetic corpus.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from typing import Any
 from radloom.completion import Engine, as_engine, as_parts
 from radloom.corpora.manifest import Dropped, ImageRef, Manifest, Row, combine
 from radloom.errors import RadloomError
+from radloom.files import read_lines
 from radloom.models import Model
 from radloom.prediction import Predicted, Request, predict
 from radloom.reports.labeller import label
@@ -89,7 +89,7 @@ def fill(
 
 def with_made(manifest: Manifest, file: Path) -> Manifest:
     """The manifest with what `file` lists put in its place and marked; labels of made reports are the labeller's."""
-    made = _lines(file)
+    made = {line["uid"]: line for line in read_lines(file)}
     root = combine([manifest, Manifest([], file.parent.resolve(), "")])  # one root above both
     here = PurePosixPath(file.parent.resolve().relative_to(root.root).as_posix())
     rows = [_with_made(row, made.get(row.uid, {}), here) for row in root]
@@ -101,7 +101,7 @@ def redrawn(manifest: Manifest, file: Path) -> Manifest:
 
     Questions about one of the pictures that are gone go with it.
     """
-    made, rows = _lines(file), []
+    made, rows = {line["uid"]: line for line in read_lines(file)}, []
     for row in manifest:
         if row.uid in made:
             asked = tuple(question for question in row.questions if not question.image)
@@ -109,12 +109,6 @@ def redrawn(manifest: Manifest, file: Path) -> Manifest:
             bare = replace(row, images=(), questions=asked, made=marked)
             rows.append(_with_made(bare, made[row.uid], PurePosixPath()))
     return Manifest(rows, file.parent.resolve(), f"{manifest.corpus}, synthetic")
-
-
-def _lines(file: Path) -> dict[str, dict[str, str]]:
-    """What was made, by uid."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    return {line["uid"]: line for line in lines}
 
 
 def _with_made(row: Row, line: dict[str, str], here: PurePosixPath) -> Row:

@@ -46,7 +46,7 @@ from radloom.completion import (
 )
 from radloom.config import changed
 from radloom.devices import usable
-from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, did_you_mean
+from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, member
 from radloom.imaging import ImageWarning, Transform, as_image
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
@@ -205,9 +205,7 @@ class Model:
 
     # -- one at a time -------------------------------------------------------------------------------------------
 
-    def report(
-        self, image: Image | str, lateral: Image | str | None = None, *, seed: int = 0, **sampling: Any
-    ) -> Report:
+    def report(self, image: Image, lateral: Image | None = None, *, seed: int = 0, **sampling: Any) -> Report:
         """The findings and the impression of a study.
 
         Args:
@@ -255,9 +253,9 @@ class Model:
             raise RadloomError(f"n is {n!r}; ask for at least one image, by a whole number.")
         report = as_report(text)
         seeds = range(seed, seed + n)
-        return self.images([report] * n, [as_view(view)] * n, seeds=seeds, engine=engine, **settings)
+        return self.images([report] * n, [view] * n, seeds=seeds, engine=engine, **settings)
 
-    def ask(self, image: Image | str, question: str, *, seed: int = 0, **sampling: Any) -> Reply:
+    def ask(self, image: Image, question: str, *, seed: int = 0, **sampling: Any) -> Reply:
         """The answer to a question about an X-ray.
 
         Args:
@@ -276,7 +274,7 @@ class Model:
         """
         return self.answers([_looked_at(image)], [question], seeds=[seed], **sampling)[0]
 
-    def check(self, image: Image | str) -> dict[str, float]:
+    def check(self, image: Image) -> dict[str, float]:
         """Probability from 0 to 1 of each observation, of the view being lateral, and of each sign, by the classifier.
 
         Raises:
@@ -291,7 +289,7 @@ class Model:
 
     def saliency(
         self,
-        image: Image | str,
+        image: Image,
         observations: Sequence[str] = OBSERVATIONS[1:],
         method: SaliencyMethod | str = SaliencyMethod.GRADIENT,
     ) -> np.ndarray:
@@ -311,7 +309,7 @@ class Model:
         """
         return saliency(self.classifier, self.pixels([_looked_at(image)]), observations, method)[0].cpu().numpy()
 
-    def view(self, image: Image | str) -> View:
+    def view(self, image: Image) -> View:
         """The view of an X-ray, by the classifier.
 
         Raises:
@@ -319,7 +317,7 @@ class Model:
         """
         return self.classifier.views(self.pixels([image]))[0]
 
-    def reconstruct(self, image: Image | str) -> np.ndarray:
+    def reconstruct(self, image: Image) -> np.ndarray:
         """An X-ray through the codec and back: (R, R) float32 in [0, 1].
 
         Raises:
@@ -420,7 +418,7 @@ class Model:
     def images(
         self,
         reports: Sequence[Report],
-        views: Sequence[View],
+        views: Sequence[View | str],
         *,
         seeds: Sequence[int],
         engine: Engine | str | None = None,
@@ -433,14 +431,15 @@ class Model:
         """
         how = self.drawing_settings(engine, **settings)
         seeds = as_seeds(seeds, len(reports))
-        if len(views) != len(reports):
-            raise RadloomError(f"{len(views)} views are given for {len(reports)} reports; give one each.")
+        seen = [member(View, view) for view in views]
+        if len(seen) != len(reports):
+            raise RadloomError(f"{len(seen)} views are given for {len(reports)} reports; give one each.")
         if not all(reports):
             raise ReportError("The text to draw from is empty; give findings or an impression.")
         if not reports:
             return []
         draw = self._denoised if how.pop("engine") is Engine.DIFFUSION else self._generated
-        return draw(list(zip(reports, views, seeds, strict=True)), progress, **how)
+        return draw(list(zip(reports, seen, seeds, strict=True)), progress, **how)
 
     def drawing_settings(self, engine: Engine | str | None = None, **changes: Any) -> dict[str, Any]:
         """All that `image` and `images` go by: `engine`, and the settings that count for it.
@@ -455,12 +454,12 @@ class Model:
         chosen = available(self, as_engine(engine))
         given = {name: value for name, value in changes.items() if value is not None}
         check_drawing(chosen, list(given))
-        own = self.config.complete if chosen is Engine.DIFFUSION else self.config.image
-        return {"engine": chosen} | {name: getattr(own, name) for name in DRAWING[chosen]} | given
+        own = changed(self.config.complete if chosen is Engine.DIFFUSION else self.config.image, given)
+        return {"engine": chosen} | {name: getattr(own, name) for name in DRAWING[chosen]}
 
     def answers(
         self,
-        images: Sequence[Image | str],
+        images: Sequence[Image],
         questions: Sequence[str],
         *,
         seeds: Sequence[int] | None = None,
@@ -541,6 +540,8 @@ class Model:
     ) -> list[Study]:
         """Completed studies, one for each and its seed; see `complete`. `engine` may name one for some parts."""
         seeds = as_seeds(seeds, len(studies))
+        if not studies:
+            return []
         if any(study.report is not None and not study.report for study in studies):
             raise ReportError("A report that is given is empty; leave it out, or give findings or an impression.")
         for study in studies:
@@ -560,7 +561,7 @@ class Model:
             made |= dict(zip(members, complete(self, plan, some, seeds=sown, progress=told), strict=True))
         return [made[i] for i in range(len(studies))]
 
-    def arrange(self, image: Image | str, lateral: Image | str | None = None) -> tuple[Study, list[str]]:
+    def arrange(self, image: Image, lateral: Image | None = None) -> tuple[Study, list[str]]:
         """The study of an image and perhaps a lateral one.
 
         Args:
@@ -585,7 +586,7 @@ class Model:
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    def pixels(self, images: Sequence[Image | str]) -> Tensor:
+    def pixels(self, images: Sequence[Image]) -> Tensor:
         """Model pixels (b, 1, R, R) of images."""
         return torch.stack([self.transform(_array(image)) for image in images]).to(self.device)
 
@@ -637,7 +638,7 @@ class Model:
         each = zip(self.encode(pixels), views, levels, strict=True)
         return [self.language.ids.image(codes, view, level) for codes, view, level in each]
 
-    def _decided(self, images: Sequence[Image | str], questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
+    def _decided(self, images: Sequence[Image], questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
         """The answers that what is seen decides; None of questions that it does not."""
         called = self.language.sight.called(seen.evidence) if self.language.sight else None
         verdicts = self.signs.verdicts(seen.signs, seen.images) if self.signs else [{}] * len(questions)
@@ -737,11 +738,11 @@ def _there(looked: Mapping[str, bool]) -> set[str]:
     return {sign for sign, there in looked.items() if there}
 
 
-def _array(image: Image | str) -> np.ndarray:
+def _array(image: Image) -> np.ndarray:
     return as_image(Path(image) if isinstance(image, str) else image)
 
 
-def _looked_at(image: Image | str) -> Image:
+def _looked_at(image: Image) -> Image:
     """The image; of one that is not an array yet, with a warning if it does not look like an upright chest X-ray."""
     if isinstance(image, np.ndarray):
         return image
@@ -749,18 +750,6 @@ def _looked_at(image: Image | str) -> Image:
     if remark := doubt(array):
         warnings.warn(remark, ImageWarning, stacklevel=3)
     return array
-
-
-def as_view(view: View | str) -> View:
-    """A view by its name.
-
-    Raises:
-        RadloomError: neither frontal nor lateral.
-    """
-    names = [known.value for known in View]
-    if view not in names:
-        raise RadloomError(f"Unknown view {view!r}{did_you_mean(str(view), names)}; name frontal or lateral.")
-    return View(view)
 
 
 def as_report(text: str | Report) -> Report:

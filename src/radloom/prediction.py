@@ -28,7 +28,7 @@ from radloom import __version__
 from radloom.completion import Asked, Engine, Plan, complete, planned
 from radloom.config import changed, to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
-from radloom.errors import RadloomError, ReportError, did_you_mean
+from radloom.errors import RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import read_image, write_png
 from radloom.model_folder import Sampling
 from radloom.models import Model
@@ -156,7 +156,7 @@ def predict(
         raise RadloomError("A request belongs to the task 'complete', and that task needs one.")
     if engine is not None and task != "image":
         raise RadloomError(f"The engine is of drawings; leave it out for the task {task!r}.")
-    work = _task(task, model, View(view), engine, request, sampling)
+    work = _task(task, model, member(View, view), engine, request, sampling)
     items, unfit = work.items(manifest)
     items = items[:limit]
     if not items:

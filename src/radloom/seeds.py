@@ -24,6 +24,7 @@ def as_seeds(seeds: Sequence[int] | None, count: int) -> list[int]:
     found = list(range(count) if seeds is None else seeds)
     if len(found) != count:
         raise RadloomError(f"{len(found)} seeds are given for {count} items; give one each.")
-    if odd := [seed for seed in found if not isinstance(seed, Integral) or abs(int(seed)) >= LIMIT]:
-        raise RadloomError(f"The seed {odd[0]!r} is out of range; give a whole number between -2^60 and 2^60.")
-    return found
+    for seed in found:
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or abs(int(seed)) >= LIMIT:
+            raise RadloomError(f"The seed {seed!r} is out of range; give a whole number between -2^60 and 2^60.")
+    return [int(seed) for seed in found]  # those of NumPy overflow

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image as PILImage
 
-from radloom.errors import ReportError
+from radloom.errors import ReportError, member
 
 OBSERVATIONS: tuple[str, ...] = (
     "No Finding",
@@ -39,6 +39,8 @@ SIGNS: tuple[str, ...] = (
     "Hiatal Hernia",
     "Elevated Hemidiaphragm",
     "Sternotomy",
+    "Pacemaker",
+    "Central Venous Catheter",
 )
 """What reports also say, beside the 14 observations, and an X-ray shows; see `reports.signs`."""
 
@@ -149,7 +151,7 @@ class Question:
     image: str = ""
 
 
-Image = Path | bytes | PILImage | np.ndarray
+Image = Path | str | bytes | PILImage | np.ndarray
 """An X-ray: a file by its path or its bytes, a picture of Pillow, or an array (H, W) in [0, 1] with bones bright."""
 
 
@@ -184,4 +186,4 @@ class Study:
 
     def view(self, view: View | str) -> Image | None:
         """The image of that view, or None."""
-        return self.frontal if View(view) is View.FRONTAL else self.lateral
+        return self.frontal if member(View, view) is View.FRONTAL else self.lateral

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,6 +119,25 @@ def test_an_interrupted_build_goes_on_where_it_stopped(manifest, tmp_path):
     assert rest == [30.0, 40.0]
     assert [int(store.codes(path)[0]) for path in PATHS] == [0, 10, 20, 30, 40]
     assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_build_that_ends_while_it_is_put_in_place_is_not_lost(manifest, tmp_path, monkeypatch):
+    build(Manifest(manifest.rows[:2], tmp_path, ""), tmp_path / "store")
+    move = Path.replace
+
+    def killed(path, target):
+        if Path(target).name == "store":
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(manifest, tmp_path / "store")
+    monkeypatch.undo()
+    store = build(manifest, tmp_path / "store", encode=lambda batch: pytest.fail("encoded again"))
+    assert [int(store.codes(path)[0]) for path in PATHS] == [0, 10, 20, 30, 40]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["store"]
+    assert not (tmp_path / "store" / tokens.DONE).exists()
 
 
 def test_an_interrupted_build_of_another_codec_starts_anew(manifest, tmp_path):

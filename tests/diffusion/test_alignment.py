@@ -52,6 +52,7 @@ def test_mixture_of_prompts() -> None:
     assert torch.allclose(mixed([a, b], [1.0, 0.0]), a, atol=1e-6)
     assert torch.allclose(mixed([a, b], [2.0, 2.0]), F.normalize(a + b, dim=1), atol=1e-6)
     assert torch.allclose(mixed([a, b], [1.0, 3.0]).norm(dim=1), torch.ones(6), atol=1e-6)
+    assert mixed([a.to("meta"), b.to("meta")], [1.0, 2.0]).device.type == "meta"  # weights go where the vectors are
 
 
 def test_recall_counts_the_right_one_and_ties_against_it() -> None:

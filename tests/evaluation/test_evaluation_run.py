@@ -208,6 +208,9 @@ def test_a_task_that_fails_is_an_error_beside_the_others(
     assert broken and broken.why == "error: the codec is broken; mend it."
     assert "RadloomError" in (tmp_path / "error-codec.txt").read_text(encoding="utf-8")
     assert board.find("accuracy[view, classifier]")
+    monkeypatch.undo()
+    again = evaluate(model, studies, tmp_path, name="tiny", tasks=["codec", "classifier"])
+    assert again.find("codec") is None and not (tmp_path / "error-codec.txt").exists()
 
 
 def test_nearest_neighbours_never_come_from_what_is_scored(

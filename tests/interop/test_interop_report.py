@@ -23,6 +23,9 @@ def test_the_suffix_decides(report: Report, maker: Maker, hospital: Callable[...
         write_report(report, tmp_path / "new" / f"x{suffix}", maker=maker, images=[hospital()])
         for suffix in REPORT_SUFFIXES
     )
+    loud = write_report(report, tmp_path / "new" / "X.DCM", maker=maker, images=[str(hospital())])
+    assert pydicom.dcmread(loud).PatientID == "P17"
+    loud.unlink()
     note = f"NOTE: Written by {maker}, and checked by nobody. For research only.\n"
     assert text.read_text() == f"FINDINGS: {report.findings}\nIMPRESSION: {report.impression}\n{note}"
     assert parse_report(text.read_text()) == replace(report, indication="")

@@ -212,6 +212,17 @@ def test_a_stage_like_another(file: Path, tmp_path: Path) -> None:
     refused(write(tmp_path / "d", data | {"stages": [third]}), r"no stage is called 'twin'")
 
 
+def test_a_change_of_one_stage_is_none_of_another(file: Path, tmp_path: Path) -> None:
+    first = load_recipe(str(file)).stages[0]
+    twin = {"name": "twin", "like": first.name}
+    data = {"name": "more", "about": "More.", "extends": str(file), "stages": [first.name, twin], "model": {}}
+    own, other = load_recipe(str(write(tmp_path / "more", data)), ["twin.train.steps=9"]).stages
+    assert own == first and other == replace(first, name="twin", train=replace(first.train, steps=9))
+    anchored = ["denoisers", "denoisers-2"]
+    stages = load_recipe("any-to-any/nano", ["denoisers-2.network.dropout=0.3"]).stages
+    assert [stage.network.dropout for stage in stages if stage.name in anchored] == [0.1, 0.3]
+
+
 def test_what_cannot_be_extended(file: Path, tmp_path: Path) -> None:
     data = {"name": "more", "about": "More.", "extends": str(file), "stages": ["codecs"], "model": {}}
     refused(write(tmp_path / "a", data), r"no stage is called 'codecs'.* Name one before it")

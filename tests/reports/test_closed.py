@@ -193,6 +193,10 @@ def test_presence_is_answered_both_ways(observation: str, question: str, present
         ("Hiatal Hernia", "Is there a hiatal hernia?", True),
         ("Elevated Hemidiaphragm", "Is the hemidiaphragm elevated?", True),
         ("Sternotomy", "Are there sternotomy wires?", True),
+        ("Pacemaker", "Is there a pacemaker?", True),
+        ("Pacemaker", "Are cardiac pacemaker leads seen?", True),
+        ("Central Venous Catheter", "Is there a central line in place?", True),
+        ("Central Venous Catheter", "Is the chest free of central venous catheters?", False),
     ],
 )
 def test_signs_are_answered_where_they_were_looked_for(sign: str, question: str, present: bool) -> None:
@@ -201,6 +205,23 @@ def test_signs_are_answered_where_they_were_looked_for(sign: str, question: str,
             assert closed_answer(question, positive, {sign: there}) == ("yes" if there is present else "no")
     assert closed_answer(question, set(NAMES)) is None
     assert closed_answer(question, set(NAMES), dict.fromkeys(set(SIGNS) - {sign}, True)) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is there a PICC line?",
+        "Is there a chest port?",
+        "Is there an ICD?",
+        "Is there a dialysis catheter?",
+        "Is the catheter tip in the SVC?",
+        "Is there a pleural catheter?",
+        "Are there ECG leads?",
+        "Is the pacemaker new?",
+    ],
+)
+def test_kinds_and_places_of_devices_are_left_alone(question: str) -> None:
+    assert closed_answer(question, {"Support Devices"}, dict.fromkeys(SIGNS, True)) is None
 
 
 def test_where_nobody_has_looked_nothing_is_said_of_observations() -> None:

@@ -44,6 +44,22 @@ SAID = {
     "Hiatal Hernia": ["Large hiatal hernia.", "There is a small hiatus hernia."],
     "Elevated Hemidiaphragm": ["The right hemidiaphragm is elevated.", "Eventration of the left diaphragm."],
     "Sternotomy": ["Median sternotomy wires are intact.", "Sternal wires are noted.", "There has been interval CABG."],
+    "Pacemaker": [
+        "Stable appearance of pacemaker.",
+        "Left chest wall AICD.",
+        "A pacemaker or defibrillator is present.",
+        "Pacing leads project over the right ventricle.",
+        "Leads overlie the right atrium and the right ventricle.",
+        "Pacemaker leads with tips in the right atrium.",
+    ],
+    "Central Venous Catheter": [
+        "Right IJ central venous catheter tip in the mid SVC.",
+        "Left PICC line.",
+        "Left subclavian central line.",
+        "There is a right chest port.",
+        "Right chest XXXX tip in the low SVC.",
+        "A tunneled dialysis catheter with its tip in the right atrium.",
+    ],
 }
 
 
@@ -60,6 +76,8 @@ def test_every_sign_has_sentences() -> None:
     ("sentence", "said"),
     [
         ("No evidence of hyperinflation.", {"Hyperinflation": Mention.NEGATIVE}),
+        ("No pacemaker.", {"Pacemaker": Mention.NEGATIVE}),
+        ("Interval removal of the right internal jugular catheter.", {"Central Venous Catheter": Mention.NEGATIVE}),
         ("Possible hiatal hernia.", {"Hiatal Hernia": Mention.UNCERTAIN}),
         ("The lungs are not hyperexpanded.", {"Hyperinflation": Mention.NEGATIVE}),
         ("Low lung volumes without hyperinflation.", {"Hyperinflation": Mention.NEGATIVE, "Low Lung Volumes": "+"}),
@@ -111,6 +129,12 @@ def test_negation_and_doubt_are_read(sentence: str, said: dict[str, str]) -> Non
         "Elevated right hilum, the diaphragm is flat.",
         "Midline sutures in the abdomen.",
         "Cerclage wires in the left humerus.",
+        "Overlying ECG leads.",
+        "Spinal stimulator leads.",
+        "Multiple overlying leads.",
+        "There is an intrathecal catheter.",
+        "A pigtail catheter in the pleural space.",
+        "The feeding tube tip is in the stomach.",
     ],
 )
 def test_other_things_are_no_signs(sentence: str) -> None:

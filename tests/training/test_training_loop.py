@@ -196,8 +196,13 @@ def test_finished_run_says_what_it_was(tmp_path: Path) -> None:
     assert [line["lr"] for line in read_log(tmp_path)] == pytest.approx([1e-2 / 3, 2e-2 / 3, 1e-2])
 
 
-@pytest.mark.parametrize(("scores", "step"), [((3.0, 1.0, 2.0, 4.0), 4), ((3.0, 2.0, 1.0, 0.5), 7)])
-def test_the_weights_with_the_lowest_score_are_exported(tmp_path: Path, scores: tuple[float, ...], step: int) -> None:
+@pytest.mark.parametrize(
+    ("scores", "step", "highest"),
+    [((3.0, 1.0, 2.0, 4.0), 4, False), ((3.0, 2.0, 1.0, 0.5), 7, False), ((3.0, 5.0, 2.0, 4.0), 4, True)],
+)
+def test_the_weights_with_the_best_score_are_exported(
+    tmp_path: Path, scores: tuple[float, ...], step: int, highest: bool
+) -> None:
     class Scored(ToyStage):
         def evaluate(self) -> dict[str, float]:
             size = super().evaluate()
@@ -207,9 +212,9 @@ def test_the_weights_with_the_lowest_score_are_exported(tmp_path: Path, scores: 
             super().export(folder, scores)
             (folder / "scores.json").write_text(json.dumps(scores))
 
-    assert fit(Scored(), toy_config(7, evaluate_every=2, best="loss"), tmp_path)
+    assert fit(Scored(), toy_config(7, evaluate_every=2, best="loss", highest_is_best=highest), tmp_path)
     done = json.loads((tmp_path / "done.json").read_text())
-    assert (done["step"], done["scores"]["loss"]) == (step, min(scores))
+    assert (done["step"], done["scores"]["loss"]) == (step, max(scores) if highest else min(scores))
     assert json.loads((tmp_path / "model" / "scores.json").read_text()) == done["scores"]
     found = load_file(tmp_path / "model" / "model.safetensors")
     assert sum(float(v.float().abs().sum()) for v in found.values()) == pytest.approx(done["scores"]["size"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from radloom.classifier.fitting import FOLDS
+from radloom.classifier.fitting import fold_of
 from radloom.classifier.sides import WIDTH, SideReader
 from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.tokens import TokenStore
@@ -90,7 +89,7 @@ def fit_sides(table: SideTable, penalty: float) -> SideReader:
     """
     if not len(table):
         return SideReader().eval()
-    fold = torch.tensor([zlib.crc32(patient.encode()) % FOLDS for patient in table.patients])
+    fold = torch.tensor(list(map(fold_of, table.patients)))
     unseen = torch.full((len(table), len(Side)), torch.nan)
     for number in fold.unique():
         if (rest := fold != number).any():

@@ -149,7 +149,7 @@ def predict_command(
     """Run the model over a whole manifest. Started again after a kill, it goes on where it was."""
     check_output(out, ".jsonl")
     studies = read_manifest(manifest, split, images)
-    from radloom.models import as_view, load
+    from radloom.models import load
     from radloom.prediction import predict
 
     result = predict(
@@ -159,7 +159,7 @@ def predict_command(
         out,
         batch_size=batch,
         limit=limit,
-        view=as_view(view),
+        view=view,
         seed=seed,
         engine=engine,
         progress=Counter(task),

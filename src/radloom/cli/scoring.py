@@ -33,7 +33,7 @@ from radloom.cli.base import (
     read_manifest,
     score,
 )
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, member
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +132,7 @@ def evaluate_command(
     studies = read_manifest(manifest, None, images)
     from radloom.evaluation.run import evaluate
     from radloom.model_folder import model_name
-    from radloom.models import as_view, load
+    from radloom.models import load
 
     board = evaluate(
         load(model, device=device),
@@ -141,7 +141,7 @@ def evaluate_command(
         name=model_name(model),
         split=split,
         tasks=names_of(tasks) if tasks else None,
-        views=[as_view(name) for name in names_of(views)],
+        views=names_of(views),
         engine=engine,
         limit=limit,
         adapters=_some(adapters),
@@ -205,9 +205,9 @@ def score_image_command(
 ) -> Answer:
     """X-rays that any system drew from the reports."""
     from radloom.evaluation.files import score_image_folder
-    from radloom.models import as_view
+    from radloom.study import View
 
-    score_file = functools.partial(score_image_folder, view=as_view(view), adapters=_some(adapters))
+    score_file = functools.partial(score_image_folder, view=member(View, view), adapters=_some(adapters))
     return _score_file(score_file, predictions, manifest, out, split, name, judge, images, device)
 
 

@@ -22,6 +22,7 @@ from radloom.cli.base import (
     read_manifest,
 )
 from radloom.cli.scoring import answer_of, vision_of
+from radloom.errors import member
 
 Real = Annotated[Path, typer.Argument(metavar="REAL", help="A folder that `radloom prepare` made, with train and val.")]
 Synthetic = Annotated[
@@ -56,10 +57,10 @@ def utility_command(
     studies, drawn = read_manifest(real, None, images), read_manifest(synthetic, None, None)
     from radloom.classifier.model import ClassifierConfig
     from radloom.evaluation.utility import LOOP, UtilityConfig, score_utility
-    from radloom.models import as_view
+    from radloom.study import View
 
     loop = replace(LOOP, steps=steps, warmup=steps // 10, batch_size=batch, learning_rate=rate, seed=seed)
-    seen = tuple(as_view(name) for name in names_of(views))
+    seen = tuple(member(View, name) for name in names_of(views))
     config = UtilityConfig(seen, few, rare, ClassifierConfig(size), loop)
     board = score_utility(studies, drawn, out, split=split, scenarios=names_of(scenarios), config=config)
     return answer_of(board, out)
@@ -81,8 +82,8 @@ def privacy_command(
     check_output(out / "scores.json")
     studies, drawn = read_manifest(real, None, images), read_manifest(synthetic, None, None)
     from radloom.evaluation.privacy import score_privacy
-    from radloom.models import as_view
+    from radloom.study import View
 
-    seen = [as_view(name) for name in names_of(views)]
+    seen = [member(View, name) for name in names_of(views)]
     vision = vision_of(judge or "nano", device)
     return answer_of(score_privacy(studies, drawn, out, vision, split=split, views=seen, progress=Counter), out)

@@ -30,7 +30,7 @@ from radloom.cli.base import (
     since,
     text_or_file,
 )
-from radloom.errors import RadloomError
+from radloom.errors import RadloomError, member
 
 
 @command("report")
@@ -98,11 +98,11 @@ def image_command(
     for path in paths:
         check_output(path, ".png", ".dcm")
     from radloom.imaging import write_png
-    from radloom.models import as_report, as_view, load
+    from radloom.models import as_report, load
     from radloom.provenance import Maker, Origin, marks
-    from radloom.study import Part
+    from radloom.study import Part, View
 
-    report, which = as_report(text_or_file(text)), as_view(view)
+    report, which = as_report(text_or_file(text)), member(View, view)
     origin = Origin([Part.REPORT], report)
     loaded = load(model, device=device)
     given = {"guidance": guidance, "steps": steps, "candidates": candidates, "temperature": temperature, "top_p": top_p}
@@ -150,7 +150,7 @@ def ask_command(
 
 @command("check")
 def check_command(image: Picture, model: ModelName = "nano", device: Device = "cpu", as_json: Json = False) -> Answer:
-    """Give the probability of each of the 14 observations, and of nine signs."""
+    """Give the probability of each of the 14 observations, and of eleven signs."""
     check_images(image)
     from radloom.models import load
     from radloom.study import OBSERVATIONS, SIGNS, View

@@ -19,7 +19,7 @@ from threading import Thread
 from typing import Any
 
 from radloom.corpora.checks import identical_images, leak_check
-from radloom.corpora.manifest import Dropped, Manifest, Row, natural_key
+from radloom.corpora.manifest import Dropped, ImageRef, Manifest, Row, natural_key
 from radloom.errors import ImageError, ManifestError
 from radloom.progress import Progress
 from radloom.study import Mention, Report, View
@@ -77,6 +77,7 @@ class Draft:
             ManifestError: no study is left, a patient is in two splits, or `out` cannot be written.
         """
         self.rows.sort(key=lambda row: natural_key(row.uid))
+        self.rows = list(map(self._once, self.rows))
         self._keep_images(self._readable(progress, workers))
         self._keep_images(self._unique())
         self.rows = [row for row in map(self._with_answerable, self.rows) if self._has_content(row)]
@@ -87,6 +88,14 @@ class Draft:
         leak_check([manifest])
         manifest.write(out, list(dict.fromkeys(self.dropped)), self.notes)
         return manifest
+
+    def _once(self, row: Row) -> Row:
+        """The row without a second mention of an image."""
+        images: dict[str, ImageRef] = {}
+        for ref in row.images:
+            if images.setdefault(ref.path, ref) is not ref:
+                self.drop(ref.path, "image", "duplicate", f"listed before in study {row.uid}")
+        return replace(row, images=tuple(images.values()))
 
     def _readable(self, progress: Progress | None, workers: int) -> set[tuple[str, str]]:
         places = [(row.uid, ref.path) for row in self.rows for ref in row.images]
@@ -111,7 +120,7 @@ class Draft:
         for group in identical_images((self.root / ref.path, row, ref) for row in self.rows for ref in row.images):
             kept_row, kept = min(group, key=lambda member: member[0].split == "train")
             for row, ref in group:
-                if ref is not kept:
+                if (row.uid, ref.path) != (kept_row.uid, kept.path):
                     keep.discard((row.uid, ref.path))
                     self.drop(ref.path, "image", "duplicate", f"same file as {kept.path} of study {kept_row.uid}")
         return keep

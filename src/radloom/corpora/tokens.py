@@ -256,9 +256,13 @@ def _finish(
     _write(new / INDEX, {path: list(rows) for path, rows in index.items()})
     head = {"format": FORMAT, "grid": grid, "tables": dict(tables), "fingerprint": fingerprint, "images": images}
     _write(new / STORE, head)
-    (new / DONE).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.replace(old)
     new.replace(folder)
+    (folder / DONE).unlink(missing_ok=True)  # until now a build that is begun again finds all its work
+    shutil.rmtree(old, ignore_errors=True)
     return TokenStore.open(folder, fingerprint)
 
 

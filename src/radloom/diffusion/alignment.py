@@ -158,7 +158,7 @@ def mixed(vectors: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tenso
         vectors: (b, width) each.
         weights: one each, none negative and not all 0; a tensor is (b,).
     """
-    total = sum(torch.as_tensor(w).view(-1, 1) * v for v, w in zip(vectors, weights, strict=True))
+    total = sum(torch.as_tensor(w, device=v.device).view(-1, 1) * v for v, w in zip(vectors, weights, strict=True))
     return F.normalize(torch.as_tensor(total), dim=1)
 
 

@@ -14,8 +14,9 @@ from radloom.evaluation.bench import Bench, Vision
 from radloom.evaluation.drawings import score_drawings
 from radloom.evaluation.questions import score_answers
 from radloom.evaluation.reports import score_written
-from radloom.evaluation.run import chosen_adapters, new_bench, publish, read_lines, refuse_other_board
+from radloom.evaluation.run import chosen_adapters, new_bench, publish, refuse_other_board
 from radloom.evaluation.table import Board
+from radloom.files import read_lines
 from radloom.prediction import file_name
 from radloom.reports.sections import parse_report
 from radloom.study import SECTIONS, Report, View

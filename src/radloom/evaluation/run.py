@@ -15,7 +15,7 @@ from radloom import __version__
 from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.questions import question_manifest
-from radloom.errors import RadloomError, did_you_mean
+from radloom.errors import RadloomError, did_you_mean, member
 from radloom.evaluation.autoencoder import score_autoencoder
 from radloom.evaluation.bench import SEED, SHUFFLES, Bench, Vision, spread
 from radloom.evaluation.classifier import score_classifier
@@ -35,6 +35,7 @@ from radloom.evaluation.page import render
 from radloom.evaluation.questions import score_answers, with_other_images
 from radloom.evaluation.reports import score_written
 from radloom.evaluation.table import FEW, SCORES, Board, Score
+from radloom.files import read_lines
 from radloom.imaging import write_png
 from radloom.models import Model
 from radloom.prediction import Request, file_name, predict
@@ -66,7 +67,7 @@ def evaluate(
     name: str = "model",
     split: str = "val",
     tasks: Sequence[str] | None = None,
-    views: Sequence[View] = (View.FRONTAL,),
+    views: Sequence[View | str] = (View.FRONTAL,),
     engine: Engine | str | None = None,
     limit: int | None = None,
     adapters: Sequence[str] | None = None,
@@ -109,7 +110,8 @@ def evaluate(
     wanted = [t for t, (able, _) in TASKS.items() if (t in tasks if tasks else t not in NAMED_ONLY and able(rows))]
     if not wanted:
         raise RadloomError(f"The split {split!r} of {manifest.corpus} has nothing to score; name another one.")
-    if not views:
+    drawn = [member(View, view) for view in views]
+    if not drawn:
         raise RadloomError("No view is named; name frontal, lateral or both.")
     drawing = model.drawing_settings(engine)
     made_by = {
@@ -119,17 +121,18 @@ def evaluate(
         "transform": model.transform.to_dict(),
         "sampling": {"image": drawing} | {k: asdict(getattr(model.config, k)) for k in ("text", "answer", "complete")},
     }
-    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()}, wanted, views)
-    made_by["views"] = [view.value for view in views]
+    refuse_other_board(out, made_by | {"split": split, "manifest": rows.fingerprint()}, wanted, drawn)
+    made_by["views"] = [view.value for view in drawn]
     out.mkdir(parents=True, exist_ok=True)
     bench = new_bench(name, rows, manifest, split, vision)
-    run = _Run(model, bench, out / "predictions", split, views, drawing["engine"], text, images, batch_size, progress)
+    run = _Run(model, bench, out / "predictions", split, drawn, drawing["engine"], text, images, batch_size, progress)
     for task in wanted:
         able, score = TASKS[task]
         try:
             if not able(rows):
                 raise RadloomError(f"the split {split!r} of {manifest.corpus} has nothing for this task.")
             score(run)
+            (out / f"error-{task}.txt").unlink(missing_ok=True)  # of an earlier run
         except Exception as error:  # the other tasks still count
             why = str(error) if isinstance(error, RadloomError) else f"{type(error).__name__}: {error}"
             bench.scores.append(Score(task, task, name, len(rows), None, why=f"error: {why}"))
@@ -300,7 +303,7 @@ def _samples(run: _Run, rows: Sequence[Row], view: View) -> list[list[Path]]:
     for i, (row, group) in enumerate(zip(picked, files, strict=True)):
         if not run.model.fingerprint or not all(file.is_file() for file in group):
             for seed, image in enumerate(run.model.image(row.report, view=view, n=SAMPLES, engine=run.engine)):
-                maker = Maker.of(run.model, seed, run.engine)
+                maker = Maker.of(run.model, seed, **run.model.drawing_settings(run.engine))
                 write_png(image, group[seed], text=marks(view, maker, Origin([Part.REPORT], row.report)))
         if told:
             told(i + 1, len(files))
@@ -340,24 +343,6 @@ TASKS: dict[str, tuple[Callable[[Manifest], bool], Callable[[_Run], None]]] = {
 
 NAMED_ONLY = ("autoencoder", "complete")
 """Tasks that are scored only where they are named."""
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The objects of a JSONL file.
-
-    Raises:
-        RadloomError: a line that is not an object, with its number.
-    """
-    lines = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if line.strip():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                lines.append(None)
-            if not isinstance(lines[-1], dict):
-                raise RadloomError(f"{file}, line {number} is not a JSON object; write one a line.")
-    return lines
 
 
 def _version(package: str) -> str:

@@ -68,7 +68,7 @@ File = Path | InMemory
 """Where the bytes of an image are; as text, what errors and warnings call it."""
 
 
-def as_image(source: Image | InMemory | str) -> np.ndarray:
+def as_image(source: Image | InMemory) -> np.ndarray:
     """The array of an image given in any of the ways that a program may have one.
 
     Args:

@@ -114,7 +114,7 @@ def as_file(image: Path | bytes | str) -> File:
     return InMemory(image) if isinstance(image, bytes) else Path(image)
 
 
-def check_same_patient(images: Sequence[Image | File | str | None]) -> None:
+def check_same_patient(images: Sequence[Image | File | None]) -> None:
     """Refuse X-rays whose DICOM headers name different patients; see `check_one_patient`. Arrays have none."""
     files = [as_file(image) if isinstance(image, bytes | str) else image for image in images]
     sources = [read_source(file) for file in files if isinstance(file, Path | InMemory)]

@@ -41,10 +41,11 @@ def write_report(report: Report, path: Path | str, *, maker: Maker, images: Sequ
         RadloomError: another suffix, or a place that cannot be written.
     """
     path = Path(path)
-    if path.suffix not in REPORT_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in REPORT_SUFFIXES:
         raise RadloomError(f"{path} does not end in .txt, .json or .dcm; give the output one of these endings.")
-    files = [as_file(image) for image in images if isinstance(image, Path | bytes)]
-    return write_whole(path, report_bytes(report, path.suffix, maker=maker, files=files))
+    files = [as_file(image) for image in images if isinstance(image, Path | str | bytes)]
+    return write_whole(path, report_bytes(report, suffix, maker=maker, files=files))
 
 
 def report_bytes(report: Report, suffix: str, *, maker: Maker, files: Sequence[File] = ()) -> bytes:

@@ -268,8 +268,8 @@ def _limit(
         if answers:
             end = [int(tokens[-1])]
             following = [[*answer, *end][len(prefix)] for answer in answers if answer[: len(prefix)] == prefix]
-            possible = torch.isin(tokens, torch.tensor(following)).to(logits.device)
-            limited[row] = logits[row].masked_fill(~possible, -math.inf)
+            possible = torch.isin(tokens, torch.tensor(following, device=tokens.device))
+            limited[row] = logits[row].masked_fill(~possible.to(logits.device), -math.inf)
     return limited
 
 

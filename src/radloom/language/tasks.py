@@ -87,11 +87,18 @@ class MixConfig:
     max_length: int = 1024
 
     def __post_init__(self) -> None:
-        if self.abnormal < 1:
-            raise RecipeError(f"mix.abnormal is {self.abnormal}; give 1 for as often as others, or more.")
+        for name in ("abnormal", "questions", "matches", "max_length"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"mix.{name} is {getattr(self, name)}; give 1 or more.")
         for name in ("evidence_noise", "evidence_weight", "statement_weight"):
             if getattr(self, name) < 0:
                 raise RecipeError(f"mix.{name} is {getattr(self, name)}; give 0 or more.")
+        for name in ("two_views", "drop_text", "drop_images", "drop_codes"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RecipeError(f"mix.{name} is {getattr(self, name)}; give a share from 0 to 1.")
+        for name in ("views", "sections"):
+            if not getattr(self, name):
+                raise RecipeError(f"mix.{name} is empty; name at least one, or leave it out.")
 
     def weights(self) -> dict[Task, float]:
         """Share of each task that occurs.

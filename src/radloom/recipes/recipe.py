@@ -11,6 +11,7 @@ Keys within groups (`mix`, `loss`, `train`) change one by one.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -152,7 +153,7 @@ def _resolved(stages: list[Any], inherited: list[dict[str, Any]], path: Path) ->
                 f"{path.name}: no stage is called {like!r}{did_you_mean(str(like), known)}. Name one before it, or one "
                 "of the recipe that it extends."
             )
-        known[name] = _changed(known[like], changes) if like else changes
+        known[name] = copy.deepcopy(_changed(known[like], changes) if like else changes)  # stages share no group
         resolved.append(known[name])
     return resolved
 

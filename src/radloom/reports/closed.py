@@ -119,6 +119,8 @@ _BESIDE_SIGNS = {
     "Hiatal Hernia": r"hiat(?:al|us)",
     "Elevated Hemidiaphragm": r"(?:hemi)?diaphragms?",
     "Sternotomy": r"wires?",
+    "Pacemaker": r"cardiac|wires?|leads?",
+    "Central Venous Catheter": r"central|venous|place",
 }
 """Words that may stand beside a sign."""
 
@@ -202,9 +204,9 @@ _MORE = re.compile(r"\b(?:or|vs|versus|what|which|where|who|when|why|how)\b|[/;:
 
 _KIND = re.compile(
     r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|failure|chf|(?:hydro|hemo|chylo)\w*thora|emphysem|copd|obstruct"
-    r"|cabg"
+    r"|cabg|defibrill|icd\b|\bpicc?\b|\bport|mediport|swan|dialysis|\btip\b"
 )
-"""Of phrases that stand for an observation or a sign in a report but name one kind or cause of it."""
+"""Of phrases that stand for an observation or a sign in a report but name one kind, cause or place of it."""
 
 
 def closed_answer(

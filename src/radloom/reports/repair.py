@@ -61,6 +61,8 @@ PLAIN_SIGNS = {
     "Hiatal Hernia": "There is a hiatal hernia.",
     "Elevated Hemidiaphragm": "There is elevation of a hemidiaphragm.",
     "Sternotomy": "Sternotomy wires are present.",
+    "Pacemaker": "A pacemaker or defibrillator is present.",
+    "Central Venous Catheter": "A central venous catheter is present.",
 }
 """Sign -> a sentence that says it is there, as reports do."""
 

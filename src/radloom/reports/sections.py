@@ -6,11 +6,10 @@ A section starts at a header. Headers come in any order and any case, repeated, 
 - alone on a line without a colon: `FINDINGS`, or `Findings` after a blank line;
 - within a line, in capitals or after a full stop, with a colon: `... effusion. IMPRESSION: No change.`
 
-A known header may be misspelt by one edit, or two if it has eight letters or more (insertion, deletion,
-substitution, transposition of neighbours). A word in running prose is never a header. An unknown header in capitals
-(`NOTIFICATION:`) opens a section of its own, so that its text stays out of the impression, except that one which
-describes the view (`CHEST, TWO VIEWS:`) opens the findings, as in MIMIC's own parser, and one which names an organ
-(`LUNGS:`) stays within the findings as text.
+A known header may be misspelt by one edit (insertion, deletion, substitution, transposition of neighbours). A word in
+running prose is never a header. An unknown header in capitals (`NOTIFICATION:`) opens a section of its own, so that its
+text stays out of the impression, except that one which describes the view (`CHEST, TWO VIEWS:`) opens the findings, as
+in MIMIC's own parser, and one which names an organ (`LUNGS:`) stays within the findings as text.
 
 When a report has no findings header, its description often stands without one, below the first paragraph of another
 section. As in MIMIC's create_section_files, the paragraphs after the first one of the last section are then the

@@ -31,6 +31,11 @@ _OF_AORTA = (
     r"(?:calcif|athero)\w+(?: \w+)? (?:of|in|within|at|along|involving) (?:the )?(?:\w+ )?aort"
     r"|aort\w*(?: and \w+)?(?: \w+)? (?:calcif|athero)"
 )
+_PACED = r"pace|icd\b|defibrill|generator|cardiac (?:device|xxxx)|ventric|coronary"
+_OTHER_TUBES = (
+    r"tubes?\b|pleural|pigtail|thoracostomy|drain|foley|periton|biliary|shunt|epidural|intrathecal|gastr|enteric"
+    r"|suction"
+)
 _TUBES = r"trache|bronch|airway|cathet|tube|pulmon|vein|carotid|vasculature"
 
 _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -61,6 +66,15 @@ _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Hiatal Hernia": ((r"hernia\w*", rf"hiat|{_without('inguinal|umbilical|ventral|bochdalek|morgagni|dis[ck]')}"),),
     "Elevated Hemidiaphragm": ((r"elevat\w+|eventration", rf"{_without(r'hil(?:um|ar)|fissure')}.*diaphragm"),),
     "Sternotomy": ((r".*(?:wires?|sutures?|hardware)|sternotom\w+|cabg", r"stern|cabg"),),
+    "Pacemaker": (
+        (r"pacemakers?|pacers?|pacing .*|(?:a?icd|defibrillator)s?", _without(r"\bpads?\b")),
+        (r"leads?|generators?|electrodes?", rf"^(?=.*(?:{_PACED}|atri))(?!.*(?:stimulat|monitor))"),
+    ),
+    "Central Venous Catheter": (
+        (r"picc|cvc|port a ?cath|porta?cath(?:eter)?|medi ?port|swan ganz|(?:chest|infusion) port|port", r""),
+        (r"(?:central|venous|jugular|subclavian|ij|picc|pic|dialysis) lines?|xxxx a xxxx", _without("effusion")),
+        (r"catheters?|tip .*", _without(rf"{_PACED}|{_OTHER_TUBES}")),
+    ),
 }
 """Sign -> phrases that the labeller finds, in lower case, each with what the words around it have to be like."""
 

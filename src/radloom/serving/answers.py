@@ -99,7 +99,7 @@ class CheckAnswer:
     Attributes:
         view: frontal or lateral, as it looks.
         observations: the probability of each of the 14.
-        signs: that of each of nine signs, such as hyperinflation; empty for a model that reads none.
+        signs: that of each of eleven signs, such as hyperinflation; empty for a model that reads none.
         remarks: a sentence on an image that does not look like an upright chest X-ray.
         model: fingerprint of the model.
         seconds: from the request to the answer.

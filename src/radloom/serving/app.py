@@ -24,10 +24,10 @@ from starlette.exceptions import HTTPException
 
 from radloom import __version__
 from radloom.completion import Asked, Engine, as_parts, parse_weights, planned
-from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean
+from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, check_same_patient, report_bytes
-from radloom.models import as_report, as_view
+from radloom.models import as_report
 from radloom.seeds import LIMIT
 from radloom.serving.answers import (
     Answer,
@@ -47,7 +47,7 @@ from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
 from radloom.serving.tasks import Ask, Check, Complete, Draw, How, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
-from radloom.study import OBSERVATIONS, Report, Study
+from radloom.study import OBSERVATIONS, Report, Study, View
 
 NOTICE = (
     "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
@@ -171,7 +171,7 @@ async def image(
     _check_text("report", report, service)
     changes = {"guidance": guidance, "steps": steps, "candidates": candidates}
     how = service.model.drawing_settings(engine, **changes, temperature=temperature, top_p=top_p)
-    task = Draw(as_report(report), as_view(view), how, n, seed, dicom)
+    task = Draw(as_report(report), member(View, view), how, n, seed, dicom)
     _check_number(n, task.size, service)
     return await _answer(request, service, task)
 
@@ -197,7 +197,7 @@ async def ask(
 async def check(
     request: Request, service: TheService, frontal: Picture = None, lateral: Picture = None
 ) -> Response | Answer:
-    """Give the classifier's probability of each of the 14 observations, and of nine signs, in one X-ray."""
+    """Give the classifier's probability of each of the 14 observations, and of eleven signs, in one X-ray."""
     return await _answer(request, service, Check(await _picture("A check", service, frontal=frontal, lateral=lateral)))
 
 

@@ -53,6 +53,7 @@ class LoopConfig:
         log_every, save_minutes: how often a log line and a checkpoint are written.
         evaluate_every, sample_every: steps between evaluations and sample pictures; 0 is only at the end.
         best: a score of the stage's evaluations; the weights that had the lowest are exported, not the last.
+        highest_is_best: whether the highest is meant instead, as of an AUROC.
         workers: processes that load data; 0 is in the training process.
     """
 
@@ -73,6 +74,7 @@ class LoopConfig:
     evaluate_every: int = 0
     sample_every: int = 0
     best: str | None = None
+    highest_is_best: bool = False
     workers: int = 0
 
     def __post_init__(self) -> None:
