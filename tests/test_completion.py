@@ -14,8 +14,9 @@ import torch
 import radloom
 import tiny
 from radloom.classifier.evidence import CHANNELS
-from radloom.completion import Asked, Denoising, Engine, ReportWarning, as_parts, planned
+from radloom.completion import Asked, ReportWarning, as_parts, planned
 from radloom.errors import CheckpointError, RadloomError, ReportError
+from radloom.settings import Denoising, Engine
 from radloom.study import Part, Report, Study, View
 
 PARTS = tuple(part.value for part in Part)

@@ -22,10 +22,10 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, as_image, png_bytes, read_image
 from radloom.model_folder import load_vision, shipped
 from radloom.models import as_report
-from radloom.reports.answers import Sections
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import NAMES, sides
 from radloom.reports.repair import agree
+from radloom.reports.report_text import Sections
 from radloom.reports.signs import signs
 from radloom.study import OBSERVATIONS, SIDED, SIGNS, Mention, Report, Study, View
 

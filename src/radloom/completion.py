@@ -15,7 +15,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,31 +25,18 @@ from radloom.classifier.agreement import agreement
 from radloom.classifier.evidence import evidence
 from radloom.config import changed
 from radloom.diffusion.alignment import mixed
-from radloom.diffusion.sampling import STEPS, check_settings
-from radloom.errors import RadloomError, ReportError, did_you_mean, member
+from radloom.errors import RadloomError, ReportError, member
 from radloom.imaging.files import as_image
 from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
 from radloom.seeds import as_seeds
+from radloom.settings import Denoising, Engine, as_engine
 from radloom.study import VIEWS, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.models import Model
 
-
-class Engine(StrEnum):
-    """What completes a study."""
-
-    DIFFUSION = "diffusion"
-    LANGUAGE = "language"
-
-
-DRAWING = {
-    Engine.DIFFUSION: ("guidance", "guided_below", "steps", "sampler", "candidates"),
-    Engine.LANGUAGE: ("guidance", "temperature", "top_p"),
-}
-"""What can be set of a drawing by each engine: fields of `Denoising` and of `models.Sampling`."""
 
 _SEEDS_APART = 1_000_003
 """Between the seeds of candidates, so that a seed and those after it share none; torch tells seeds apart by 32 bits."""
@@ -61,43 +47,6 @@ IN_TURN = (Part.REPORT, Part.FRONTAL, Part.LATERAL)
 
 class ReportWarning(UserWarning):
     """A report of which not everything is read."""
-
-
-@dataclass(frozen=True)
-class Denoising:
-    """How parts are denoised.
-
-    Attributes:
-        guidance: classifier-free guidance; 1 is none.
-        guided_below: noise level, of 1000, from which on nothing is guided.
-        steps: calls of the denoisers.
-        sampler: `"dpm++"` or `"ddim"`.
-        candidates: drawings of each view of a study that has a report by then. The one is kept in which the classifier
-            sees most nearly what the report says, see `classifier.agreement`.
-        beams: of writing a report from its latent.
-        together: whether several parts are denoised at once, each told by their environments what the others become,
-            as in MedCoDi-M; else they are made one after another, in the order of `IN_TURN`, each also from the parts
-            made before it.
-
-    Raises:
-        RadloomError: a number out of its range, see also `sampling.check_settings`.
-    """
-
-    guidance: float = 6.0
-    guided_below: int = 900
-    steps: int = 20
-    sampler: str = "dpm++"
-    candidates: int = 1
-    beams: int = 1
-    together: bool = False
-
-    def __post_init__(self) -> None:
-        check_settings(self.sampler, self.steps, self.guidance)
-        for name in ("candidates", "beams"):
-            if getattr(self, name) < 1:
-                raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
-        if not 0 <= self.guided_below <= STEPS:
-            raise RadloomError(f"guided_below {self.guided_below} is out of range; give 0 to {STEPS}.")
 
 
 class Asked(NamedTuple):
@@ -190,15 +139,6 @@ def parse_weights(text: str) -> dict[Part, float]:
     return weights
 
 
-def as_engine(name: Engine | str | None) -> Engine | None:
-    """An engine by its name; None lets the request decide.
-
-    Raises:
-        RadloomError: an unknown name.
-    """
-    return None if name is None else member(Engine, name)
-
-
 def available(model: Model, engine: Engine | None) -> Engine:
     """The engine, if the model has it; where none is named, diffusion if the model has that.
 
@@ -286,26 +226,6 @@ def _check(asked: Asked, plan: Plan) -> None:
             raise RadloomError(f"A weight is given for the {part}, which is not given itself; leave it out.")
     if asked.given and not any(plan.weights.get(part, 1.0) for part in asked.given):
         raise RadloomError("All that is given has the weight 0; give one part more.")
-
-
-def check_drawing(engine: Engine, settings: Sequence[str]) -> None:
-    """Refuse settings that do not count when that engine draws.
-
-    Raises:
-        RadloomError: one of the other engine, or an unknown one.
-    """
-    for name in settings:
-        if name in DRAWING[engine]:
-            continue
-        owners = [other for other, names in DRAWING.items() if name in names]
-        if owners:
-            raise RadloomError(
-                f"{name} is a setting of the {owners[0]} engine; leave it out, or name engine {owners[0]}."
-            )
-        known = sorted({name for names in DRAWING.values() for name in names})
-        raise RadloomError(
-            f"Unknown setting of drawings {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}."
-        )
 
 
 # -- what is told of it ----------------------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from radloom.completion import Engine, as_engine, as_parts
+from radloom.completion import as_parts
 from radloom.corpora.manifest import Dropped, ImageRef, Manifest, Row, combine
 from radloom.errors import RadloomError
 from radloom.files import read_lines
 from radloom.models import Model
 from radloom.prediction import Predicted, Request, predict
 from radloom.reports.labeller import label
+from radloom.settings import Engine, as_engine
 from radloom.study import Part, Report
 
 MADE = "made.jsonl"

@@ -17,12 +17,11 @@ import torch
 
 from radloom.classifier.model import ClinicalClassifier, load_classifier
 from radloom.codec.network import Codec, load_codec
-from radloom.completion import Denoising
 from radloom.config import from_dict
 from radloom.devices import usable
-from radloom.errors import CheckpointError, RadloomError, did_you_mean
+from radloom.errors import CheckpointError, did_you_mean
 from radloom.imaging import Transform, dicom_view, read_image
-from radloom.language.decoding import check_sampling
+from radloom.settings import Denoising, Sampling
 from radloom.study import View
 
 MODEL_FILE = "model.json"
@@ -34,38 +33,6 @@ PARTS = ("classifier", "codec", "language")
 
 SIGN_READER, ANY_TO_ANY = "signs", "any-to-any"
 """Folders of the parts that not every model has."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn.
-
-    Attributes:
-        temperature: 0 takes the likeliest.
-        top_p: share of probability that is drawn from.
-        guidance: classifier-free guidance; 1 is none.
-        max_tokens: longest text.
-        candidates: drafts that a model with statements writes of the same statements; of their sentences the report is
-            made, see `language.consensus`.
-        agree: whether the text of each draft is made to say what was stated and seen, see `reports.repair`, and whether
-            questions about the same, and the view, are answered by it, see `reports.closed`.
-
-    Raises:
-        RadloomError: a number out of its range.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    guidance: float = 1.0
-    max_tokens: int = 160
-    candidates: int = 1
-    agree: bool = True
-
-    def __post_init__(self) -> None:
-        check_sampling(self.temperature, self.top_p)
-        for name in ("max_tokens", "candidates"):
-            if getattr(self, name) < 1:
-                raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")
 
 
 @dataclass(frozen=True)

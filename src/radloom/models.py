@@ -32,18 +32,7 @@ from radloom.classifier.saliency import SaliencyMethod, saliency
 from radloom.classifier.sides import halves
 from radloom.classifier.signs import SignReader, load_signs
 from radloom.codec.network import Codec, codes_fingerprint
-from radloom.completion import (
-    DRAWING,
-    Asked,
-    Engine,
-    Plan,
-    as_engine,
-    available,
-    check_drawing,
-    complete,
-    planned,
-    remarks,
-)
+from radloom.completion import Asked, Plan, available, complete, planned, remarks
 from radloom.config import changed
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, member
@@ -60,17 +49,25 @@ from radloom.model_folder import (
     PARTS,
     SIGN_READER,
     ModelConfig,
-    Sampling,
     load_vision,
     locate,
     read_model_config,
 )
 from radloom.progress import Progress, share
-from radloom.reports.answers import Sections, parse_answer
-from radloom.reports.closed import Answerer, Reply, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
 from radloom.reports.repair import agree, proofread, together
+from radloom.reports.report_text import Sections, report_from_text
+from radloom.reports.rule_answers import (
+    Answerer,
+    Reply,
+    closed_answer,
+    kind_answer,
+    side_answer,
+    view_answer,
+    yes_or_no,
+)
 from radloom.reports.sections import parse_report
 from radloom.seeds import as_seeds
+from radloom.settings import DRAWING, Engine, Sampling, as_engine, check_drawing
 from radloom.study import OBSERVATIONS, SIGNS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -392,7 +389,7 @@ class Model:
         sides = self.signs.sides.told(seen.sides) if self.signs else None
 
         def parsed(answers: list[list[int]], growing: bool = False) -> list[Report]:
-            return [parse_answer(text, growing=growing) for text in self._words(answers)]
+            return [report_from_text(text, growing=growing) for text in self._words(answers)]
 
         told = (lambda answers: written(parsed(answers, growing=True))) if written else None
         answers = self._write(prompts, null, how, seeds, progress, told, self.language.thresholds, called)
@@ -446,7 +443,7 @@ class Model:
 
         Args:
             engine: the one that draws; by default diffusion where the model has it.
-            changes: of the model's own settings; None is none. `completion.DRAWING` lists those of each engine.
+            changes: of the model's own settings; None is none. `settings.DRAWING` lists those of each engine.
 
         Raises:
             RadloomError: an engine that the model does not have, an unknown setting, or one of the other engine.

@@ -25,14 +25,14 @@ import numpy as np
 from PIL import Image as PILImage
 
 from radloom import __version__
-from radloom.completion import Asked, Engine, Plan, complete, planned
+from radloom.completion import Asked, Plan, complete, planned
 from radloom.config import changed, to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import read_image, write_png
-from radloom.model_folder import Sampling
 from radloom.models import Model
 from radloom.provenance import Maker, Origin, marks
+from radloom.settings import Engine, Sampling
 from radloom.study import Part, Question, Report, Study, View
 
 FORMAT = 1
@@ -67,7 +67,7 @@ class Request:
         want: parts that are made.
         given: parts that they are made from, of every study that has these, whether or not the wanted ones are there;
             None makes of each study what it lacks from what it has.
-        engine: see `completion.Engine`; None lets the request decide.
+        engine: see `settings.Engine`; None lets the request decide.
     """
 
     want: tuple[Part, ...]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from radloom import __version__
-from radloom.reports.answers import format_answer
+from radloom.reports.report_text import report_to_text
 from radloom.study import Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Origin:
 
 def text_hash(report: Report) -> str:
     """SHA-256 of a text as `FINDINGS: ...` and `IMPRESSION: ...`, in UTF-8, in 64 hex digits."""
-    return hashlib.sha256(format_answer(report).encode()).hexdigest()
+    return hashlib.sha256(report_to_text(report).encode()).hexdigest()
 
 
 def marks(view: View, maker: Maker, origin: Origin) -> dict[str, str]:

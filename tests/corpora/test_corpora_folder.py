@@ -53,14 +53,6 @@ def test_one_row_a_study(folder: Path, tmp_path: Path) -> None:
     assert outcome(tmp_path / "out") == ({}, "Columns not used: Room.")
 
 
-def test_an_image_that_a_study_lists_twice_is_kept_once(folder: Path, tmp_path: Path) -> None:
-    rows = [{"uid": "s1", "image": name, "view": "PA"} for name in ("a.png", "b.png", "a.png")]
-    (folder / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    [row] = prepare_folder(folder, tmp_path / "out")
-    assert [ref.path for ref in row.images] == ["a.png", "b.png"]
-    assert outcome(tmp_path / "out")[0]["a.png"] == "duplicate"
-
-
 def test_one_row_an_image_and_free_text(folder: Path, tmp_path: Path) -> None:
     text = "INDICATION: Fever.\n\nFINDINGS: The lungs are clear.\n\nIMPRESSION: No pneumonia."
     rows = [

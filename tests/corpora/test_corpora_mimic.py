@@ -71,6 +71,17 @@ def test_a_study_has_its_views_its_report_and_its_split(mimic: Path, tmp_path: P
     assert outcome(tmp_path / "out") == ([], [])
 
 
+def test_a_line_that_occurs_twice_is_read_once(mimic: Path, tmp_path: Path) -> None:
+    path = mimic / "mimic-cxr-2.0.0-metadata.csv.gz"
+    with gzip.open(path, "rt") as file:
+        head, *lines = file.read().splitlines()
+    with gzip.open(path, "wt") as file:
+        file.write("\n".join([head, *lines, *lines]) + "\n")
+    once = prepare_mimic(mimic, tmp_path / "out")
+    assert [len(row.images) for row in once] == [1] * len(once) and len(once) == len(lines)
+    assert {why for _, _, why in outcome(tmp_path / "out")[0]} == {"duplicate"}
+
+
 def test_other_views_and_what_is_missing_are_told(mimic: Path, tmp_path: Path) -> None:
     rewrite(mimic, "metadata", "image-0,10000000,50000000,PA", "image-0,10000000,50000000,LAO")
     rewrite(mimic, "metadata", "image-2,10000002,50000002,PA", "image-2,10000002,50000002,")

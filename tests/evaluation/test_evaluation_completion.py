@@ -9,7 +9,6 @@ import torch
 
 import radloom
 from evaluation.conftest import NewBench, found, value
-from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest
 from radloom.evaluation.bench import another
 from radloom.evaluation.completion import (
@@ -27,6 +26,7 @@ from radloom.evaluation.run import evaluate
 from radloom.evaluation.table import REAL
 from radloom.imaging import read_image, write_png
 from radloom.prediction import read_study
+from radloom.settings import Engine
 from radloom.study import Part, Report
 
 ALONE = Direction((Part.REPORT,), (Part.FRONTAL,))

@@ -1,6 +1,6 @@
 from radloom.language import prompts
 from radloom.language.prompts import Prompter, format_observations
-from radloom.reports.answers import Sections
+from radloom.reports.report_text import Sections
 from radloom.study import OBSERVATIONS, Mention, Report
 
 

@@ -20,8 +20,8 @@ from radloom.language.statements import (
 )
 from radloom.language.tasks import MixConfig, TaskMix, collate
 from radloom.language.vocabulary import POSITIVE, STATES, ImageVocabulary, TokenIds
-from radloom.reports.answers import Sections, parse_answer
 from radloom.reports.labeller import label
+from radloom.reports.report_text import Sections, report_from_text
 from radloom.study import OBSERVATIONS, Mention, Report
 
 SEEING = ImageVocabulary(codes=32, grid=(4, 4), evidence=("heart", "heart-side"), levels=3, statements=True)
@@ -332,7 +332,7 @@ def test_reports_are_learned_with_what_they_say(rows, seen_store, extended):
     for example in reports:
         response = example["labels"][example["labels"] >= 0].tolist()
         text = extended[1].decode(response, skip_special_tokens=True)
-        assert ids.said(response[:14]) == label(parse_answer(text))  # of the sections that were asked for
+        assert ids.said(response[:14]) == label(report_from_text(text))  # of the sections that were asked for
     prompts, said = plain.report_prompts(5)
     assert len(prompts) == len(said) == 5 and all(prompt[-1] == ids.response for prompt in prompts)
     assert {"Cardiomegaly": Mention.POSITIVE} in said

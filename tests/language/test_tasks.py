@@ -9,7 +9,7 @@ from radloom.classifier.saliency import SaliencyConfig
 from radloom.corpora.tokens import TokenStore
 from radloom.errors import ManifestError, RecipeError
 from radloom.language.tasks import MixConfig, TaskMix, collate
-from radloom.reports.answers import Sections
+from radloom.reports.report_text import Sections
 from radloom.study import View
 
 SURE = MixConfig(drop_text=0.0, two_views=0.0)

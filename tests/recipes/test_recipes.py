@@ -7,9 +7,9 @@ import yaml
 from radloom.classifier.evidence import CHANNELS
 from radloom.codec.network import Codec
 from radloom.errors import RecipeError
-from radloom.model_folder import Sampling
 from radloom.recipes.recipe import load_recipe, names, source
 from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
+from radloom.settings import Sampling
 from radloom.study import OBSERVATIONS
 
 TRAIN = {"steps": 2, "batch_size": 3, "learning_rate": 0.001}

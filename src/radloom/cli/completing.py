@@ -158,7 +158,7 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     from radloom.config import to_dict
     from radloom.imaging import write_png
     from radloom.provenance import Origin, marks
-    from radloom.reports.answers import format_answer
+    from radloom.reports.report_text import report_to_text
     from radloom.study import VIEWS, Report
 
     start, asked = time.perf_counter(), Asked.of(given.parts, want)
@@ -189,7 +189,7 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
             write_png(np.asarray(whole.view(part.view)), path, text=text)
             lines += [str(path)]
         else:
-            words = format_answer(whole.report or Report())
+            words = report_to_text(whole.report or Report())
             path.write_text(words + "\n", encoding="utf-8")
             lines += [f"{path}: {words}"]
     return Answer({"out": str(out), **data}, "\n".join(lines))

@@ -137,7 +137,7 @@ def ask_command(
         raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
     check_images(image)
     from radloom.models import load
-    from radloom.reports.closed import Answerer
+    from radloom.reports.rule_answers import Answerer
 
     loaded = load(model, device=device)
     start = time.perf_counter()

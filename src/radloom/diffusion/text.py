@@ -10,7 +10,7 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from torch import Tensor
 
 from radloom.errors import CheckpointError
-from radloom.reports.answers import format_answer, parse_answer
+from radloom.reports.report_text import report_from_text, report_to_text
 from radloom.study import Report
 
 FILE = "tokenizer.json"
@@ -37,19 +37,19 @@ class ReportTokenizer:
     def train(cls, reports: Iterable[Report], size: int) -> ReportTokenizer:
         """The tokenizer of those reports with at most `size` tokens; never fewer than the 256 bytes need."""
         bpe = ByteLevelBPETokenizer()
-        texts = (format_answer(report) for report in reports)
+        texts = (report_to_text(report) for report in reports)
         bpe.train_from_iterator(texts, vocab_size=size, special_tokens=list(_SPECIAL), show_progress=False)
         return cls(bpe._tokenizer)
 
     def encode(self, report: Report) -> list[int]:
         """Ids without start and end; none for an empty report."""
-        return list(self._tokenizer.encode(format_answer(report), add_special_tokens=False).ids)
+        return list(self._tokenizer.encode(report_to_text(report), add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> Report:
         """The report of ids up to the first `END`."""
         ids = list(ids)
         ids = ids[: ids.index(END)] if END in ids else ids
-        return parse_answer(self._tokenizer.decode([i for i in ids if i > END], skip_special_tokens=True))
+        return report_from_text(self._tokenizer.decode([i for i in ids if i > END], skip_special_tokens=True))
 
     def batch(self, reports: Sequence[Report], longest: int) -> Tensor:
         """`START`, ids and `END` of each report as (b, n) int64, padded; those longer than `longest` are cut."""

@@ -14,10 +14,10 @@ from radloom.diffusion.model import AnyToAny
 from radloom.evaluation.bench import Bench
 from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, Results, Tally
-from radloom.reports.answers import format_answer, parse_answer
 from radloom.reports.cleaning import clean_sections
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import verdicts
+from radloom.reports.report_text import report_from_text, report_to_text
 from radloom.scores.baselines import constant_report
 from radloom.scores.classification import score_f1
 from radloom.scores.names import score_name
@@ -47,7 +47,9 @@ def score_autoencoder(
     systems = {bench.name: written_again(model, truth, batch_size, progress)}
     known = [clean_sections(row.report) for row in bench.train if row.report]
     if known:
-        systems[CONSTANT] = [parse_answer(constant_report([format_answer(report) for report in known]))] * len(rows)
+        systems[CONSTANT] = [report_from_text(constant_report([report_to_text(report) for report in known]))] * len(
+            rows
+        )
     tally = Tally(TASK, bench.name, [row.uid for row in rows])
     draw = bench.bootstrap(tally.studies)
     said, ids = _verdicts(truth), [model.tokenizer.encode(report) for report in truth]

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.diffusion.model import AnyToAny
 from radloom.evaluation.bench import SEED, Bench, another, known_labels, others, spread
@@ -31,6 +30,7 @@ from radloom.scores.distributions import SetScores, recentred
 from radloom.scores.names import score_name
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import score_reports
+from radloom.settings import Engine
 from radloom.study import OBSERVATIONS, VIEWS, Part, Report, View
 
 TASK = "complete"
@@ -58,7 +58,7 @@ class Direction:
 
     Attributes:
         given, want: parts, none in both; nothing given is a whole study made of noise.
-        together: see `completion.Denoising`.
+        together: see `settings.Denoising`.
     """
 
     given: tuple[Part, ...]

@@ -29,8 +29,8 @@ from radloom.evaluation.table import (
     Tally,
 )
 from radloom.imaging import Transform, read_image
-from radloom.reports.answers import format_answer
 from radloom.reports.labeller import NAME as LABELLER
+from radloom.reports.report_text import report_to_text
 from radloom.scores.adapters import IMAGES, BioVilT, ImageAdapter, UnavailableError, XRayVision
 from radloom.scores.baselines import most_similar_texts
 from radloom.scores.classification import best_thresholds, score_auroc, score_f1
@@ -145,7 +145,7 @@ class _Sets:
             return {}
         order = np.random.default_rng(SEED).permutation(len(self.stored))
         others = [self.stored_refs[i] for i in np.resize(order, len(self.rows))]  # all different if there are as many
-        told, wanted = ([format_answer(row.report) for row in rows] for rows in (self.stored, self.rows))
+        told, wanted = ([report_to_text(row.report) for row in rows] for rows in (self.stored, self.rows))
         near = [self.stored_refs[i] for i in most_similar_texts(told, wanted)]
         return {RANDOM: others, NEIGHBOUR: near}
 
@@ -304,7 +304,7 @@ def _score_verdicts(bench: Bench, tally: Tally, sets: _Sets, network: XRayVision
 
 def _score_similarity(bench: Bench, tally: Tally, sets: _Sets, network: BioVilT) -> None:
     """The report that fits each image best, by a model of images and texts."""
-    texts = [format_answer(row.report) for row in sets.rows]
+    texts = [report_to_text(row.report) for row in sets.rows]
     likely = {s: pictures.through(lambda x: network.similarity(x, texts)) for s, pictures in sets.sides().items()}
     if (order := another([row.patient for row in sets.rows])) is not None:
         likely[SHUFFLED] = likely[bench.name][order]

@@ -15,9 +15,9 @@ from radloom.evaluation.exhibits import dots, histogram, picture
 from radloom.evaluation.labels import constant_labels
 from radloom.evaluation.table import CONSTANT, CONSTANT_LABELS, GAP, NEIGHBOUR, RANDOM, SHUFFLED, Results, Tally
 from radloom.imaging import Transform
-from radloom.reports.answers import format_answer
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import label
+from radloom.reports.report_text import report_to_text
 from radloom.reports.signs import signs
 from radloom.scores.adapters import TEXT, LabelAdapter, TextAdapter, UnavailableError
 from radloom.scores.baselines import constant_report, nearest_neighbour
@@ -335,5 +335,5 @@ def _show(bench: Bench, section: str, tally: Tally, texts: Mapping[str, Sequence
 def _show_examples(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, Report]) -> None:
     for row in spread(rows, EXAMPLES):
         [pixels] = bench.vision.pixels(bench.split, [main_view(row)])
-        texts = {"reference": format_answer(row.report), bench.name: format_answer(predicted[row.uid])}
+        texts = {"reference": report_to_text(row.report), bench.name: report_to_text(predicted[row.uid])}
         bench.exhibits.append(picture(TASK, row.uid, "", [Transform.to_image(pixels)], texts=texts))

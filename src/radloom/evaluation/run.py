@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from radloom import __version__
-from radloom.completion import Engine
 from radloom.corpora.manifest import Manifest, Row
 from radloom.corpora.questions import question_manifest
 from radloom.errors import RadloomError, did_you_mean, member
@@ -45,6 +44,7 @@ from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import VERSION as LABELLER_VERSION
 from radloom.scores.adapters import IMAGES, TEXT, ImageAdapter, LabelAdapter, TextAdapter, statuses
 from radloom.scores.statistics import LEVEL
+from radloom.settings import Engine
 from radloom.study import Part, Report, View
 
 PROMPTS, SAMPLES = 8, 4

@@ -18,8 +18,8 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerBase
 
 from radloom.language.vocabulary import END, INSTRUCTION, RESPONSE, TokenIds
-from radloom.reports.answers import Sections, format_answer, parse_answer
 from radloom.reports.labeller import label
+from radloom.reports.report_text import Sections, report_from_text, report_to_text
 from radloom.study import OBSERVATIONS, Mention, Report, View
 
 REPORT = (
@@ -129,8 +129,8 @@ _NAMED = {
 
 @lru_cache(maxsize=16384)
 def stated(text: str) -> dict[str, Mention]:
-    """What `format_answer`'s text says of each observation; not to be changed, since it is remembered."""
-    return label(parse_answer(text))
+    """What `report_to_text`'s text says of each observation; not to be changed, since it is remembered."""
+    return label(report_from_text(text))
 
 
 def format_observations(labels: Mapping[str, Mention]) -> str:
@@ -145,7 +145,7 @@ def fixed_texts() -> Iterator[str]:
             for sections in Sections:
                 for view in View:
                     yield wording.format(sections=_NAMED[sections], view=view.value)
-    yield format_answer(Report(findings="A.", impression="A."))
+    yield report_to_text(Report(findings="A.", impression="A."))
     yield from YES_NO.values()
     for mention in Mention:
         yield format_observations(dict.fromkeys(OBSERVATIONS, mention))
@@ -178,7 +178,7 @@ class Prompter:
 
     def draw(self, report: Report, view: View | str, sections: Sections = Sections.BOTH, wording: int = 0) -> list[int]:
         """Asks for an X-ray of `view` that fits those sections of `report`; ends with `<cxr> <view>`."""
-        text = format_answer(report, sections)
+        text = report_to_text(report, sections)
         given = [*self.encode(text), *self.ids.say(stated(text))] if text else [self.ids.null]
         return self._ask(DRAW[wording].format(view=View(view).value), given) + self.ids.opening(view)
 
@@ -193,19 +193,19 @@ class Prompter:
     def match(self, report: Report, images: Sequence[list[int]], sections: Sections, wording: int = 0) -> list[int]:
         """Asks whether sections of a report belong to images; without images, to those that stand before."""
         given = [token for image in images for token in image]
-        return self._ask(MATCH[wording], given + self.encode(format_answer(report, sections)))
+        return self._ask(MATCH[wording], given + self.encode(report_to_text(report, sections)))
 
     def impression(self, findings: str, wording: int = 0) -> list[int]:
         """Asks for the impression that follows from findings."""
-        return self._ask(IMPRESSION[wording], self.encode(format_answer(Report(findings=findings))))
+        return self._ask(IMPRESSION[wording], self.encode(report_to_text(Report(findings=findings))))
 
     def observations(self, report: Report, wording: int = 0) -> list[int]:
         """Asks what a report says of each observation."""
-        return self._ask(OBSERVE[wording], self.encode(format_answer(report)))
+        return self._ask(OBSERVE[wording], self.encode(report_to_text(report)))
 
     def report_answer(self, report: Report, sections: Sections) -> list[int]:
         """Statements on what those sections say, the sections and `<|end|>`: what `report` asks for."""
-        text = format_answer(report, sections)
+        text = report_to_text(report, sections)
         return [*self.ids.say(stated(text)), *self.answer(text)]
 
     def answer(self, text: str) -> list[int]:

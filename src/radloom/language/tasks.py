@@ -25,8 +25,8 @@ from radloom.errors import ManifestError, RecipeError
 from radloom.language.losses import IGNORED
 from radloom.language.prompts import WORDINGS, YES_NO, Prompter, format_observations, stated
 from radloom.language.vocabulary import TokenIds
-from radloom.reports.answers import Sections, format_answer, has_sections
 from radloom.reports.labeller import NO_FINDING, label
+from radloom.reports.report_text import Sections, has_sections, report_to_text
 from radloom.study import OBSERVATIONS, Mention, Question, Report, View
 
 
@@ -215,14 +215,14 @@ class TaskMix:
             rng = np.random.default_rng((self.seed, number))
             sections = self._sections(unit.row.report, rng)
             prompts.append(self.prompter.report(self._views(unit.row, unit.view, rng), sections))
-            labels.append(stated(format_answer(unit.row.report, sections)))
+            labels.append(stated(report_to_text(unit.row.report, sections)))
         return prompts, labels
 
     def study_evidence(self) -> tuple[np.ndarray, list[dict[str, Mention]]]:
         """Mean evidence (n, channels) over the X-rays of each study of the report task, and what its report says."""
         rows = self._reported()
         values = [np.mean([self.store.evidence(ref.path) for ref in row.images], 0) for row in rows]
-        return np.stack(values), [stated(format_answer(row.report)) for row in rows]
+        return np.stack(values), [stated(report_to_text(row.report)) for row in rows]
 
     def reports(self) -> list[Report]:
         """The report of each study of the report task, once."""
@@ -341,7 +341,7 @@ class TaskMix:
         row, wording = unit.row, int(rng.integers(WORDINGS))
         if _choose(_text_tasks(row), rng) == "impression":
             prompt = self.prompter.impression(row.report.findings, wording)
-            return Example().add(prompt, self.prompter.answer(format_answer(row.report, Sections.IMPRESSION)))
+            return Example().add(prompt, self.prompter.answer(report_to_text(row.report, Sections.IMPRESSION)))
         prompt = self.prompter.observations(row.report, wording)
         return Example().add(prompt, self.prompter.answer(format_observations(label(row.report))))
 

@@ -44,8 +44,8 @@ from radloom.language.stage import LanguageStage
 from radloom.language.tasks import MixConfig, TaskMix
 from radloom.language.vocabulary import ImageVocabulary
 from radloom.recipes.trained import is_trained
-from radloom.reports.answers import format_answer
 from radloom.reports.cleaning import clean_sections
+from radloom.reports.report_text import report_to_text
 from radloom.training import LoopConfig, first_process_first, fit
 from radloom.training.determinism import seeded
 
@@ -465,7 +465,7 @@ def _classifier_of(config: SaliencyConfig | None) -> str | None:
 def written(rows: list[Row]) -> Iterator[str]:
     """Every text of the rows that a model will read or write."""
     for row in rows:
-        yield from (format_answer(row.report), format_observations(row.labels))
+        yield from (report_to_text(row.report), format_observations(row.labels))
         for question in row.questions:
             yield from (question.question, question.answer)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radloom.completion import Engine
-from radloom.reports.closed import Answerer
+from radloom.reports.rule_answers import Answerer
 from radloom.reports.spans import Span
+from radloom.settings import Engine
 from radloom.study import Mention, Part, View
 
 

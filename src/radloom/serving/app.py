@@ -23,7 +23,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
-from radloom.completion import Asked, Engine, as_parts, parse_weights, planned
+from radloom.completion import Asked, as_parts, parse_weights, planned
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, check_same_patient, report_bytes
@@ -47,6 +47,7 @@ from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
 from radloom.serving.tasks import Ask, Check, Complete, Draw, How, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
+from radloom.settings import Engine
 from radloom.study import OBSERVATIONS, Report, Study, View
 
 NOTICE = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from radloom.completion import Engine, Plan, complete, remarks, too_long
+from radloom.completion import Plan, complete, remarks, too_long
 from radloom.input_check import doubt
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
@@ -25,6 +25,7 @@ from radloom.serving.answers import (
     ReportAnswer,
     SaliencyAnswer,
 )
+from radloom.settings import Engine
 from radloom.study import OBSERVATIONS, SIGNS, Part, Report, Study, View
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Written = Callable[[list[dict[str, Any]]], None]
 
 @dataclass(frozen=True)
 class How:
-    """Settings of sampling that a request changes; None leaves the model's. See `models.Sampling`."""
+    """Settings of sampling that a request changes; None leaves the model's. See `settings.Sampling`."""
 
     temperature: float | None = None
     top_p: float | None = None

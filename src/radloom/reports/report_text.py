@@ -28,7 +28,7 @@ def has_sections(report: Report, sections: Sections) -> bool:
     )
 
 
-def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
+def report_to_text(report: Report, sections: Sections = Sections.BOTH) -> str:
     """`FINDINGS: ... IMPRESSION: ...`, or the one section asked for; empty sections are left out."""
     parts = []
     if report.findings and sections is not Sections.IMPRESSION:
@@ -38,8 +38,8 @@ def format_answer(report: Report, sections: Sections = Sections.BOTH) -> str:
     return " ".join(parts)
 
 
-def parse_answer(text: str, *, growing: bool = False) -> Report:
-    """The inverse of `format_answer`; text before any heading counts as findings, a repeated heading goes on.
+def report_from_text(text: str, *, growing: bool = False) -> Report:
+    """The inverse of `report_to_text`; text before any heading counts as findings, a repeated heading goes on.
 
     Args:
         text: what was written.

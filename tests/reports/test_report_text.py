@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radloom.reports.answers import Sections, format_answer, parse_answer
+from radloom.reports.report_text import Sections, report_from_text, report_to_text
 from radloom.study import Report
 
 SENTENCES = st.text("abc .,\n", max_size=20).map(str.strip)
@@ -13,7 +13,7 @@ SENTENCES = st.text("abc .,\n", max_size=20).map(str.strip)
 @given(SENTENCES, SENTENCES)
 def test_an_answer_is_parsed_back(findings, impression):
     report = Report(findings, impression)
-    assert parse_answer(format_answer(report)) == report
+    assert report_from_text(report_to_text(report)) == report
 
 
 @pytest.mark.parametrize(
@@ -27,19 +27,19 @@ def test_an_answer_is_parsed_back(findings, impression):
     ],
 )
 def test_what_a_model_may_write_is_parsed_too(text, report):
-    assert parse_answer(text) == report
+    assert report_from_text(text) == report
 
 
 def test_sections_that_are_not_wanted_are_left_out():
     report = Report("Clear.", "Normal.")
-    assert format_answer(report, Sections.FINDINGS) == "FINDINGS: Clear."
-    assert format_answer(report, Sections.IMPRESSION) == "IMPRESSION: Normal."
-    assert format_answer(report) == "FINDINGS: Clear. IMPRESSION: Normal."
+    assert report_to_text(report, Sections.FINDINGS) == "FINDINGS: Clear."
+    assert report_to_text(report, Sections.IMPRESSION) == "IMPRESSION: Normal."
+    assert report_to_text(report) == "FINDINGS: Clear. IMPRESSION: Normal."
 
 
 def test_a_heading_of_which_the_end_is_missing_is_no_text_yet() -> None:
     whole = "FINDINGS: The heart is big. In all, IMPRESSION: F waves."
-    seen = [parse_answer(whole[:n], growing=True) for n in range(len(whole) + 1)]
+    seen = [report_from_text(whole[:n], growing=True) for n in range(len(whole) + 1)]
     for report in seen:
         assert "The heart is big. In all,".startswith(report.findings) and "F waves.".startswith(report.impression)
-    assert parse_answer(whole, growing=True) == parse_answer(whole) == seen[-1]
+    assert report_from_text(whole, growing=True) == report_from_text(whole) == seen[-1]

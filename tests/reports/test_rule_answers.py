@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from radloom.reports.closed import LONGEST, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
+from radloom.reports.rule_answers import LONGEST, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
 from radloom.study import SIDED, SIGNS, Mention, Side, View
 
 PRESENCE = {
