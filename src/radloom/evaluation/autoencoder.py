@@ -20,15 +20,13 @@ from radloom.reports.labeller import verdicts
 from radloom.reports.report_text import report_from_text, report_to_text
 from radloom.scores.baselines import constant_report
 from radloom.scores.classification import score_f1
-from radloom.scores.names import score_name
+from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import mean
 from radloom.study import OBSERVATIONS, Mention, Report
 
 TASK = "autoencoder"
 
 SECTIONS = "findings and impression"
-
-RULE = "uncertain=negative"
 
 
 def score_autoencoder(
@@ -55,7 +53,7 @@ def score_autoencoder(
     said, ids = _verdicts(truth), [model.tokenizer.encode(report) for report in truth]
 
     def content(stated: np.ndarray) -> Results:
-        return score_f1(_positive(said), stated, OBSERVATIONS, SECTIONS, LABELLER, RULE, bootstrap=draw)
+        return score_f1(_positive(said), stated, OBSERVATIONS, SECTIONS, LABELLER, CERTAIN, bootstrap=draw)
 
     for system, reports in systems.items():
         words = [token_f1(a, model.tokenizer.encode(b)) for a, b in zip(ids, reports, strict=True)]

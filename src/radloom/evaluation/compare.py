@@ -9,6 +9,7 @@ from typing import Any
 from radloom.errors import RadloomError, did_you_mean
 from radloom.evaluation.table import FEW, GAP, JUDGE, SHUFFLED, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
+from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import Difference, difference
 from radloom.study import SECTIONS
 
@@ -92,12 +93,14 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+_FOUND = ("14 observations", "findings", LABELLER, CERTAIN)
+
 HEADLINES = (
     ("BLEU-4", "bleu4[findings, r2gen]", None),
-    ("micro F1", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", None),
-    ("its shuffle gap", "f1_micro[14 observations, findings, rule-labeller, uncertain=negative]", GAP),
-    ("that of impressions", "f1_micro[14 observations, impression, rule-labeller, uncertain=negative]", GAP),
-    ("macro F1", "f1_macro[14 observations, findings, rule-labeller, uncertain=negative]", None),
+    ("micro F1", score_name("f1_micro", *_FOUND), None),
+    ("its shuffle gap", score_name("f1_micro", *_FOUND), GAP),
+    ("that of impressions", score_name("f1_micro", "14 observations", "impression", LABELLER, CERTAIN), GAP),
+    ("macro F1", score_name("f1_macro", *_FOUND), None),
     ("closed questions", "accuracy[closed, indiana, written by rule]", None),
     ("PSNR", "psnr", None),
     ("Frechet, frontal", "frechet[frontal, radloom-classifier]", None),

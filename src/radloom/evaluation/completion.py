@@ -27,7 +27,7 @@ from radloom.imaging import Transform, read_image
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.classification import score_auroc, score_f1
 from radloom.scores.distributions import SetScores, recentred
-from radloom.scores.names import score_name
+from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import score_reports
 from radloom.settings import Engine
@@ -47,7 +47,6 @@ NEAREST = 5
 FRECHET_SAMPLES = 200
 """Draws for the Frechet distance."""
 
-RULE = "uncertain=negative"
 
 _LETTERS = {Part.FRONTAL: "F", Part.LATERAL: "L", Part.REPORT: "T"}
 
@@ -213,8 +212,8 @@ class _Studies:
             several, draw = self.bench.facing(truth, written, own.studies)
             words = score_reports(several, written, ", ".join(("findings", *made_by)), draw)
             own.add(system, {k: v for k, v in words.items() if k.startswith(("bleu4", "rouge_l"))})
-            names = ("findings", *made_by, LABELLER, RULE)
-            content = score_f1(stated(several, RULE), stated(written, RULE), OBSERVATIONS, *names, bootstrap=draw)
+            names = ("findings", *made_by, LABELLER, CERTAIN)
+            content = score_f1(stated(several, CERTAIN), stated(written, CERTAIN), OBSERVATIONS, *names, bootstrap=draw)
             own.add(system, {k: v for k, v in content.items() if k.startswith("f1_")})
         own.count(
             self.bench.name,
@@ -282,7 +281,7 @@ class _Seen:
             reports = [made.reports[uid] for uid in studies.uids]
             self.vectors[Part.REPORT] = reader.report_vectors(reports).cpu().numpy()
             texts = [f"{report.findings} {report.impression}" for report in reports]
-            self.chances[Part.REPORT] = stated(texts, RULE).astype(np.float64)
+            self.chances[Part.REPORT] = stated(texts, CERTAIN).astype(np.float64)
 
     def of(self, order: np.ndarray) -> _Seen:
         """Those of the studies at these places."""

@@ -36,7 +36,7 @@ from radloom.scores.baselines import most_similar_texts
 from radloom.scores.classification import best_thresholds, score_auroc, score_f1
 from radloom.scores.distributions import SetScores, recentred
 from radloom.scores.images import diversity
-from radloom.scores.names import score_name
+from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import Bootstrap, Interval, mean
 from radloom.study import OBSERVATIONS, View
 
@@ -194,7 +194,7 @@ def _score_prompts(bench: Bench, tally: Tally, sets: _Sets) -> dict[str, np.ndar
         said = {system: found >= thresholds for system, found in chances.items()}
         said[CONSTANT_LABELS] = np.repeat(constant_labels(known == 1)[None], len(rows), axis=0)
         for system, labels in said.items():
-            table = score_f1(truth == 1, labels, OBSERVATIONS, *made_by, "uncertain=negative", bootstrap=draw)
+            table = score_f1(truth == 1, labels, OBSERVATIONS, *made_by, CERTAIN, bootstrap=draw)
             tally.add(system, {name: score for name, score in table.items() if "observations" in name})
     caption = "How well the classifier tells drawings whose report states it; beside, real images of the same studies."
     bench.exhibits.append(dots(TASK, f"AUROC of prompted observations, {view}", caption, shown, 0.5))

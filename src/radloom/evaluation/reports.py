@@ -24,7 +24,7 @@ from radloom.scores.baselines import constant_report, nearest_neighbour
 from radloom.scores.cider import cider
 from radloom.scores.classification import score_f1
 from radloom.scores.meteor import MeteorData, meteor_counts, meteor_data
-from radloom.scores.names import score_name
+from radloom.scores.names import CERTAIN, POSSIBLE, score_name
 from radloom.scores.sacrebleu import sacrebleu_counts
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
 from radloom.scores.text import bleu, r2gen_text, score_reports
@@ -35,7 +35,7 @@ TASK = "report"
 FIVE = ("Cardiomegaly", "Edema", "Consolidation", "Atelectasis", "Pleural Effusion")
 """The five observations that CheXpert's competition scores (Irvin et al. 2019)."""
 
-RULES = {"uncertain=negative": (Mention.POSITIVE,), "uncertain=positive": (Mention.POSITIVE, Mention.UNCERTAIN)}
+RULES = {CERTAIN: (Mention.POSITIVE,), POSSIBLE: (Mention.POSITIVE, Mention.UNCERTAIN)}
 """What counts as stated, by the name of the rule."""
 
 METEOR = "meteor"
@@ -200,9 +200,8 @@ def _content(truth: Sequence[str], texts: Sequence[str], section: str, draw: Boo
     results: dict[str, Interval | str | None] = {}
     for rule in RULES:
         results |= label_scores(stated(truth, rule), stated(texts, rule), draw, section, LABELLER, rule)
-    rule = "uncertain=negative"
-    there, said = stated(truth, rule)[:, _PATHOLOGY], stated(texts, rule)[:, _PATHOLOGY]
-    made_by = (section, LABELLER, rule)
+    there, said = stated(truth, CERTAIN)[:, _PATHOLOGY], stated(texts, CERTAIN)[:, _PATHOLOGY]
+    made_by = (section, LABELLER, CERTAIN)
     results |= _sign_scores(truth, _signs(texts), draw, section)
     results[score_name("accuracy", "normal or not", *made_by)] = draw(mean(there.any(1) == said.any(1)))
     results[score_name("made_up", "findings a report", *made_by)] = draw(mean((said & ~there).sum(1)))
@@ -229,7 +228,7 @@ def label_scores(truth: np.ndarray, said: np.ndarray, draw: Bootstrap, *made_by:
         made_by: section, labeller and uncertainty rule, for the names.
     """
     scores: dict[str, Interval | str | None] = dict(score_f1(truth, said, OBSERVATIONS, *made_by, bootstrap=draw))
-    if "uncertain=negative" not in made_by:
+    if CERTAIN not in made_by:
         scores = {name: score for name, score in scores.items() if "observations" in name}
     five = [OBSERVATIONS.index(name) for name in FIVE]
     some = score_f1(truth[:, five], said[:, five], FIVE, *made_by, bootstrap=draw)
@@ -248,7 +247,7 @@ def _labels(text: str) -> dict[str, Mention]:
 
 def _sign_scores(truth: Sequence[str], said: np.ndarray, draw: Bootstrap, section: str) -> dict[str, Interval]:
     """Precision, recall and F1 of signs that were said (n, 9)."""
-    made_by = (section, LABELLER, "uncertain=negative")
+    made_by = (section, LABELLER, CERTAIN)
     return score_f1(_signs(truth), said, SIGNS, *made_by, bootstrap=draw, kind="signs")
 
 
@@ -285,7 +284,7 @@ def _learned(
 
 def _check_sight(bench: Bench, tally: Tally, section: str) -> None:
     """Warn of a model whose reports would be as good for other patients."""
-    name = score_name("f1_micro", "14 observations", section, LABELLER, "uncertain=negative")
+    name = score_name("f1_micro", "14 observations", section, LABELLER, CERTAIN)
     gap = tally.find(name, GAP)
     if gap and gap.low <= 0:
         bench.warnings.append(
@@ -323,7 +322,7 @@ def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, R
 def _show(bench: Bench, section: str, tally: Tally, texts: Mapping[str, Sequence[str]]) -> None:
     rows: dict[str, dict[str, Interval]] = {}
     for observation in OBSERVATIONS:
-        name = score_name("f1", observation, section, LABELLER, "uncertain=negative")
+        name = score_name("f1", observation, section, LABELLER, CERTAIN)
         rows[observation] = {s: found for s in (bench.name, NEIGHBOUR) if (found := tally.find(name, s))}
     bench.exhibits.append(
         dots(TASK, f"F1 of each observation, {section}", f"By {LABELLER}; uncertain counts as absent.", rows)
