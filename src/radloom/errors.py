@@ -14,6 +14,8 @@ from typing import TypeVar
 
 E = TypeVar("E", bound=StrEnum)
 
+_COMPARED = 100  # characters of a wrong name that are compared with known ones, which takes time
+
 
 class RadloomError(Exception):
     """Something the caller can mend: names the thing at fault and says what to do."""
@@ -69,5 +71,5 @@ def installation(extra: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the nearest known name, or `""` if none is near."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(name[:_COMPARED], list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

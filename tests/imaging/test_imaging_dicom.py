@@ -19,7 +19,8 @@ from pydicom.data import get_testdata_file
 
 import tiny
 from radloom.errors import ImageError
-from radloom.imaging import ImageWarning, dicom_view, read_image
+from radloom.imaging import MAX_PIXELS, ImageWarning, dicom_view, read_image
+from radloom.interop import read_source
 from radloom.study import View
 from recode import recode
 
@@ -269,19 +270,25 @@ class TestTransferSyntaxes:
         assert b"\xff\x4f\xff\x51" in path.read_bytes()
         np.testing.assert_allclose(read_image(path), stored / 255, atol=1e-3)
 
+    @pytest.mark.parametrize("padding", [2, 2000])
     def test_a_deflated_file_is_inflated_no_further_than_an_image_goes(
-        self, chest: np.ndarray, write_dicom: WriteDicom, monkeypatch: pytest.MonkeyPatch
+        self, chest: np.ndarray, write_dicom: WriteDicom, monkeypatch: pytest.MonkeyPatch, padding: int
     ) -> None:
         path = write_dicom(np.rint(chest * 255).astype(np.uint8))
         dataset = pydicom.dcmread(path)
         dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
         dataset.add_new((0x0009, 0x0010), "LO", "TEST")
         dataset.add_new((0x0009, 0x1001), "OB", bytes(40_000_000))
+        dataset.file_meta.FileMetaInformationVersion = bytes(padding)  # which puts the syntax far into the file
         dataset.save_as(path, implicit_vr=False, little_endian=True)
         assert path.stat().st_size < 100_000
         monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: pytest.fail("it was inflated"))
         with pytest.raises(ImageError, match="is deflated, and larger than"):
             read_image(path, max_pixels=1_000_000)
+        monkeypatch.setattr("radloom.imaging.dicom._OTHERS", 1 - 8 * MAX_PIXELS + 1_000_000)
+        for read in (read_source, dicom_view):
+            with pytest.raises(ImageError, match="is deflated, and larger than"):
+                read(path)
 
     @pytest.mark.parametrize("implicit", [True, False])
     def test_a_file_without_preamble_is_known_by_its_suffix(

@@ -87,6 +87,14 @@ def test_x_rays_of_two_patients_are_refused(hospital: Callable[..., Path], chest
     check_same_patient([hospital(), hospital("nameless.dcm", PatientName=None)])
     check_same_patient([hospital(), hospital("bare.dcm", PatientName=None, PatientID=None)])
     check_same_patient([hospital(), hospital("drawn.dcm", PatientID="SYNTHETIC-1", SyntheticData="YES")])
+    check_same_patient([hospital(), hospital("spelt.dcm", PatientName="Mueller^J")])  # the number counts
+    check_same_patient([hospital(), hospital("moved.dcm", IssuerOfPatientID="B")])
+    one = {"PatientID": "P17", "IssuerOfPatientID": "A"}
+    check_same_patient([hospital(**one), hospital("b.dcm", PatientID="4", IssuerOfPatientID="B")])
+    other = {"PatientName": "Gonzalez^Bob"}
+    for differs in (other | {"IssuerOfPatientID": "B"}, {"PatientBirthDate": "20000101"}, {"PatientSex": "F"}):
+        with pytest.raises(ImageError, match="are of different patients"):
+            check_same_patient([hospital(**one), hospital("other.dcm", **differs)])
     with pytest.raises(ImageError, match="are of different patients"):
         check_same_patient([hospital().read_bytes(), hospital("other.dcm", PatientID="P18").read_bytes()])
     with pytest.raises(ImageError, match=r"hospital\.dcm and .*other\.dcm are of different patients"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,22 @@ def test_the_checkers_have_nothing_to_complain_about(
     assert report.impression in dump and '(43468-8,LN,"X-Ray Report")' in dump
     assert '<contains CODE:(60046008,SCT,"Pleural effusion")=(52101004,SCT,"Present")>' in dump
     assert "Verification Flag   : UNVERIFIED" in dump
+
+
+def test_times_are_in_the_zone_of_the_study(
+    report: Report, maker: Maker, hospital: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whose own times are copied, and one offset is that of all."""
+    for offset in ("+0900", "-0330", None, "nonsense"):
+        given = {} if offset is None else {"TimezoneOffsetFromUTC": offset}
+        sources = [source(hospital("x.dcm", **given))]
+        made = pydicom.dcmread(write_sr(report, tmp_path / "sr.dcm", maker=maker, sources=sources))
+        assert (made.StudyDate, made.StudyTime) == ("20240229", "101500")
+        known = offset if offset in ("+0900", "-0330") else None
+        assert made.get("TimezoneOffsetFromUTC") == known
+        zone = datetime.strptime(known, "%z").tzinfo if known else None
+        told = datetime.strptime(made.ContentDate + made.ContentTime, "%Y%m%d%H%M%S").replace(tzinfo=zone)
+        assert abs((datetime.now(UTC) - told.astimezone(UTC)).total_seconds()) < 60
 
 
 def test_what_cannot_be_referred_to_is_named(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from radloom.errors import RadloomError
-from radloom.listening.spool import DEATHS, Spool, State
+from radloom.listening.spool import DEATHS, Spool, State, short_hash
 
 
 def only(spool: Spool, state: State = State.RECEIVED) -> str:
@@ -34,6 +34,9 @@ def test_one_process_holds_a_spool_and_what_was_not_finished_goes(tmp_path: Path
     with Spool(tmp_path / "spool") as again:
         assert list((again.folder / "partial").iterdir()) == []
     assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
+    (tmp_path / "open" / "received").mkdir(parents=True)
+    with Spool(tmp_path / "open") as shared:
+        assert all(entry.stat().st_mode & 0o077 == 0 for entry in shared.folder.iterdir())
 
 
 def test_a_study_is_due_once_nothing_came_for_a_while(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +51,20 @@ def test_a_study_is_due_once_nothing_came_for_a_while(spool: Spool, monkeypatch:
     assert spool.due(10) == [only(spool)]
     spool.postpone(only(spool))
     assert spool.due(10) == []
+
+
+def test_the_study_that_waits_longest_is_due_first(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    came = [f"1.2.{i}" for i in range(9)]
+    for study in came:
+        now += 1
+        spool.add(study, "1", b"")
+    now += 60
+    assert spool.due(10) == [short_hash(study) for study in came]
+    spool.postpone(short_hash(came[0]))
+    now += 60
+    assert spool.due(10)[-1] == short_hash(came[0])
 
 
 @pytest.mark.parametrize("state", [State.REPORTED, State.SENT, State.FAILED])

@@ -104,4 +104,5 @@ def test_a_stream_whose_client_leaves_is_given_up(serve: Any, held: Held) -> Non
         post(client.app, "/v1/ask", parts, leave_when_it_waits, headers=STREAM)
         held.go.set()
         assert first.result().status_code == 200
+        assert 'radloom_requests_total{route="/v1/ask",status="499"} 1.0' in client.get("/metrics").text
     assert held.batches == [["First?"]]

@@ -16,7 +16,7 @@ import math
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ _VIEW_CODES = {
 
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 _PERCENTILES = (0.5, 99.5)  # become black and white where the file states no window: lead markers must not set white
-_META = 144  # bytes before the file meta information after its first element: preamble, `DICM`, Group Length
+_META = 2  # group of the file meta information
 _OTHERS = 2**24  # bytes that attributes beside the pixels may take
 _CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: SOC and SIZ
 _BOXED = b"\0\0\0\x0cjP  "  # JPEG 2000 in a file of its own: the signature box
@@ -91,8 +91,7 @@ def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
         ImageWarning: a colour image, an unprocessed detector image, or a window that leaves nothing to see.
     """
     try:
-        _check_inflated(file, max_pixels)
-        header = _parse(file, stop_before_pixels=True)
+        header = read_header(file, max_pixels=max_pixels)
         check_header(file, header, max_pixels)
         if header.get("PresentationIntentType") == "FOR PROCESSING":
             warnings.warn(
@@ -129,7 +128,7 @@ def dicom_view(path: Path | str) -> View | None:
     if not is_dicom(path, read_head(path)):
         return None
     try:
-        header = _parse(path, stop_before_pixels=True)
+        header = read_header(path)
         position = str(header.get("ViewPosition")).strip().upper()
         codes = [str(item.get("CodeValue")) for item in header.get("ViewCodeSequence") or ()]
     except Exception as error:
@@ -147,11 +146,27 @@ def transfer_syntaxes() -> list[str]:
     return [syntax for syntax in AllTransferSyntaxes if syntax in readable]
 
 
-def _parse(file: File, stop_before_pixels: bool = False) -> Dataset:
+def read_header(file: File, tags: Sequence[str] | None = None, *, max_pixels: int = MAX_PIXELS) -> Dataset:
+    """The attributes of a DICOM file without its pixels.
+
+    Args:
+        file: its path, or its bytes in memory.
+        tags: keywords of those that are read; all by default.
+        max_pixels: a file that is deflated as a whole is inflated no further than an image of so many goes.
+
+    Raises:
+        ImageError: it holds more than that. Of other damage, whatever pydicom raises.
+    """
+    _check_inflated(file, max_pixels)
+    return _parse(file, stop_before_pixels=True, tags=tags)
+
+
+def _parse(file: File, stop_before_pixels: bool = False, tags: Sequence[str] | None = None) -> Dataset:
     import pydicom
 
     stream = file if isinstance(file, Path) else file.open()
-    dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=stop_before_pixels)
+    wanted: list[Any] | None = None if tags is None else list(tags)
+    dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=stop_before_pixels, specific_tags=wanted)
     if "TransferSyntaxUID" not in dataset.file_meta:  # a file without preamble
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = (
@@ -166,13 +181,14 @@ def _check_inflated(file: File, max_pixels: int) -> None:
     Raises:
         ImageError: it does.
     """
+    from pydicom.filereader import read_dataset, read_preamble
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     with file.open("rb") as stream:
-        head = stream.read(1024)
-        if DeflatedExplicitVRLittleEndian.encode() not in head:
+        read_preamble(stream, force=True)
+        meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != _META)  # as pydicom reads it
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
             return
-        stream.seek(_META + int.from_bytes(head[_META - 4 : _META], "little"))  # Group Length comes first
         room = 8 * max_pixels + _OTHERS
         if len(zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(), room)) == room:
             raise ImageError(f"{file} is deflated, and larger than {room} bytes without that; export it again.")

@@ -14,11 +14,12 @@ from itertools import combinations
 from pathlib import Path
 
 from PIL import Image as PILImage
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from radloom.errors import ImageError, ReportError
+from radloom.imaging.dicom import read_header
 from radloom.imaging.files import File, InMemory, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
 from radloom.provenance import SYNTHETIC, Maker
@@ -58,6 +59,9 @@ PATIENT_AND_STUDY = (
 )
 """What a report of an image takes over from it."""
 
+_PATIENT = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+"""What tells patients apart."""
+
 _LONG_STRING = 64  # characters of VR LO, PS3.5 section 6.2
 
 
@@ -77,10 +81,11 @@ def read_source(source: File | str) -> Dataset | None:
     if not is_dicom(file, read_head(file)):
         return None
     try:
-        wanted = [*IDENTIFIERS, *PATIENT_AND_STUDY, "SyntheticData"]
-        with file.open("rb") as stream:
-            header = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=wanted)
-            header.decode()
+        wanted = [*IDENTIFIERS, *PATIENT_AND_STUDY, "SyntheticData", "TimezoneOffsetFromUTC"]
+        header = read_header(file, wanted)
+        header.decode()
+    except ImageError:
+        raise
     except Exception as error:  # pydicom raises a dozen types on damaged bytes
         raise undecodable(file, error) from error
     header.filename = str(file)
@@ -128,16 +133,22 @@ def check_one_patient(sources: Sequence[Dataset]) -> None:
         sources: headers, as `read_source` gives them.
 
     Raises:
-        ImageError: two of them have different patient identifiers, or different names where one has no identifier.
+        ImageError: two of them have different patient identifiers, different names where one has no identifier or these
+            are of different issuers, different dates of birth, or different sexes.
     """
     for one, other in combinations([source for source in sources if not is_synthetic([source])], 2):
-        pairs = [
-            (plain(str(one.get(key) or "")), plain(str(other.get(key) or ""))) for key in ("PatientID", "PatientName")
-        ]
-        known = next(((a, b) for a, b in pairs if a and b), ("", ""))
-        if known[0] != known[1]:
+        unlike = {key: _unlike(one, other, key) for key in _PATIENT}
+        by_number = unlike["PatientID"] is not None and not unlike["IssuerOfPatientID"]
+        another = unlike["PatientID"] if by_number else unlike["PatientName"]
+        if another or unlike["PatientBirthDate"] or unlike["PatientSex"]:
             names = f"{one.filename} and {other.filename}"
             raise ImageError(f"{names} are of different patients by their DICOM headers; take those of one patient.")
+
+
+def _unlike(one: Dataset, other: Dataset, keyword: str) -> bool | None:
+    """Whether an attribute of both differs; None where one lacks it."""
+    values = [plain(str(source.get(keyword) or "")) for source in (one, other)]
+    return values[0] != values[1] if all(values) else None
 
 
 def sections(report: Report) -> dict[str, str]:
@@ -187,9 +198,7 @@ def new_instance(sop_class: str, maker: Maker, purpose: Code) -> Dataset:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, new_uid()
-    dataset.TimezoneOffsetFromUTC = f"{now:%z}"
-    dataset.InstanceCreationDate = dataset.ContentDate = f"{now:%Y%m%d}"
-    dataset.InstanceCreationTime = dataset.ContentTime = f"{now:%H%M%S}"
+    dated(dataset, f"{now:%z}")
     equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = [coded(purpose)]
     equipment.ContributionDateTime = f"{now:%Y%m%d%H%M%S%z}"
@@ -199,6 +208,25 @@ def new_instance(sop_class: str, maker: Maker, purpose: Code) -> Dataset:
         item.DeviceSerialNumber, item.SoftwareVersions = short(maker.fingerprint), short(maker.version)
     dataset.ContributingEquipmentSequence = [equipment]
     return dataset
+
+
+def dated(dataset: Dataset, offset: str | None) -> None:
+    """Put down that an object was made now, in the time zone that all its dates and times are in (section C.12.1.1.8).
+
+    Args:
+        dataset: the object.
+        offset: from UTC, for example `+0900`; None where nothing says which, as in what is copied from an image
+            without one: then this machine's.
+    """
+    now = datetime.now(UTC)
+    try:
+        now = now.astimezone(datetime.strptime(offset or "", "%z").tzinfo)
+        dataset.TimezoneOffsetFromUTC = f"{now:%z}"
+    except ValueError:
+        now = now.astimezone()
+        dataset.pop("TimezoneOffsetFromUTC", None)
+    dataset.InstanceCreationDate = dataset.ContentDate = f"{now:%Y%m%d}"
+    dataset.InstanceCreationTime = dataset.ContentTime = f"{now:%H%M%S}"
 
 
 def new_uid() -> str:

@@ -28,6 +28,7 @@ from radloom.interop.common import (
     PATIENT_AND_STUDY,
     check_one_patient,
     coded,
+    dated,
     derived_uid,
     dicom_bytes,
     is_synthetic,
@@ -145,6 +146,7 @@ def _join_study(dataset: Dataset, sources: Sequence[Dataset]) -> None:
         for keyword in PATIENT_AND_STUDY:
             if keyword in source:
                 dataset[keyword] = deepcopy(source[keyword])
+        dated(dataset, source.get("TimezoneOffsetFromUTC"))
 
 
 def _evidence(sources: Sequence[Dataset]) -> list[Dataset]:

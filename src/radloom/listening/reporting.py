@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydicom import dcmread
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
@@ -23,6 +22,7 @@ from pydicom.uid import (
 
 from radloom.errors import RadloomError
 from radloom.imaging import as_image, dicom_view
+from radloom.imaging.dicom import read_header
 from radloom.input_check import doubt
 from radloom.interop.common import Maker, read_source
 from radloom.interop.sr import sr_bytes
@@ -121,4 +121,4 @@ def find_views(model: Model, images: Sequence[Path]) -> dict[View, Path]:
 
 
 def _rank(image: Path) -> int:
-    return CLASSES[dcmread(image, specific_tags=["SOPClassUID"], stop_before_pixels=True).SOPClassUID]
+    return CLASSES[read_header(image, ["SOPClassUID"]).SOPClassUID]

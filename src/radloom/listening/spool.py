@@ -96,6 +96,7 @@ class Spool:
         self._held = _hold(folder)
         for name in (*State, "partial"):
             (folder / name).mkdir(exist_ok=True)
+            (folder / name).chmod(0o700)  # also below a folder that others may look into
         for rest in (folder / "partial").iterdir():
             rest.unlink()
         _sync(folder)
@@ -145,11 +146,15 @@ class Spool:
         return sorted(entry.name for entry in os.scandir(self.folder / state) if entry.is_dir())
 
     def due(self, wait: float) -> list[str]:
-        """Received studies to which nothing was added for `wait` seconds, since the spool was opened at the latest."""
+        """Received studies to which nothing was added for `wait` seconds, those that wait longest first.
+
+        Of what was there when the spool was opened, no wait before that counts.
+        """
         now = time.monotonic()
         with self._moving:
             self._arrivals = {key: self._arrivals.get(key, now) for key in self.studies(State.RECEIVED)}
-            return [key for key, arrival in self._arrivals.items() if now - arrival >= wait]
+            due = [key for key, arrival in self._arrivals.items() if now - arrival >= wait]
+            return sorted(due, key=lambda key: self._arrivals[key])
 
     def postpone(self, key: str) -> None:
         """Let a received study be due later, as if it had come just now."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi.responses import StreamingResponse
 
-from radloom.serving.refusals import Refusal, refusal
+from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
 from radloom.serving.tasks import Task
 
@@ -59,6 +59,9 @@ def stream(service: Service, task: Task, deadline: float, failed: Callable[[int]
                     yield _event("answer", asdict(replace(job.future.result(), seconds=seconds)))
                     return
                 yield _event(name, data)
+        except (asyncio.CancelledError, GeneratorExit):
+            failed(GONE)
+            raise
         except Exception as error:
             told = refusal(error)
             failed(told.status_code)

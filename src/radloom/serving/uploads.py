@@ -24,6 +24,8 @@ from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _FILES, _FIELDS = 3, 16  # parts of a form, at most
+_TEXTS = ("report", "question", "findings", "impression")
+_LONGEST = 1000  # characters of any other field, whose names and numbers are short
 
 
 class _Parser(MultiPartParser):
@@ -42,13 +44,20 @@ class InMemoryRequest(Request):
         """The form.
 
         Raises:
-            Refusal: no form, one with too many parts or an unknown one, not sent in time, or given up by the client.
+            Refusal: no form, one with too many parts, an unknown one, one twice or one too long, not sent in time, or
+                given up by the client.
         """
         form = await self._read()
-        if unknown := [name for name in form if name not in self.known]:
-            fields = ", ".join(self.known)
-            hint = did_you_mean(unknown[0], self.known)
-            raise Refusal(422, "unknown_field", f"Unknown field {unknown[0]!r}{hint}; fields: {fields}.")
+        seen = set()
+        for name, value in form.multi_items():
+            if name not in self.known:
+                hint, fields = did_you_mean(name, self.known), ", ".join(self.known)
+                raise Refusal(422, "unknown_field", f"Unknown field {name[:_LONGEST]!r}{hint}; fields: {fields}.")
+            if name in seen:
+                raise Refusal(422, "repeated_field", f"The field {name!r} was sent twice; send it once.")
+            if isinstance(value, str) and len(value) > _LONGEST and name not in _TEXTS:
+                raise Refusal(422, "too_long", f"The field {name!r} has more than {_LONGEST} characters; shorten it.")
+            seen.add(name)
         return form
 
     async def _read(self) -> FormData:
