@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radloom.errors import ReportError
+from radloom.errors import RadloomError, ReportError
 from radloom.study import OBSERVATIONS, Mention, Report, Study, View
 
 
@@ -15,7 +15,7 @@ def test_view_of_a_study() -> None:
     assert study.view("frontal") == study.view(View.FRONTAL) == Path("a.png")
     assert study.view(View.LATERAL) is lateral
     assert Study().view("lateral") is None
-    with pytest.raises(ValueError, match="oblique"):
+    with pytest.raises(RadloomError, match="Unknown view 'oblique'; views: frontal, lateral"):
         study.view("oblique")
 
 

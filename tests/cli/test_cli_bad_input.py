@@ -172,7 +172,7 @@ def test_question_that_is_empty_or_too_long(cli, tiny_model: Path, chest_file: P
         (("--temperature", "-1"), ("temperature -1.0",)),
         (("--top-p", "0"), ("top_p 0.0",)),
         (("--guidance", "nan"), ("guidance nan",)),
-        (("--view", "side"), ("'side'", "frontal or lateral")),
+        (("--view", "side"), ("'side'", "frontal, lateral")),
         (("--device", "abacus"), ("'abacus'", "cpu")),
     ],
 )
