@@ -94,7 +94,11 @@ def test_patient_and_study_are_referred_to_by_identifier_alone(
     source = read_source(hospital())
     assert source is not None
     resource = diagnostic_report(report, maker=maker, sources=[source, source])
-    assert resource["subject"]["identifier"]["value"] == "P17"
+    assert resource["subject"]["identifier"] == {"value": "P17"}
+    named = read_source(hospital("b.dcm", PatientID="A\\B", IssuerOfPatientID="Ward"))
+    assert named is not None
+    subject = diagnostic_report(report, maker=maker, sources=[named])["subject"]
+    assert subject["identifier"] == {"value": "A\\B", "assigner": {"display": "Ward"}}
     [study] = resource["imagingStudy"]
     assert study["identifier"] == {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}
     assert resource["effectiveDateTime"] == "2024-02-29"

@@ -117,6 +117,7 @@ def test_every_kind_of_file_is_read(serve: Any, model: radloom.Model, file: tupl
 def test_what_the_service_says_of_itself(serve: Any, model: radloom.Model) -> None:
     with serve() as client:
         assert client.get("/health").json() == {"status": "ok"}
+        assert [client.head(path).status_code for path in ("/health", "/ready")] == [200, 200]
         assert client.get("/ready").json() == {"status": "ready"}
         about = client.get("/v1/models").json()
         described = client.get("/openapi.json").json()

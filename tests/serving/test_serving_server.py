@@ -45,6 +45,7 @@ def test_what_keeps_it_from_starting(tiny_model: Path, tmp_path: Path, monkeypat
         (("--model", tmp_path), {}, "neither inside the package"),
         (("--model", tiny_model, "--device", "abacus"), {}, "'abacus' cannot be used"),
         (("--model", tiny_model), {"RADLOOM_TOKEN": " "}, "The token is empty"),
+        (("--model", tiny_model), {"RADLOOM_TOKEN": ""}, "The token is empty"),
     ):
         result = run(*arguments, **environment)
         assert result.exit_code == 2 and message in result.stderr, result.output

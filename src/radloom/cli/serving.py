@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,7 @@ def serve_command(
     as_json: Json = False,
 ) -> Answer:
     """Serve reports, drawings and answers over HTTP. Ctrl-C stops it; what is worked on then is finished."""
-    if token is not None and not token.strip():
+    if not (os.environ.get("RADLOOM_TOKEN", "?") if token is None else token).strip():  # click takes `""` for unset
         raise RadloomError("The token is empty; set it to a secret, or leave it out.")
     check_exposure(host, insecure or token is not None, _TOKEN)
 

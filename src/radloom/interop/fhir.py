@@ -104,14 +104,23 @@ def _about(sources: Sequence[Dataset]) -> dict[str, Any]:
     """Whom it is about and when the X-ray was taken, by the first DICOM file, where it says so."""
     about: dict[str, Any] = {}
     for source in sources[:1]:
-        if patient := plain(str(source.get("PatientID") or "")):
-            about["subject"] = {"type": "Patient", "identifier": {"value": patient}}
+        if patient := plain(_text(source, "PatientID")):
+            identifier: dict[str, Any] = {"value": patient}
+            if issuer := plain(_text(source, "IssuerOfPatientID")):
+                identifier["assigner"] = {"display": issuer}
+            about["subject"] = {"type": "Patient", "identifier": identifier}
         date = str(source.get("StudyDate") or "")
         try:
             about["effectiveDateTime"] = datetime.strptime(date, "%Y%m%d").date().isoformat()
         except ValueError:  # none, or none that is a date
             continue
     return about
+
+
+def _text(source: Dataset, keyword: str) -> str:
+    """An attribute's one value, also where a backslash in it reads like several."""
+    value = source.get(keyword) or ""
+    return value if isinstance(value, str) else "\\".join(map(str, value))
 
 
 def _studies(sources: Sequence[Dataset]) -> list[dict[str, Any]]:

@@ -323,12 +323,14 @@ async def models(service: TheService) -> dict[str, Any]:
     }
 
 
+@about.head("/health", include_in_schema=False)
 @about.get("/health")
 async def health() -> dict[str, str]:
     """The process is up."""
     return {"status": "ok"}
 
 
+@about.head("/ready", include_in_schema=False)
 @about.get("/ready", responses={503: _ERROR})
 async def ready(service: TheService) -> dict[str, str]:
     """The model is loaded, and requests are taken."""
