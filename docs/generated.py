@@ -9,9 +9,12 @@ import dataclasses
 import inspect
 import json
 import re
+import typing
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
+
+from radloom.config import to_dict
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -50,12 +53,27 @@ def recipes() -> str:
 
 
 def stages() -> str:
-    """The settings of every kind of stage, and of the loop that all share."""
-    from radloom.recipes.recipe import KINDS
+    """The settings of every kind of stage with those of their groups, of the loop that all share, and of a corpus."""
+    from radloom.recipes.recipe import KINDS, CorpusConfig
     from radloom.training import LoopConfig
 
-    parts = [f"### {kind}\n\n{_text(stage)}\n\n{_settings(stage)}" for kind, stage in KINDS.items()]
-    return "\n\n".join([*parts, f"### train\n\n{_text(LoopConfig)}\n\n{_settings(LoopConfig)}"])
+    parts = []
+    for kind, stage in KINDS.items():
+        parts += [f"### {kind}", _text(stage), _settings(stage)]
+        for name, group in _groups(stage):
+            if group is not LoopConfig:
+                parts += [f"#### {name} of {kind}", _text(group), _settings(group)]
+    parts += ["### train", _text(LoopConfig), _settings(LoopConfig)]
+    return "\n\n".join([*parts, "### corpora", _text(CorpusConfig), _settings(CorpusConfig)])
+
+
+def _groups(config: type) -> Iterator[tuple[str, type]]:
+    """The settings of a dataclass that are groups of settings themselves, those within groups by a dotted name."""
+    for name, hint in typing.get_type_hints(config).items():
+        for kind in typing.get_args(hint) or (hint,):
+            if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+                yield name, kind
+                yield from ((f"{name}.{inner}", group) for inner, group in _groups(kind))
 
 
 def columns() -> str:
@@ -229,8 +247,11 @@ def _settings(config: type) -> str:
     """The defaults of a configuration as one line of YAML each."""
     lines = []
     for field in dataclasses.fields(config):
-        if field.default is not dataclasses.MISSING:
-            lines.append(f"{field.name}: {json.dumps(field.default)}")
+        default = field.default
+        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if default is not dataclasses.MISSING and not dataclasses.is_dataclass(default):
+            lines.append(f"{field.name}: {json.dumps(to_dict(default))}")
     return "Defaults: " + ", ".join(f"`{line}`" for line in lines) + "." if lines else ""
 
 

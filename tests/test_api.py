@@ -22,6 +22,11 @@ def test_prepare_predict_and_evaluate_take_names_and_paths(tiny_model: Path, tmp
     board = radloom.evaluate(tiny_model, tmp_path / "prepared", tmp_path / "scores", tasks=["classifier"])
     assert board.model == tiny_model.name
     assert (tmp_path / "scores" / "index.html").is_file()
+    how = {"tasks": ["classifier"], "name": "a"}
+    assert radloom.evaluate(model, studies, tmp_path / "judged", judge=tiny_model, **how).scores
+    (tmp_path / "named.csv").write_text("uid,findings\n1,Clear lungs.\n")
+    own = radloom.prepare("folder", tmp_path, tmp_path / "own", table=tmp_path / "named.csv", name="mine")
+    assert own.corpus == "mine"
 
 
 def test_an_unknown_corpus_names_the_known_ones(tmp_path: Path) -> None:

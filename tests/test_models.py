@@ -87,10 +87,12 @@ def test_a_batch_gives_what_its_members_give_one_by_one(model: radloom.Model) ->
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_constant_image_gives_no_nan(model: radloom.Model, value: float) -> None:
+def test_a_picture_that_shows_nothing(model: radloom.Model, value: float) -> None:
     blank = np.full((80, 72), value, np.float32)
-    with pytest.warns(ImageWarning, match="one grey value everywhere"):
-        model.view(blank)
+    for task in (model.view, model.check, model.report, model.reconstruct):
+        with pytest.raises(ImageError, match="one grey value everywhere and shows nothing"):
+            task(blank)
+    blank[0, 0] = (value + 0.7) % 1  # and next to nothing gives no NaN
     assert all(0 <= p <= 1 for p in model.check(blank).values())
     again = model.reconstruct(blank)
     assert np.isfinite(again).all() and 0 <= again.min() <= again.max() <= 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radloom.corpora.manifest import Manifest
+    from radloom.evaluation.bench import Vision
     from radloom.evaluation.table import Board
     from radloom.models import Model
     from radloom.prediction import Predicted
@@ -23,7 +24,7 @@ def prepare(kind: str, source: Path | str, out: Path | str, **options: Any) -> M
         kind: `indiana`, `mimic`, `nih`, `vqa-rad` or `folder`.
         source: its folder.
         out: where the manifest goes.
-        options: of that corpus, as `radloom prepare KIND --help` names them.
+        options: of that corpus, as `radloom prepare KIND --help` names them (`name` of a folder's corpus, too).
 
     Raises:
         ManifestError: an unknown kind, or a corpus that cannot be read.
@@ -31,6 +32,8 @@ def prepare(kind: str, source: Path | str, out: Path | str, **options: Any) -> M
     from radloom.corpora import prepare
     from radloom.model_folder import view_predictor
 
+    if "name" in options:
+        options["corpus"] = options.pop("name")
     return prepare(kind, source, out, view_of=view_predictor(), **options)
 
 
@@ -91,7 +94,13 @@ def fill(
 
 
 def evaluate(
-    model: Model | Path | str, manifest: Manifest | Path | str, out: Path | str, *, split: str = "val", **options: Any
+    model: Model | Path | str,
+    manifest: Manifest | Path | str,
+    out: Path | str,
+    *,
+    split: str = "val",
+    judge: Vision | Path | str | None = None,
+    **options: Any,
 ) -> Board:
     """Score a model beside baselines; writes tables, page and data to `out`.
 
@@ -100,16 +109,21 @@ def evaluate(
         manifest: an object, or the folder of a prepared corpus.
         out: folder of the results.
         split: what is scored.
+        judge: the classifier that finds neighbours and looks at drawings, or the model that it is of, by name or
+            folder; by default the model's own.
         options: of `radloom.evaluation.run.evaluate`.
 
     Raises:
         RadloomError: as `radloom.evaluation.run.evaluate`.
     """
+    from radloom.evaluation.bench import Vision
     from radloom.evaluation.run import evaluate
     from radloom.model_folder import model_name
 
     options.setdefault("name", model_name(model) if isinstance(model, Path | str) else model.config.recipe)
-    return evaluate(_model(model), _manifest(manifest), Path(out), split=split, **options)
+    if isinstance(judge, Path | str):
+        judge = Vision.load(judge)
+    return evaluate(_model(model), _manifest(manifest), Path(out), split=split, judge=judge, **options)
 
 
 def train(

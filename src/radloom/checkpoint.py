@@ -66,6 +66,15 @@ def save(
     return Path(folder)
 
 
+def read_kind(folder: Path | str) -> str:
+    """The kind of a checkpoint.
+
+    Raises:
+        CheckpointError: no checkpoint there.
+    """
+    return str(_read_json(Path(folder) / "config.json", Path(folder)).get("kind"))
+
+
 def read_config(folder: Path | str, kind: str) -> dict[str, Any]:
     """The configuration of a checkpoint of that kind.
 

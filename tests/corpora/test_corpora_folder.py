@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from radloom.corpora.folder import prepare_folder
 from radloom.corpora.manifest import Manifest
@@ -187,3 +188,43 @@ def test_nothing_usable_is_an_error(folder: Path, tmp_path: Path) -> None:
     (folder / "t.csv").write_text("uid,frontal\n1,nowhere.png\n")
     with pytest.raises(ManifestError, match="no usable study"):
         prepare_folder(folder, tmp_path / "out")
+
+
+def test_a_table_without_rows_or_with_one_column_twice(folder: Path, tmp_path: Path) -> None:
+    table = folder / "t.csv"
+    for text, why in (("", "t.csv is empty"), ("uid,findings,findings\n1,a,b\n", "two columns called 'findings'")):
+        table.write_text(text)
+        with pytest.raises(ManifestError, match=why):
+            prepare_folder(folder, tmp_path / "out")
+
+
+def test_values_that_are_no_text(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        '{"uid": 1, "frontal": "a.png", "findings": NaN, "impression": "Clear."}',
+        '{"uid": 2, "frontal": "b.png", "findings": ["Clear.", "Normal."]}',
+        '{"uid": 3, "frontal": "d.png", "findings": true}',
+        '{"frontal": "sub/c.png"}',
+    ]
+    (folder / "t.jsonl").write_text("\n".join(rows))
+    [only] = prepare_folder(folder, tmp_path / "out")
+    assert (only.uid, only.report.findings, only.report.impression) == ("1", "", "Clear.")
+    dropped, _ = outcome(tmp_path / "out")
+    assert dropped["t.jsonl: record 2"] == dropped["t.jsonl: record 3"] == "a value that is neither text nor a number"
+    assert dropped["t.jsonl: record 4"] == "no uid"
+
+
+def test_studies_without_a_split_are_told(folder: Path, tmp_path: Path) -> None:
+    (folder / "t.csv").write_text("uid,split,frontal\n1,test,a.png\n2,,b.png\n")
+    one, two = prepare_folder(folder, tmp_path / "out")
+    assert one.split == "test" and two.split in ("train", "val")
+    assert "1 studies without a split" in outcome(tmp_path / "out")[1]
+
+
+def test_pictures_of_nothing_and_of_colours(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 72), (0, 0, 0)).save(folder / "a.png")
+    Image.effect_noise((80, 72), 90).convert("RGB").save(folder / "b.png")
+    Image.merge("RGB", [Image.effect_noise((80, 72), 90) for _ in range(3)]).save(folder / "d.png")
+    (folder / "t.csv").write_text("uid,frontal\n1,a.png\n2,b.png\n3,d.png\n")
+    assert [row.uid for row in prepare_folder(folder, tmp_path / "out")] == ["2", "3"]
+    dropped, notes = outcome(tmp_path / "out")
+    assert dropped["a.png"] == "unreadable" and "1 colour images, read as greyscale: d.png." in notes

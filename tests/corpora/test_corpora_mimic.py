@@ -176,3 +176,11 @@ def test_a_process_that_is_ended_is_told_of(mimic: Path, tmp_path: Path) -> None
     rewrite(mimic, "split", "image-1,", "".join(f"{n},50000001,10000001,train\n" for n in names) + "image-1,")
     with pytest.raises(ManifestError, match="was ended or could not begin; try fewer workers"):
         prepare_mimic(mimic, tmp_path / "out", workers=1, progress=end_one)
+
+
+def test_images_of_one_study_in_two_splits(mimic: Path, tmp_path: Path) -> None:
+    tiny.write_chest(mimic / PLACE / "side.jpg", 9)
+    rewrite(mimic, "metadata", "image-1,", "side,10000001,50000001,LATERAL\nimage-1,")
+    rewrite(mimic, "split", "image-1,", "side,50000001,10000001,test\nimage-1,")
+    with pytest.raises(ManifestError, match=r"Study s50000001 has images in two splits, test and train|train and test"):
+        prepare_mimic(mimic, tmp_path / "out")

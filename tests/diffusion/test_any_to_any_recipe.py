@@ -1,5 +1,6 @@
 """Any-to-any trained from raw images through all its stages, and what each stage trains."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 import radloom
 import tiny
@@ -140,6 +142,25 @@ def test_denoisers_of_other_sizes_cannot_be_begun_from(trained: Path, tmp_path: 
     stage = replace(apart, start="apart", network=replace(apart.network, report_width=64))
     with pytest.raises(RecipeError, match="have other sizes, at reports"):
         stage.run(workshop(trained, tmp_path))
+
+
+def test_denoisers_of_another_prompt_space_cannot_be_begun_from(trained: Path, tmp_path: Path) -> None:
+    apart = load_recipe(str(trained.parent / "tiny.yaml")).stages[-2]
+    other = shutil.copytree(trained / "alignment" / "model", tmp_path / "other" / "model")
+    weights = load_file(other / "model.safetensors")
+    save_file({k: v.neg() if v.is_floating_point() else v for k, v in weights.items()}, other / "model.safetensors")
+    stage = replace(apart, start="apart", alignment="other")
+    with pytest.raises(RecipeError, match=r"were trained with other alignment; give apart\.alignment"):
+        stage.run(workshop(trained, tmp_path / "stage"))
+
+
+def test_denoisers_stand_on_the_parts_of_a_finished_model(trained: Path, tmp_path: Path) -> None:
+    apart = load_recipe(str(trained.parent / "tiny.yaml")).stages[-2]
+    stage = replace(apart, start="together", alignment="together", reports="together")
+    stage.run(workshop(trained, tmp_path / "stage"))
+    made = AnyToAny.load(tmp_path / "stage" / "model").alignment.state_dict()
+    for name, weights in AnyToAny.load(trained / "together" / "model").alignment.state_dict().items():
+        assert torch.allclose(weights.float(), made[name].float(), atol=1e-2)
 
 
 def workshop(trained: Path, folder: Path) -> Workshop:

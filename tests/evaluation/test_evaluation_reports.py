@@ -62,6 +62,21 @@ def test_signs_are_scored_beside_the_observations(new_bench: NewBench, studies: 
     )
 
 
+def test_texts_of_mimic_are_scored_by_its_protocol(new_bench: NewBench, studies: Manifest) -> None:
+    bench = new_bench(Manifest(studies.split("val").rows, studies.root, "mimic-cxr"))
+    score_written(bench, truth(bench.split), adapters=[])
+    words = {score.name for score in bench.scores if score.name.startswith(("bleu4", "rouge_l", "cider", "meteor"))}
+    assert words and all("r2gen-mimic" in name for name in words)
+
+
+def test_studies_of_one_patient_are_drawn_together(new_bench: NewBench, studies: Manifest) -> None:
+    rows = studies.split("val").rows
+    bench = new_bench(Manifest([replace(r, patient=f"p{i // 2}") for i, r in enumerate(rows)], studies.root, "made up"))
+    weights = bench.bootstrap([row.uid for row in rows]).weights()
+    assert (weights[:, ::2] == weights[:, 1::2]).all() and len(np.unique(weights)) > 2
+    assert bench.bootstrap([row.uid for row in rows], samples=7).weights().shape == (7, len(rows))
+
+
 def test_the_shuffled_model_is_the_mean_over_other_patients(new_bench: NewBench, studies: Manifest) -> None:
     bench = new_bench(studies)
     score_written(bench, truth(studies), adapters=[])

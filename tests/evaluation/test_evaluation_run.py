@@ -16,7 +16,7 @@ from radloom.corpora.manifest import Manifest
 from radloom.errors import RadloomError
 from radloom.evaluation.bench import Bench, Vision, another, others
 from radloom.evaluation.classifier import calibration_error
-from radloom.evaluation.compare import HEADLINES, as_markdown, compare, overview
+from radloom.evaluation.compare import HEADLINES, as_markdown, compare, headline_of, overview
 from radloom.evaluation.files import score_answer_file, score_image_folder, score_report_file
 from radloom.evaluation.glossary import LOWER_IS_BETTER, MEASURES, NEITHER, SYSTEMS, better
 from radloom.evaluation.page import render
@@ -253,14 +253,14 @@ def test_a_file_of_reports_scores_like_the_model_that_wrote_it(
 
 def test_many_boards_beside_one(everything: tuple[Board, Path], tmp_path: Path) -> None:
     board, _ = everything
-    name = HEADLINES[0][1]
+    name = headline_of(board, HEADLINES[0][1])
     better = [
         replace(score, interval=replace(score.interval, value=score.interval.value + 1, draws=score.interval.draws + 1))
         if score.interval and (score.name, score.system) == (name, board.model)
         else score
         for score in board.scores
     ]
-    blank = [heading for heading, headline, system in HEADLINES if not board.find(headline, system or board.model)]
+    blank = [heading for heading, headline, system in HEADLINES if not board.find(headline_of(board, headline), system)]
     assert blank == ["that of impressions"]  # which are too few here
     head, _, own, same, other = overview(board, [board, replace(board, scores=better)]).splitlines()
     assert head.startswith("| recipe | BLEU-4 | micro F1 | its shuffle gap |")

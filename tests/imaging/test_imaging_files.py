@@ -143,7 +143,11 @@ class TestGreyScale:
     @pytest.mark.parametrize("value", [0.0, -3.0, 900.0])
     def test_a_constant_picture_gives_no_nan(self, tmp_path: Path, value: float) -> None:
         path = save(Image.fromarray(np.full((20, 20), value, np.float32)), tmp_path / "a.tif")
-        assert (read_image(path) == 0).all()
+        with pytest.warns(ImageWarning, match=r"a\.tif has one grey value everywhere"):
+            assert (read_image(path) == 0).all()
+        for source in (path, path.read_bytes(), Image.open(path)):
+            with pytest.raises(ImageError, match="one grey value everywhere and shows nothing"):
+                as_image(source)
 
 
 class TestColour:

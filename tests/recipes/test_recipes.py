@@ -7,7 +7,7 @@ import yaml
 from radloom.classifier.evidence import CHANNELS
 from radloom.codec.network import Codec
 from radloom.errors import RecipeError
-from radloom.recipes.recipe import load_recipe, names, source
+from radloom.recipes.recipe import as_yaml, load_recipe, names, source
 from radloom.recipes.stages import TrainClassifier, TrainCodec, TuneLanguage
 from radloom.settings import Sampling
 from radloom.study import OBSERVATIONS
@@ -231,3 +231,35 @@ def test_what_cannot_be_extended(file: Path, tmp_path: Path) -> None:
     loop = write(place, data)
     write(place, data | {"extends": str(loop)})
     refused(loop, r"extends .* in turn")
+
+
+def test_a_recipe_extends_one_beside_it(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"name": "more", "about": "More.", "extends": file.name, "stages": ["codec"], "model": {"codec": "codec"}}
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump(data))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [stage.name for stage in load_recipe(str(tmp_path / "more.yaml")).stages] == ["codec"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a//b", ".hidden", ""])
+def test_a_recipe_is_named_as_a_folder(tmp_path: Path, name: str) -> None:
+    refused(write(tmp_path, recipe() | {"name": name}), "cannot be a recipe's name")
+
+
+def test_parts_of_the_model_are_of_their_kinds(tmp_path: Path) -> None:
+    refused(
+        write(tmp_path, recipe() | {"model": {"signs": "classifier"}}),
+        r"of kind 'classifier'; name one of kind 'signs'",
+    )
+    refused(
+        write(tmp_path, recipe() | {"model": {"codecs": "codec"}}), r"unknown part 'codecs' \(did you mean 'codec'\?\)"
+    )
+
+
+def test_a_recipe_as_yaml(file: Path) -> None:
+    assert as_yaml(str(file)) == file.read_text()
+    changed = as_yaml(str(file), ["codec.train.steps=9"])
+    again = write(file.parent / "again", changed)
+    assert load_recipe(str(again)) == load_recipe(str(file), ["codec.train.steps=9"])
+    whole = as_yaml("any-to-any/nano", ["together.train.steps=5"])
+    assert load_recipe(str(write(file.parent / "whole", whole))).stages[-1].train.steps == 5

@@ -22,7 +22,7 @@ from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.errors import ImageError, ManifestError, RecipeError
 from radloom.imaging import Transform
-from radloom.recipes.card import LICENCES
+from radloom.recipes.card import LICENCES, model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe, load_recipe
 from radloom.recipes.runner import run
 from radloom.recipes.sizes import sizes
@@ -144,6 +144,7 @@ def test_sides_are_read_where_reports_name_some(finished: Path, with_signs: Reci
     texts = ("Right pleural effusion.", "Left atelectasis.")
     rows = [replace(row, report=Report(texts[i % 2])) for i, row in enumerate(told)]
     Manifest(rows, told.root, told.corpus).write(place)
+    forget_manifests(finished)
     model = run(with_signs, finished.parent, finished)
     sides = load_signs(model / "signs").sides
     assert sides.apart.weight.any() and sides.usual.any()
@@ -155,6 +156,7 @@ def test_a_reader_of_signs_needs_reports(finished: Path, with_signs: Recipe) -> 
     place = finished / "corpora" / "made-up"
     told = Manifest.read(place)
     Manifest([replace(row, report=Report()) for row in told], told.root, told.corpus).write(place)
+    forget_manifests(finished)
     with pytest.raises(RecipeError, match=r"signs: made-up has no X-ray with a report in train; add some\."):
         run(with_signs, finished.parent, finished)
 
@@ -215,8 +217,8 @@ def test_finished_stages_are_not_trained_again(tiny: Callable[..., Recipe], fini
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ("codec-warm.train.steps=4", r"codec-warm was begun with other settings \(train\)"),
-        ("codec-warm.network.codes=8", r"codec-warm was begun with other settings \(network\)"),
+        ("codec-warm.train.steps=4", r"codec-warm was begun with other settings \(train\.steps\)"),
+        ("codec-warm.network.codes=8", r"codec-warm was begun with other settings \(network\.codes\)"),
         ("transform.size=48", r"finished was begun with other settings \(size\)"),
     ],
 )
@@ -225,6 +227,52 @@ def test_changed_settings_of_an_existing_run(
 ) -> None:
     with pytest.raises(RecipeError, match=match):
         run(tiny(change), finished.parent, finished, until="codec-warm")
+
+
+def test_what_leaves_the_weights_as_they_are_may_change(tiny: Callable[..., Recipe], finished: Path) -> None:
+    changes = (f"codec-warm.train.{name}" for name in ("workers=2", "save_minutes=9", "log_every=3"))
+    assert run(tiny(*changes), finished.parent, finished, until="codec-warm") == finished / "codec-warm" / "model"
+
+
+def test_a_corpus_prepared_anew_is_noticed(tiny: Callable[..., Recipe], finished: Path) -> None:
+    place = finished / "corpora" / "made-up"
+    told = Manifest.read(place)
+    other = {"train": "val", "val": "train"}
+    Manifest([replace(row, split=other[row.split]) for row in told], told.root, told.corpus).write(place)
+    with pytest.raises(RecipeError, match=r"classifier was begun with other settings \(manifests\.made-up\)"):
+        run(tiny(), finished.parent, finished)
+    forget_manifests(finished)  # as in notes of earlier versions
+    assert run(tiny(), finished.parent, finished, until="classifier")
+
+
+def test_images_of_a_prepared_corpus_that_were_moved(
+    tiny: Callable[..., Recipe], corpus: Manifest, tmp_path: Path
+) -> None:
+    shutil.copytree(corpus.root, tmp_path / "moved")
+    for name in ("made-up", "train-only"):
+        Manifest(corpus.rows, tmp_path / "moved", name).write(tmp_path / "prepared" / name)
+    (tmp_path / "moved").rename(tmp_path / "again")
+    plan = tiny()
+    places = {name: replace(c, path=f"prepared/{name}") for name, c in plan.corpora.items()}
+    with pytest.raises(ManifestError, match=r"in a recipe: `images` of the corpus"):
+        run(replace(plan, corpora=places), tmp_path, tmp_path / "run", until="classifier")
+    moved = {name: replace(c, images="again") for name, c in places.items()}
+    assert run(replace(plan, corpora=moved), tmp_path, tmp_path / "run", until="classifier").is_dir()
+
+
+def test_a_card_names_the_corpora_that_were_used(tiny: Callable[..., Recipe], finished: Path) -> None:
+    plan = tiny()
+    card = model_card(replace(plan, corpora=plan.corpora | {"unused": CorpusConfig("mimic", "x")}), finished)
+    assert "`made-up`" in card and "`train-only`" in card and "unused" not in card and "MIMIC" not in card
+    assert "`radloom train FILE --data DIR`" in card  # no recipe of the package is called so
+
+
+def forget_manifests(run_folder: Path) -> None:
+    """Take the corpora's fingerprints out of the notes of all stages."""
+    for note in run_folder.glob("*/stage.yaml"):
+        settings = yaml.safe_load(note.read_text())
+        settings.pop("manifests", None)
+        note.write_text(yaml.safe_dump(settings))
 
 
 def test_a_setting_that_came_with_a_later_version_has_its_default(tiny: Callable[..., Recipe], finished: Path) -> None:
@@ -243,7 +291,7 @@ def test_a_stage_whose_start_was_trained_anew_is_not_taken_for_finished(
     tiny: Callable[..., Recipe], finished: Path
 ) -> None:
     shutil.rmtree(finished / "codec-warm")
-    with pytest.raises(RecipeError, match=r"codec was begun with other settings \(begun_from\)"):
+    with pytest.raises(RecipeError, match=r"codec was begun with other settings \(begun_from\.start\)"):
         run(tiny("codec-warm.train.seed=5"), finished.parent, finished)
 
 

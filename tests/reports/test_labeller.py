@@ -148,6 +148,8 @@ SENTENCES = {
         ("Pneumonia cannot be excluded.", "?pneumonia"),
         ("Superimposed infection is not entirely excluded.", "?pneumonia"),
         ("A trace effusion is possible.", "?effusion"),
+        ("Pleural effusion, if any, is minimal.", "?effusion"),
+        ("A pneumothorax, if present, is small.", "?pneumothorax"),
         ("A small effusion may be present.", "?effusion"),
         ("Pneumonia is in the differential.", "?pneumonia"),
         ("Early infection is a consideration.", "?pneumonia"),

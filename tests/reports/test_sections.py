@@ -135,6 +135,13 @@ def test_header_that_describes_the_view_opens_the_findings() -> None:
     assert parse_report("CHEST, TWO VIEWS: Clear lungs.\nIMPRESSION: Normal.").findings == "Clear lungs."
 
 
+@pytest.mark.parametrize("line", ["AP CHEST, 10:30 A.M., ___", "PORTABLE CHEST AT 7:05", "CHEST 2:14 P.M."])
+def test_the_colon_of_a_time_ends_no_header(line: str) -> None:
+    text = f"FINAL REPORT\n {line}\n\n HISTORY: Cough.\n\n IMPRESSION: AP chest compared to ___: No change."
+    assert parse_report(text) == Report(impression="AP chest compared to ___: No change.", indication="Cough.")
+    assert parse_report(f"{line}\n\nFINDINGS: Clear lungs.").findings == "Clear lungs."
+
+
 def test_organ_subheadings_stay_within_the_findings() -> None:
     text = "FINDINGS:\nLUNGS: Clear.\nHEART AND MEDIASTINUM: Normal.\nBones: Intact.\nIMPRESSION: Normal."
     assert parse_report(text).findings == "LUNGS: Clear. HEART AND MEDIASTINUM: Normal. Bones: Intact."

@@ -35,7 +35,7 @@ def test_draws_without_a_score_are_left_out() -> None:
 def test_a_score_undefined_for_all_studies_is_an_error() -> None:
     with pytest.raises(RadloomError, match="undefined for these studies"):
         Bootstrap(3, 10)(lambda weights: np.full(len(weights), np.nan))
-    with pytest.raises(RadloomError, match="0 studies"):
+    with pytest.raises(RadloomError, match="0 patients"):
         Bootstrap(0)
 
 

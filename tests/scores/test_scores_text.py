@@ -5,7 +5,7 @@ import pytest
 
 from radloom.errors import RadloomError
 from radloom.scores.statistics import Bootstrap
-from radloom.scores.text import bleu, bleu_counts, r2gen_clean, r2gen_text, rouge_l, score_reports
+from radloom.scores.text import R2GEN, R2GEN_MIMIC, bleu, bleu_counts, r2gen_clean, rouge_l, score_reports
 from scores.texts import HYPOTHESES, REFERENCES
 
 
@@ -59,7 +59,16 @@ def test_cleaning_is_that_of_r2gen(raw: str, clean: str) -> None:
 
 
 def test_text_is_cut_at_sixty_words() -> None:
-    assert r2gen_text("word " * 100) == " ".join(["word"] * 60)
+    assert R2GEN("word " * 100) == " ".join(["word"] * 60)
+
+
+def test_mimic_has_a_protocol_of_its_own() -> None:
+    assert R2GEN_MIMIC("word " * 200) == " ".join(["word"] * 100)
+    odd = "Lungs  clear....\n Heart ___ normal."
+    assert R2GEN_MIMIC(odd) == "lungs clear . heart normal ."
+    assert R2GEN_MIMIC("1. No edema. 2. Stable.") == R2GEN("1. No edema. 2. Stable.")
+    scores = score_reports(REFERENCES, HYPOTHESES, "findings", protocol=R2GEN_MIMIC)
+    assert list(scores)[-1] == "rouge_l[findings, r2gen-mimic]"
 
 
 def test_report_scores_are_named_after_section_and_protocol_and_bracket_the_value() -> None:

@@ -220,6 +220,12 @@ def test_the_weights_with_the_best_score_are_exported(
     assert sum(float(v.float().abs().sum()) for v in found.values()) == pytest.approx(done["scores"]["size"])
 
 
+@pytest.mark.parametrize(("name", "highest"), [("loss[text]", False), ("nats", False), ("auroc[mean]", True)])
+def test_the_lowest_loss_and_the_highest_of_other_scores_are_the_best(name: str, highest: bool) -> None:
+    assert toy_config(best=name, evaluate_every=2).keeps_highest is highest
+    assert toy_config(best=name, evaluate_every=2, highest_is_best=not highest).keeps_highest is not highest
+
+
 def test_the_best_weights_outlive_a_kill(tmp_path: Path) -> None:
     class Growing(ToyStage):
         def evaluate(self) -> dict[str, float]:

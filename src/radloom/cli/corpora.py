@@ -100,13 +100,14 @@ def questions_command(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most questions a study.")] = 5,
     split: Split = None,
+    images: ImagesFolder = None,
     seed: Seed = 0,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> Answer:
     """Write questions and answers from the reports of a manifest, by rule or by a language model of your choice."""
     check_output(out / "manifest.parquet")
-    studies = read_manifest(manifest, split, None)
+    studies = read_manifest(manifest, split, images)
     if any(row.questions for row in studies):
         raise RadloomError(f"{manifest} has questions already; name a manifest without.")
     from radloom.corpora.manifest import SUMMARY, summary_lines
@@ -188,12 +189,14 @@ def train_command(
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="Name the recipes and stop.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Print the recipe's YAML and stop: copy it, change it.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the recipe's YAML, with --set in full, and stop.")
+    ] = False,
     count: Annotated[bool, typer.Option("--sizes", help="Count the parameters of its networks and stop.")] = False,
     as_json: Json = False,
 ) -> Answer:
     """Train a recipe from raw data. Started again after a kill, it goes on where it was."""
-    from radloom.recipes.recipe import load_recipe, names, source
+    from radloom.recipes.recipe import as_yaml, load_recipe, names
 
     if list_all:
         known = {name: load_recipe(name).about for name in names()}
@@ -201,7 +204,7 @@ def train_command(
     if recipe is None:
         raise RadloomError(f"Name a recipe: {', '.join(names())}, or a YAML file of your own.")
     if show:
-        yaml = source(recipe).read_text(encoding="utf-8")
+        yaml = as_yaml(recipe, changes or ())
         return Answer({"recipe": recipe, "yaml": yaml}, yaml.rstrip())
     plan = load_recipe(recipe, changes or ())
     if count:

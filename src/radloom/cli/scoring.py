@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from radloom.evaluation.bench import Vision
     from radloom.evaluation.table import Board
     from radloom.imaging import Transform
 
@@ -130,6 +129,7 @@ def evaluate_command(
     """Score a model beside baselines: tables, page and data. Started again after a kill, it goes on where it was."""
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
+    from radloom.evaluation.bench import Vision
     from radloom.evaluation.run import evaluate
     from radloom.model_folder import model_name
     from radloom.models import load
@@ -145,7 +145,7 @@ def evaluate_command(
         engine=engine,
         limit=limit,
         adapters=_some(adapters),
-        judge=vision_of(judge, device) if judge else None,
+        judge=Vision.load(judge, device) if judge else None,
         progress=Counter,
     )
     return answer_of(board, out)
@@ -276,23 +276,15 @@ def _score_file(
     """What the three `score` commands share: the studies, the judge, the name of the system."""
     check_output(out / "scores.json")
     studies = read_manifest(manifest, None, images)
-    vision = vision_of(judge or "nano", device)
+    from radloom.evaluation.bench import Vision
+
+    vision = Vision.load(judge or "nano", device)
     return answer_of(score_file(predictions, studies, out, vision, name=name or predictions.stem, split=split), out)
 
 
 def _some(names: str) -> list[str] | None:
     """None for all."""
     return None if names == "all" else [] if names == "none" else names_of(names)
-
-
-def vision_of(model: str, device: str) -> Vision:
-    """The classifier of a model."""
-    from radloom.checkpoint import fingerprint
-    from radloom.evaluation.bench import Vision
-    from radloom.model_folder import load_vision, locate
-
-    _, classifier, transform = load_vision(model, device=device)
-    return Vision(classifier, transform, fingerprint(locate(model) / "classifier"))
 
 
 def answer_of(board: Board, out: Path) -> Answer:

@@ -21,7 +21,7 @@ from radloom.cli.base import (
     names_of,
     read_manifest,
 )
-from radloom.cli.scoring import answer_of, vision_of
+from radloom.cli.scoring import answer_of
 from radloom.errors import member
 
 Real = Annotated[Path, typer.Argument(metavar="REAL", help="A folder that `radloom prepare` made, with train and val.")]
@@ -81,9 +81,10 @@ def privacy_command(
     """Find the nearest training image of every synthetic one: distances, beside held-out images, and closest pairs."""
     check_output(out / "scores.json")
     studies, drawn = read_manifest(real, None, images), read_manifest(synthetic, None, None)
+    from radloom.evaluation.bench import Vision
     from radloom.evaluation.privacy import score_privacy
     from radloom.study import View
 
     seen = [member(View, name) for name in names_of(views)]
-    vision = vision_of(judge or "nano", device)
+    vision = Vision.load(judge or "nano", device)
     return answer_of(score_privacy(studies, drawn, out, vision, split=split, views=seen, progress=Counter), out)

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -99,20 +100,25 @@ class Draft:
 
     def _readable(self, progress: Progress | None, workers: int) -> set[tuple[str, str]]:
         places = [(row.uid, ref.path) for row in self.rows for ref in row.images]
-        keep, coloured = set(), []
+        keep: set[tuple[str, str]] = set()
+        coloured: list[str] = []
+        remarks: list[str] = []
         with _looks([self.root / path for _, path in places], workers) as looks:
-            for done, ((uid, path), (trouble, colours)) in enumerate(zip(places, looks, strict=True), start=1):
+            for done, ((uid, path), (trouble, caught)) in enumerate(zip(places, looks, strict=True), start=1):
                 if trouble is None:
                     self.drop(path, "image", "not on disk", f"study {uid}")
                 elif trouble:
                     self.drop(path, "image", "unreadable", trouble)
                 else:
                     keep.add((uid, path))
-                    coloured += [path] if colours else []
+                    coloured += [path] if COLOUR in caught else []
+                    remarks += [text for text in caught if text != COLOUR]
                 if progress is not None:
                     progress(done, len(places))
         if coloured:
             self.notes.append(f"{len(coloured)} colour images, read as greyscale: {', '.join(coloured)}.")
+        if remarks:
+            self.notes.append(f"{len(remarks)} remarks on images that were kept; the first: {remarks[0]}")
         return keep
 
     def _unique(self) -> set[tuple[str, str]]:
@@ -145,7 +151,7 @@ class Draft:
 
 
 @contextmanager
-def _looks(files: Sequence[Path], workers: int) -> Iterator[Iterable[tuple[str | None, bool]]]:
+def _looks(files: Sequence[Path], workers: int) -> Iterator[Iterable[tuple[str | None, list[str]]]]:
     """`_look` at each of many files, in order."""
     if not workers:
         yield map(_look, files)
@@ -174,19 +180,24 @@ def _end_with_parent() -> None:
     Thread(target=wait, daemon=True).start()
 
 
-def _look(file: Path) -> tuple[str | None, bool]:
-    """Why an image cannot be read, `""` if it can and None if it is not there; and whether there is a warning of it."""
-    from radloom.imaging import ImageWarning, read_image
+COLOUR = "colour"
+"""What `_look` says of a colour image."""
+
+
+def _look(file: Path) -> tuple[str | None, list[str]]:
+    """Why an image cannot be read, `""` if it can and None if it is not there; and the warnings of it."""
+    from radloom.imaging import ColourWarning, ImageWarning, read_image, shows_nothing
 
     if not file.is_file():
-        return None, False
+        return None, []
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ImageWarning)
-            read_image(file)
+            if shows_nothing(read_image(file)):
+                return "one grey value everywhere", []
     except ImageError as error:
-        return str(error), False
-    return "", bool(caught)
+        return str(error), []
+    return "", [COLOUR if issubclass(w.category, ColourWarning) else str(w.message) for w in caught]
 
 
 def clean_report(report: Report) -> Report:
@@ -243,6 +254,7 @@ def read_csv(path: Path, draft: Draft) -> list[dict[str, str]]:
     try:
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
+            names = [name.strip() for name in reader.fieldnames or ()]
             for row in reader:
                 if None in row:
                     draft.drop(f"{path.name}:{reader.line_num}", "row", "more cells than columns")
@@ -250,8 +262,10 @@ def read_csv(path: Path, draft: Draft) -> list[dict[str, str]]:
                     rows.append({name.strip(): (cell or "").strip() for name, cell in row.items()})
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path} cannot be read as CSV ({error}); save it as CSV in UTF-8.") from None
-    if not reader.fieldnames:
+    if not names:
         raise ManifestError(f"{path} is empty; its first line must name the columns.")
+    if repeated := [name for name, count in Counter(names).items() if name and count > 1]:
+        raise ManifestError(f"{path} has two columns called {repeated[0]!r}; give each its own name.")
     return rows
 
 

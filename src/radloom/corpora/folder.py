@@ -98,18 +98,20 @@ def prepare_folder(
     records = _read_table(table, draft, can_predict=view_of is not None)
     merged: dict[str, Row] = {}
     named: set[str] = set()
-    for number, record in enumerate(records, start=1):
+    for number, record in records.items():
         uid = record.get("uid", "")
         if not uid:
             draft.drop(f"{table.name}: record {number}", "row", "no uid")
             continue
         row = merged.get(uid, Row(uid=uid, patient="", split="", corpus=draft.corpus))
         merged[uid] = _merge(row, record, view_of, draft, named)
-    has = {key for record in records for key in record}
+    has = {key for record in records.values() for key in record}
     if "patient" not in has:
         draft.notes.append("No patient column: every study counts as one patient's.")
     if "split" not in has:
         draft.notes.append("No split column: a tenth of the patients is val, by a hash of their id, the others train.")
+    elif without := sum(not row.split for row in merged.values()):
+        draft.notes.append(f"{without} studies without a split: a tenth of them is val, by a hash, the others train.")
     draft.rows = [_complete(row) for row in merged.values()]
     draft.drop_unnamed(find_files(root, IMAGE_SUFFIXES, skip=out), named)
     return draft.finish(out, progress, workers)
@@ -125,8 +127,8 @@ def _find_table(source: Path) -> Path:
     return found[0]
 
 
-def _read_table(path: Path, draft: Draft, can_predict: bool) -> list[dict[str, str]]:
-    """The table's rows with the names of `COLUMNS`, empty cells left out."""
+def _read_table(path: Path, draft: Draft, can_predict: bool) -> dict[int, dict[str, str]]:
+    """Number -> the row of the table, with the names of `COLUMNS`, empty cells left out."""
     if path.suffix.lower() == ".jsonl":
         raw: list[dict[str, Any]] = read_jsonl(path, draft)
     else:
@@ -141,7 +143,16 @@ def _read_table(path: Path, draft: Draft, can_predict: bool) -> list[dict[str, s
     if ignored:
         draft.notes.append(f"Columns not used: {', '.join(ignored)}.")
     _need_columns(path, source_of, ignored, can_predict)
-    return [{target: _text(row[name]) for target, name in source_of.items() if _text(row.get(name))} for row in raw]
+    rows = {}
+    for number, row in enumerate(raw, start=1):
+        cells = {target: row.get(name) for target, name in source_of.items()}
+        if odd := [name for name, cell in cells.items() if isinstance(cell, bool | list | dict)]:
+            what = f"its {odd[0]} is {cells[odd[0]]!r}"
+            draft.drop(f"{path.name}: record {number}", "row", "a value that is neither text nor a number", what)
+            continue
+        texts = {name: _text(cell) for name, cell in cells.items()}
+        rows[number] = {name: text for name, text in texts.items() if text}
+    return rows
 
 
 def _need_columns(path: Path, there: Mapping[str, str], ignored: list[str], can_predict: bool) -> None:
@@ -159,8 +170,9 @@ def _need_columns(path: Path, there: Mapping[str, str], ignored: list[str], can_
         raise lacks("a column `answer` to go with `question`", ("answer",))
 
 
-def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
+def _text(cell: str | float | None) -> str:
+    """A cell as text; empty for those that hold nothing, NaN among them."""
+    return "" if cell is None or cell != cell else str(cell).strip()
 
 
 def _merge(

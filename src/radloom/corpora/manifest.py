@@ -178,7 +178,7 @@ class Manifest:
         if not folder.is_dir():
             raise ManifestError(
                 f"{file}: its images should be below {folder}, which is not a folder. Say where they are now with "
-                "`--images DIR` (in Python: `Manifest.read(path, root=DIR)`)."
+                "`--images DIR` (in a recipe: `images` of the corpus; in Python: `Manifest.read(path, root=DIR)`)."
             )
         try:
             records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()

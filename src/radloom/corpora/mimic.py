@@ -77,6 +77,11 @@ def prepare_mimic(
         if study not in merged:
             report = _report(texts / group / patient / f"{study}.txt", study, draft)
             merged[study] = Row(study, patient, split_of[image], report=report, corpus=draft.corpus)
+        if merged[study].split != split_of[image]:
+            raise ManifestError(
+                f"Study {study} has images in two splits, {merged[study].split} and {split_of[image]}; mend the table "
+                "of splits."
+            )
         path = _path(source, f"files/{group}/{patient}/{study}/{image}")
         if not (source / path).is_file():
             draft.drop(path, "image", "not on disk", f"study {study}")

@@ -33,6 +33,11 @@ class ReportTokenizer:
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Token -> id."""
+        return dict(self._tokenizer.get_vocab())
+
     @classmethod
     def train(cls, reports: Iterable[Report], size: int) -> ReportTokenizer:
         """The tokenizer of those reports with at most `size` tokens; never fewer than the 256 bytes need."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radloom.checkpoint import fingerprint
 from radloom.classifier.model import ClinicalClassifier, targets
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError
@@ -18,6 +20,7 @@ from radloom.evaluation.exhibits import Exhibit
 from radloom.evaluation.table import SYSTEMS, Score
 from radloom.imaging import Transform, read_image
 from radloom.scores.statistics import SAMPLES, Bootstrap
+from radloom.scores.text import PROTOCOLS, R2GEN, Protocol
 from radloom.study import OBSERVATIONS, View
 
 Item = TypeVar("Item")
@@ -42,6 +45,18 @@ class Vision:
         self.classifier, self.transform, self.fingerprint = classifier, transform, fingerprint
         self.device = next(classifier.parameters()).device
         self._known: dict[Path, np.ndarray] = {}
+
+    @classmethod
+    def load(cls, model: Path | str, device: str = "cpu") -> Vision:
+        """The classifier of a model, by its name inside the package or its folder.
+
+        Raises:
+            CheckpointError: no such model.
+        """
+        from radloom.model_folder import load_vision, locate
+
+        _, classifier, transform = load_vision(model, device=device)
+        return cls(classifier, transform, fingerprint(locate(model) / "classifier"))
 
     def features(self, manifest: Manifest, refs: Sequence[ImageRef], batch_size: int = 32) -> np.ndarray:
         """Pooled features (n, 1280) of images of a manifest."""
@@ -93,9 +108,27 @@ class Bench:
         if self.name in SYSTEMS:
             raise RadloomError(f"{self.name!r} is what a column of baselines is called; give the system another name.")
 
-    def bootstrap(self, studies: Sequence[str]) -> Bootstrap:
-        """Draws of studies, the same for every task."""
-        return Bootstrap(studies, self.samples, SEED)
+    @property
+    def protocol(self) -> Protocol:
+        """How texts of the corpus are cleaned and cut before words are compared."""
+        return PROTOCOLS.get(self.split.corpus, R2GEN)
+
+    def bootstrap(self, studies: Sequence[str], samples: int | None = None) -> Bootstrap:
+        """Draws of the patients whose studies these are, the same for every task.
+
+        Args:
+            studies: uid of the study of each row.
+            samples: how many draws, where fewer do than the bench's own.
+        """
+        return self.bootstrap_of([self._patients.get(uid, uid) for uid in studies], samples)
+
+    def bootstrap_of(self, patients: Sequence[str], samples: int | None = None) -> Bootstrap:
+        """Draws of patients, one named for each row."""
+        return Bootstrap(patients, min(samples or self.samples, self.samples), SEED)
+
+    @cached_property
+    def _patients(self) -> dict[str, str]:
+        return {row.uid: row.patient for row in self.split}
 
     def facing(self, truth: Sequence[str], texts: Sequence[str], studies: Sequence[str]) -> tuple[list[str], Bootstrap]:
         """What texts are scored against, and the draws for it.
@@ -106,7 +139,7 @@ class Bench:
             studies: of the truth.
 
         Returns:
-            The truth of each text, and draws in which all texts of a study come and go together.
+            The truth of each text, and draws in which all texts of a patient come and go together.
         """
         times = len(texts) // len(truth)
         return list(truth) * times, self.bootstrap(list(studies) * times)

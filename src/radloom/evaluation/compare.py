@@ -96,12 +96,12 @@ def as_markdown(rows: list[Compared], a: str, b: str) -> str:
 _FOUND = ("14 observations", "findings", LABELLER, CERTAIN)
 
 HEADLINES = (
-    ("BLEU-4", "bleu4[findings, r2gen]", None),
+    ("BLEU-4", "bleu4[findings, *]", None),
     ("micro F1", score_name("f1_micro", *_FOUND), None),
     ("its shuffle gap", score_name("f1_micro", *_FOUND), GAP),
     ("that of impressions", score_name("f1_micro", "14 observations", "impression", LABELLER, CERTAIN), GAP),
     ("macro F1", score_name("f1_macro", *_FOUND), None),
-    ("closed questions", "accuracy[closed, indiana, written by rule]", None),
+    ("closed questions", "accuracy[closed, *]", None),
     ("PSNR", "psnr", None),
     ("Frechet, frontal", "frechet[frontal, radloom-classifier]", None),
     (
@@ -110,7 +110,9 @@ HEADLINES = (
         None,
     ),
 )
-"""Columns of `overview`: heading, score, and the system whose score it is if not the model."""
+"""Columns of `overview`: heading, score, and the system whose score it is if not the model.
+
+A `*` in a score stands for what names the corpus or its protocol; of several scores, the first one is shown."""
 
 
 def overview(base: Board, others: Sequence[Board]) -> str:
@@ -123,14 +125,23 @@ def overview(base: Board, others: Sequence[Board]) -> str:
         f"| recipe | {' | '.join(heading for heading, _, _ in HEADLINES)} |",
         "|---" * (len(HEADLINES) + 1) + "|",
     ]
-    own = [base.find(name, system or base.model) for _, name, system in HEADLINES]
+    names = [headline_of(base, pattern) for _, pattern, _ in HEADLINES]
+    systems = [system for _, _, system in HEADLINES]
+    own = [base.find(name, system) for name, system in zip(names, systems, strict=True)]
     lines.append(f"| {_recipe(base)} | {' | '.join(str(score) if score else '' for score in own)} |")
     for board in others:
         found: dict[str | None, dict[str, Compared]] = {None: {row.name: row for row in compare(base, board)}}
         found[GAP] = {row.name: row for row in _shared(base, board, GAP, GAP)}
-        cells = (found.get(system, {}).get(name) for _, name, system in HEADLINES)
+        cells = (found.get(system, {}).get(name) for name, system in zip(names, systems, strict=True))
         lines.append(f"| {_recipe(board)} | {' | '.join(_more(cell) for cell in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def headline_of(board: Board, pattern: str) -> str:
+    """A name as it is, or of one with a `*` the first score of a board that it fits."""
+    begin, star, end = pattern.partition("*")
+    fitting = (score.name for score in board.scores if score.name.startswith(begin) and score.name.endswith(end))
+    return next(fitting, pattern) if star else pattern
 
 
 def _recipe(board: Board) -> str:

@@ -28,7 +28,7 @@ from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.classification import score_auroc, score_f1
 from radloom.scores.distributions import SetScores, recentred
 from radloom.scores.names import CERTAIN, score_name
-from radloom.scores.statistics import Bootstrap, Interval, difference, mean
+from radloom.scores.statistics import Interval, difference, mean
 from radloom.scores.text import score_reports
 from radloom.settings import Engine
 from radloom.study import OBSERVATIONS, VIEWS, Part, Report, View
@@ -195,7 +195,7 @@ class _Studies:
         if len(real) <= NEAREST:
             return {name: f"unavailable: {len(real)} images are too few; score {NEAREST + 1} or more"}
         scores = SetScores(real, found, NEAREST)
-        few = Bootstrap(self.uids, min(FRECHET_SAMPLES, self.bench.samples), SEED)(scores.frechet)
+        few = self.bench.bootstrap(self.uids, FRECHET_SAMPLES)(scores.frechet)
         sets = {m: self.draw(getattr(scores, m)) for m in ("precision", "recall")}
         named = {score_name(m, *made_by, JUDGE, f"k={NEAREST}"): value for m, value in sets.items()}
         return {name: recentred(few.value, few.draws), **named}
@@ -210,7 +210,7 @@ class _Studies:
             texts[SHUFFLED] = [texts[self.bench.name][i] for order in orders for i in order]
         for system, written in texts.items():
             several, draw = self.bench.facing(truth, written, own.studies)
-            words = score_reports(several, written, ", ".join(("findings", *made_by)), draw)
+            words = score_reports(several, written, ", ".join(("findings", *made_by)), draw, self.bench.protocol)
             own.add(system, {k: v for k, v in words.items() if k.startswith(("bleu4", "rouge_l"))})
             names = ("findings", *made_by, LABELLER, CERTAIN)
             content = score_f1(stated(several, CERTAIN), stated(written, CERTAIN), OBSERVATIONS, *names, bootstrap=draw)

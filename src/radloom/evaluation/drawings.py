@@ -266,7 +266,7 @@ def _set_scores(real: np.ndarray, found: np.ndarray, sets: _Sets, network: str) 
         why = f"unavailable: {len(real)} images are too few for distances between sets; score {NEAREST + 1} or more"
         return dict.fromkeys(names.values(), why)
     scores, draw = SetScores(real, found, NEAREST), sets.bench.bootstrap(studies)
-    few = Bootstrap(studies, min(FRECHET_SAMPLES, sets.bench.samples), SEED)(scores.frechet)
+    few = sets.bench.bootstrap(studies, FRECHET_SAMPLES)(scores.frechet)
     others = {name: draw(getattr(scores, measure)) for measure, name in names.items() if measure != "frechet"}
     return {names["frechet"]: recentred(few.value, few.draws), **others}
 

@@ -36,12 +36,12 @@ def score_mesh(vision: Vision, manifest: Manifest, coded: Mapping[str, set[str]]
     Raises:
         RadloomError: no frontal view of a coded study.
     """
-    pairs = [(row.uid, ref) for row in manifest for ref in row.images if ref.view is View.FRONTAL and row.uid in coded]
+    pairs = [(row, ref) for row in manifest for ref in row.images if ref.view is View.FRONTAL and row.uid in coded]
     if not pairs:
         raise RadloomError("No frontal view belongs to a coded study; check that manifest and XML are of one corpus.")
     chances = vision.chances(vision.features(manifest, [ref for _, ref in pairs]))[:, : len(OBSERVATIONS)]
-    truth = np.array([[observation in coded[uid] for observation in OBSERVATIONS] for uid, _ in pairs])
-    draw = Bootstrap([uid for uid, _ in pairs], seed=SEED)
+    truth = np.array([[observation in coded[row.uid] for observation in OBSERVATIONS] for row, _ in pairs])
+    draw = Bootstrap([row.patient for row, _ in pairs], seed=SEED)
     return score_auroc(truth, chances, OBSERVATIONS, "frontal", "classifier", "MeSH", bootstrap=draw)
 
 

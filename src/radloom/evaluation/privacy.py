@@ -137,7 +137,7 @@ def _add_scores(bench: Bench, sets: ImageSets, found: Nearest, reference: Neares
     """Of synthetic and held-out images together, so that the intervals hold the chance of both."""
     train, held_out, made = map(patients, sets)
     tally = Tally(TASK, NAME, [*made, *held_out])
-    draw = bench.bootstrap(tally.studies)
+    draw = bench.bootstrap_of(tally.studies)
     ours, theirs = np.full(len(made), np.nan), np.full(len(held_out), np.nan)
     own = [train[place] == patient for place, patient in zip(found.places, made, strict=True)]
     synthetic = np.repeat([1.0, 0.0], [len(made), len(held_out)])

@@ -27,7 +27,7 @@ from radloom.scores.meteor import MeteorData, meteor_counts, meteor_data
 from radloom.scores.names import CERTAIN, POSSIBLE, score_name
 from radloom.scores.sacrebleu import sacrebleu_counts
 from radloom.scores.statistics import Bootstrap, Interval, difference, mean
-from radloom.scores.text import bleu, r2gen_text, score_reports
+from radloom.scores.text import Protocol, bleu, score_reports
 from radloom.study import OBSERVATIONS, SECTIONS, SIGNS, Mention, Report
 
 TASK = "report"
@@ -65,7 +65,7 @@ def score_written(
     bench.check_complete([row.uid for row in rows], predicted)
     texts = [getattr(report, section) for report in predicted.values() for section in SECTIONS]
     texts += [getattr(row.report, section) for row in (*rows, *bench.train) for section in SECTIONS]
-    measures = _Measures.load(texts, adapters)
+    measures = _Measures.load([bench.protocol(text) for text in dict.fromkeys(texts)], adapters)
     for section in SECTIONS:
         seen = [row for row in rows if getattr(row.report, section)]
         known = [row for row in bench.train if getattr(row.report, section) and row.images]
@@ -101,14 +101,14 @@ def _score_section(
     tally = Tally(TASK, bench.name, uids)
     for system, texts in systems.items():
         several, draws = bench.facing(truth, texts, uids)
-        tally.add(system, _words(several, texts, section, draws))
+        tally.add(system, _words(several, texts, section, draws, bench.protocol))
         tally.add(system, _content(several, texts, section, draws))
         first = texts[: len(truth)]
-        tally.add(system, _slow_words(truth, first, section, draw, measures.synonyms))
+        tally.add(system, _slow_words(truth, first, section, draw, measures.synonyms, bench.protocol))
         for adapter in measures.learned:
             tally.add(system, _learned(adapter, truth, first, section, draw))
         if system == bench.name:
-            tally.add(system, {_lacking_name(name, section): why for name, why in measures.lacking.items()})
+            tally.add(system, measures.why_lacking(section, bench.protocol))
         if system != SHUFFLED:
             tally.count(system, score_name("different_texts", section), len(set(texts)))
             tally.add(system, {score_name("words", section): draw(mean([len(t.split()) for t in texts]))})
@@ -155,9 +155,10 @@ class _Measures:
 
     @classmethod
     def load(cls, texts: Iterable[str], adapters: Sequence[type[TextAdapter] | type[LabelAdapter]]) -> _Measures:
+        """Of texts as they are scored, what the machine has."""
         synonyms, learned, lacking = None, [], {}
         try:
-            synonyms = meteor_data([r2gen_text(text) for text in dict.fromkeys(texts)])
+            synonyms = meteor_data(list(texts))
         except MissingPackageError as error:
             lacking[METEOR] = f"unavailable: {error}"
         for kind in adapters:
@@ -169,29 +170,35 @@ class _Measures:
                 lacking[kind.name] = f"error: {error}"
         return cls(synonyms, learned, lacking)
 
+    def why_lacking(self, section: str, protocol: Protocol) -> dict[str, str]:
+        """By the name of the score of what is lacking."""
+        made_by = {name: (section, protocol.name) if name == METEOR else (section,) for name in self.lacking}
+        return {score_name(name, *made_by[name]): why for name, why in self.lacking.items()}
 
-def _lacking_name(measure: str, section: str) -> str:
-    return score_name(measure, section, "r2gen") if measure == METEOR else score_name(measure, section)
 
-
-def _words(truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap) -> Results:
-    """BLEU and ROUGE-L under the R2Gen protocol, and sacreBLEU of the texts as they are."""
-    results: dict[str, Interval | str | None] = dict(score_reports(truth, texts, section, draw))
+def _words(truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap, protocol: Protocol) -> Results:
+    """BLEU and ROUGE-L under a protocol of R2Gen, and sacreBLEU of the texts as they are."""
+    results: dict[str, Interval | str | None] = dict(score_reports(truth, texts, section, draw, protocol))
     plain = sacrebleu_counts(truth, texts)
     results[score_name("sacrebleu", section, plain.signature)] = draw(plain.corpus)
     return results
 
 
 def _slow_words(
-    truth: Sequence[str], texts: Sequence[str], section: str, draw: Bootstrap, synonyms: MeteorData | None
+    truth: Sequence[str],
+    texts: Sequence[str],
+    section: str,
+    draw: Bootstrap,
+    synonyms: MeteorData | None,
+    protocol: Protocol,
 ) -> Results:
     """METEOR and CIDEr, of one text a study: one takes long, the other counts in how many references a word stands."""
     results: dict[str, Interval | str | None] = {}
-    cut, ours = [r2gen_text(t) for t in truth], [r2gen_text(t) for t in texts]
+    cut, ours = [protocol(t) for t in truth], [protocol(t) for t in texts]
     if synonyms:
-        results[score_name(METEOR, section, "r2gen")] = draw(meteor_counts(cut, ours, synonyms).corpus)
+        results[score_name(METEOR, section, protocol.name)] = draw(meteor_counts(cut, ours, synonyms).corpus)
     rare = draw(mean(cider(cut, ours))) if len(cut) > 1 else "unavailable: words are rare among several texts only"
-    results[score_name("cider", section, "r2gen")] = rare
+    results[score_name("cider", section, protocol.name)] = rare
     return results
 
 
@@ -300,11 +307,11 @@ def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, R
         return  # too few to tell
 
     def agreement(a: str, b: str) -> Interval:
-        draw = Bootstrap(len(both), 200, SEED)
+        draw = bench.bootstrap([row.uid for row in both], 200)
         sides = []
         for mine, theirs in ((a, "findings"), (b, "impression")):
-            texts = [r2gen_text(getattr(predicted[row.uid], mine)) for row in both]
-            truth = [r2gen_text(getattr(row.report, theirs)) for row in both]
+            texts = [bench.protocol(getattr(predicted[row.uid], mine)) for row in both]
+            truth = [bench.protocol(getattr(row.report, theirs)) for row in both]
             sides.append(np.array([bleu([t], [x], 1)[0] for t, x in zip(truth, texts, strict=True)]))
         return draw(mean(sides[0] + sides[1]))
 

@@ -217,7 +217,7 @@ def publish(bench: Bench, out: Path, made_by: dict[str, Any], split: str) -> Boa
         "baselines": f"from {len(bench.train)} studies of train",
         "judge": bench.vision.fingerprint,
         "labeller": f"{LABELLER} version {LABELLER_VERSION}",
-        "bootstrap": f"{bench.samples} draws of studies, {LEVEL} % percentile intervals, seed {SEED}",
+        "bootstrap": f"{bench.samples} draws of patients, {LEVEL} % percentile intervals, seed {SEED}",
         "shuffled": f"written reports against {SHUFFLES} other patients",
         "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},

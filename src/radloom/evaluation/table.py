@@ -61,7 +61,7 @@ class Score:
         name: the measure and what made it.
         system: the model's name or one of `SYSTEMS`.
         n: studies, images or questions it is taken over.
-        interval: value, 95 % interval over studies and draws; None where there is no value.
+        interval: value, 95 % interval over patients and draws; None where there is no value.
         studies: digest of the studies and of their order; scores over the same ones can be paired.
         why: where there is no value: `unavailable: ...` or `error: ...`.
         detail: whether it is for those who look closer: of one observation, or of one type of question.

@@ -225,7 +225,7 @@ def _trained(name: str, images: XrayImages, held_out: XrayImages, config: Utilit
 def _add_scores(bench: Bench, trained: Mapping[str, Path], sets: ImageSets, config: UtilityConfig) -> None:
     """AUROC of every classifier on the same images, and by how much it differs from others, patient by patient."""
     tally = Tally(TASK, NAME, patients(sets.held_out))
-    draw = bench.bootstrap(tally.studies)
+    draw = bench.bootstrap_of(tally.studies)
     found: dict[str, dict[str, Interval | None]] = {}
     shown: dict[str, dict[str, Interval]] = {}
     for name, folder in trained.items():

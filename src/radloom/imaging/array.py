@@ -18,6 +18,10 @@ class ImageWarning(UserWarning):
     """An image that was read, but may not be what a model trained on radiographs expects."""
 
 
+class ColourWarning(ImageWarning):
+    """A colour image, read as greyscale."""
+
+
 def check_array(image: Any, name: str = "image") -> np.ndarray:
     """`image` as float32, once it is known to be an X-ray array.
 
@@ -58,7 +62,7 @@ def full_scale(maximum: int) -> int:
 
 
 def luminance(rgb: np.ndarray, name: str) -> np.ndarray:
-    """Grey values of a colour image, with an `ImageWarning` if it really is one.
+    """Grey values of a colour image, with a `ColourWarning` if it really is one.
 
     Args:
         rgb: (H, W, 3) integers, uint8 or deeper.
@@ -72,7 +76,7 @@ def luminance(rgb: np.ndarray, name: str) -> np.ndarray:
     if spread.mean() > _COLOURED_SHARE:
         warnings.warn(
             f"{name} is a colour image; it is read as greyscale, but radloom expects a radiograph.",
-            ImageWarning,
+            ColourWarning,
             stacklevel=2,
         )
     red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))

@@ -78,37 +78,38 @@ def as_image(source: Image | InMemory) -> np.ndarray:
         (H, W) float32 in [0, 1], bones bright, at least 16 x 16.
 
     Raises:
-        ImageError: see `read_image` and `check_array`.
+        ImageError: see `read_image` and `check_array`; or one grey value everywhere: a model would report something
+            of that, too.
     """
-    if isinstance(source, bytes):
-        return read_image(InMemory(source))
-    if isinstance(source, PILImage.Image):
-        return _of_pillow(source)
-    if isinstance(source, (str, Path, InMemory)):
-        return read_image(source)
-    image = check_array(source)
-    check_size("image", image.shape, MAX_PIXELS)
-    _warn_of_nothing(image, "image")
+    name: object = "image"
+    if isinstance(source, (str, Path, bytes, InMemory)):
+        name = InMemory(source) if isinstance(source, bytes) else source
+        image = _read(name, MAX_PIXELS)
+    elif isinstance(source, PILImage.Image):
+        name = "picture"
+        image = _of_pillow(source)
+    else:
+        image = check_array(source)
+        check_size(name, image.shape, MAX_PIXELS)
+    if shows_nothing(image):
+        raise ImageError(f"{name} has one grey value everywhere and shows nothing; export it again.")
     return image
+
+
+def shows_nothing(image: np.ndarray) -> bool:
+    """Whether an image (H, W) has one grey value everywhere."""
+    return bool(image.min() == image.max())
 
 
 def _of_pillow(picture: PILImage.Image) -> np.ndarray:
     name = InMemory(b"", "picture")
     check_size(name, (picture.height, picture.width), MAX_PIXELS)
     try:
-        image = _grey(name, picture)
+        return _grey(name, picture)
     except ImageError:
         raise
     except Exception as error:  # a picture is decoded when it is used
         raise undecodable(name, error) from error
-    _warn_of_nothing(image, str(name))
-    return image
-
-
-def _warn_of_nothing(image: np.ndarray, name: str) -> None:
-    if image.min() == image.max():
-        text = f"{name} has one grey value everywhere; it shows nothing, and what is made of it means nothing."
-        warnings.warn(text, ImageWarning, stacklevel=3)
 
 
 def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -126,23 +127,29 @@ def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
             or a DICOM object that is not a radiograph.
 
     Warns:
-        ImageWarning: a colour photo, read as greyscale, or a picture of a single grey value.
+        ImageWarning: a picture of a single grey value, or what `read_dicom` warns of; a `ColourWarning` of a colour
+            photo, read as greyscale.
     """
+    image = _read(source, max_pixels)
+    if shows_nothing(image):
+        text = f"{source} has one grey value everywhere; it shows nothing, and what is made of it means nothing."
+        warnings.warn(text, ImageWarning, stacklevel=2)
+    return image
+
+
+def _read(source: File | str, max_pixels: int) -> np.ndarray:
+    """`read_image` without a look at what the picture shows."""
     file = Path(source) if isinstance(source, str) else source
     head = read_head(file)
     if is_dicom(file, head):
         from radloom.imaging.dicom import read_dicom
 
-        image = read_dicom(file, max_pixels=max_pixels)
-        _warn_of_nothing(image, str(file))
-        return image
+        return read_dicom(file, max_pixels=max_pixels)
     format_name = _picture_format(head)
     if format_name is None:
         what = "is a text file, not an image" if _is_text(head) else "is not an image that radloom reads"
         raise ImageError(f"{file} {what}; give a PNG, JPEG, TIFF or DICOM file.")
-    image = _read_picture(file, format_name, max_pixels)
-    _warn_of_nothing(image, str(file))
-    return image
+    return _read_picture(file, format_name, max_pixels)
 
 
 def read_head(file: File) -> bytes:

@@ -21,7 +21,7 @@ from radloom.diffusion.alignment import Alignment, AlignmentConfig, regions
 from radloom.diffusion.autoencoder import AutoencoderConfig, ReportAutoencoder
 from radloom.diffusion.denoiser import DenoiserConfig
 from radloom.diffusion.environment import EnvironmentConfig
-from radloom.diffusion.model import AnyToAny, AnyToAnyConfig
+from radloom.diffusion.model import KIND, AnyToAny, AnyToAnyConfig
 from radloom.diffusion.stages import AlignmentStage, AutoencoderStage, DenoiserStage, EnvironmentStage
 from radloom.diffusion.studies import StudyTable, excerpts
 from radloom.diffusion.text import ReportTokenizer
@@ -70,10 +70,30 @@ def tables(
     return found
 
 
-def load_part(kind: str, config: type, folder: Path) -> tuple[nn.Module, ReportTokenizer]:
-    """A network that an earlier stage made, in eval mode, and the tokenizer beside it."""
-    sizes: Any = from_dict(config, checkpoint.read_config(folder, kind), "config")
-    network: nn.Module = sizes.build()
+def load_alignment(folder: Path, classifier: str) -> tuple[Alignment, ReportTokenizer]:
+    """The prompt space of a stage that trained it, or of an any-to-any model, in eval mode, and its tokenizer.
+
+    Raises:
+        CheckpointError: neither, or a model that stands on another classifier than the one of this fingerprint.
+    """
+    if checkpoint.read_kind(folder) == KIND:
+        model = AnyToAny.load(folder, classifier=classifier)
+        return model.alignment, model.tokenizer
+    network = from_dict(AlignmentConfig, checkpoint.read_config(folder, "alignment"), "config").build()
+    checkpoint.load_state(network, folder)
+    return network.eval(), ReportTokenizer.load(folder)
+
+
+def load_autoencoder(folder: Path) -> tuple[ReportAutoencoder, ReportTokenizer]:
+    """The report autoencoder of a stage that trained it, or of an any-to-any model, in eval mode, and its tokenizer.
+
+    Raises:
+        CheckpointError: neither.
+    """
+    if checkpoint.read_kind(folder) == KIND:
+        model = AnyToAny.load(folder)
+        return model.autoencoder, model.tokenizer
+    network = from_dict(AutoencoderConfig, checkpoint.read_config(folder, "report-autoencoder"), "config").build()
     checkpoint.load_state(network, folder)
     return network.eval(), ReportTokenizer.load(folder)
 
@@ -213,17 +233,30 @@ class TrainDenoisers(StageConfig):
 
     def _begin(self, workshop: Workshop, codec: Codec, made_by: str, grid: tuple[int, int]) -> AnyToAny:
         """The model with its towers and autoencoder filled, and the denoisers of `start` if there is one."""
-        alignment, tokenizer = load_part("alignment", AlignmentConfig, workshop.output(self.alignment))
-        autoencoder, _ = load_part("report-autoencoder", AutoencoderConfig, workshop.output(self.reports))
-        assert isinstance(alignment, Alignment) and isinstance(autoencoder, ReportAutoencoder)
-        sizes = replace(self._sized(codec.config, alignment.config, autoencoder.config), grid=grid)
         seen_by = fingerprint(workshop.output(self.classifier))
+        alignment, tokenizer = load_alignment(workshop.output(self.alignment), seen_by)
+        autoencoder, writer = load_autoencoder(workshop.output(self.reports))
+        if writer.vocabulary != tokenizer.vocabulary:
+            raise RecipeError(
+                f"{self.name}: `alignment` reads reports by another tokenizer than `reports` writes them by; name the "
+                "stage of reports that the alignment was trained with."
+            )
+        sizes = replace(self._sized(codec.config, alignment.config, autoencoder.config), grid=grid)
         config = AnyToAnyConfig(alignment.config, autoencoder.config, sizes, made_by, seen_by)
         model = AnyToAny(config, tokenizer)
         model.alignment.load_state_dict(alignment.state_dict())
         model.autoencoder.load_state_dict(autoencoder.state_dict())
         if self.start:
             earlier = AnyToAny.load(workshop.output(self.start), made_by, seen_by)
+            for key, ours, theirs in (
+                ("alignment", alignment, earlier.alignment),
+                ("reports", autoencoder, earlier.autoencoder),
+            ):
+                if not _same_weights(ours, theirs):
+                    raise RecipeError(
+                        f"{self.name}: the denoisers it starts from were trained with other {key}; give "
+                        f"{self.name}.{key} what they were trained with, or leave out `start`."
+                    )
             own, found = model.denoisers.state_dict(), earlier.denoisers.state_dict()
             wrong = [name for name in own if name not in found or own[name].shape != found[name].shape]
             if wrong or len(own) != len(found):
@@ -233,6 +266,19 @@ class TrainDenoisers(StageConfig):
                 )
             model.denoisers.load_state_dict(found)
         return model
+
+
+ROUNDING = 0.02
+"""By how much weights may differ, of their norm, that are the same but stored with fewer bits."""
+
+
+def _same_weights(ours: nn.Module, theirs: nn.Module) -> bool:
+    """Whether two networks have the same weights, but for how they were stored."""
+    own, found = ours.state_dict(), theirs.state_dict()
+    if own.keys() != found.keys() or any(own[name].shape != found[name].shape for name in own):
+        return False
+    a, b = (torch.cat([state[name].float().flatten().cpu() for name in own]) for state in (own, found))
+    return float((a - b).norm()) <= ROUNDING * float(a.norm())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from radloom.recipes.recipe import Recipe
+from radloom.recipes.recipe import Recipe, names
 from radloom.recipes.trained import is_trained
 
 LICENCES = {
@@ -29,12 +29,12 @@ def model_card(recipe: Recipe, folder: Path) -> str:
         "",
         "## Data",
         "",
-        *(f"- `{name}`: {LICENCES[corpus.kind]}" for name, corpus in recipe.corpora.items()),
+        *(f"- `{name}`: {LICENCES[recipe.corpora[name].kind]}" for name in _used(recipe)),
         "",
         *_begun_from(recipe),
         "## Training",
         "",
-        f"`radloom train {recipe.name} --data DIR`",
+        f"`radloom train {recipe.name if recipe.name in names() else 'FILE'} --data DIR`",
         "",
         "| stage | kind | steps | batch | score on val |",
         "|---|---|---|---|---|",
@@ -46,6 +46,12 @@ def model_card(recipe: Recipe, folder: Path) -> str:
         scores = ", ".join(f"{k} {v:.3f}" for k, v in done["scores"].items() if "auroc[" not in k or "mean" in k)
         lines.append(f"| {stage.name} | {stage.kind} | {steps} | {batch} | {scores} |")
     return "\n".join(lines) + "\n"
+
+
+def _used(recipe: Recipe) -> list[str]:
+    """Names of the corpora that a stage learned from, which may be fewer than the recipe has."""
+    learned_from = {name for stage in recipe.stages for name in getattr(stage, "corpora", ())}
+    return [name for name in recipe.corpora if name in learned_from]
 
 
 def _begun_from(recipe: Recipe) -> list[str]:

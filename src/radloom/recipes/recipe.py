@@ -25,12 +25,22 @@ from radloom.codec.network import Codec
 from radloom.config import from_dict
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
-from radloom.recipes.any_to_any import ANY_TO_ANY
-from radloom.recipes.stages import STAGES, StageConfig, TrainCodec
+from radloom.recipes.any_to_any import ANY_TO_ANY, TrainDenoisers, TrainEnvironments
+from radloom.recipes.stages import STAGES, StageConfig, TrainClassifier, TrainCodec, TrainSigns, TuneLanguage
 from radloom.recipes.trained import is_trained
 
 KINDS: dict[str, type[StageConfig]] = {**STAGES, **ANY_TO_ANY}
 """Kinds of stage by name."""
+
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "classifier": (TrainClassifier.kind,),
+    "signs": (TrainSigns.kind,),
+    "codec": (TrainCodec.kind,),
+    "language": (TuneLanguage.kind,),
+    "any-to-any": (TrainDenoisers.kind, TrainEnvironments.kind),
+}
+"""Part of a finished model -> the kinds of stage that make it."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,13 @@ class CorpusConfig:
         kind: which `prepare` reads it.
         path: its folder, relative to `--data`; raw, or what `prepare` made of it.
         workers: processes that look at its images when it is prepared; 0 is the one that trains.
+        images: where the images of a prepared corpus lie now, if they were moved; relative to `--data`.
     """
 
     kind: Literal["indiana", "mimic", "nih", "vqa-rad", "folder"]
     path: str
     workers: int = 0
+    images: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +87,12 @@ def names() -> list[str]:
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
-def source(name: str) -> Path:
+def source(name: str, beside: Path | None = None) -> Path:
     """The YAML file of a recipe: one of the package's, or a path.
+
+    Args:
+        name: of it.
+        beside: the recipe that names it, beside which a relative path is looked for first.
 
     Raises:
         RecipeError: there is none of that name.
@@ -84,6 +100,8 @@ def source(name: str) -> Path:
     if name in names():
         return Path(str(files("radloom.recipes"))) / f"{name}.yaml"
     path = Path(name)
+    if beside is not None and (beside.parent / name).is_file():
+        return beside.parent / name
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise RecipeError(f"{path} does not exist; name a recipe file or one of: {', '.join(names())}.")
@@ -97,10 +115,26 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: unknown recipe or key, wrong value, or a stage that uses one that does not come before it.
     """
+    return _build(_changed_data(name, changes))
+
+
+def as_yaml(name: str, changes: Sequence[str] = ()) -> str:
+    """The YAML of a recipe: as it is written, or where it is changed, with what it extends, as it is trained.
+
+    Raises:
+        RecipeError: as `load_recipe`.
+    """
+    if not changes:
+        return source(name).read_text(encoding="utf-8")
+    load_recipe(name, changes)  # which refuses what is no recipe
+    return yaml.safe_dump(_changed_data(name, changes), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _changed_data(name: str, changes: Sequence[str]) -> dict[str, Any]:
     data = _read(source(name))
     for change in changes:
         _apply(data, change)
-    return _build(data)
+    return data
 
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -129,8 +163,8 @@ def _extended(data: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[
     """The recipe that this one extends; nothing if it extends none."""
     if "extends" not in data:
         return {}
-    other = source(str(data.pop("extends")))
-    if other in (path, *seen):
+    other = source(str(data.pop("extends")), path)
+    if other.resolve() in [each.resolve() for each in (path, *seen)]:
         raise RecipeError(f"{path.name} extends {other.name}, which extends it in turn; leave one of them out.")
     return _read(other, (*seen, path))
 
@@ -202,10 +236,21 @@ def _build(data: Mapping[str, Any]) -> Recipe:
         stages.append(stage)
     rest = {k: v for k, v in data.items() if k != "stages"}
     recipe: Recipe = from_dict(Recipe, {**rest, "stages": stages}, "")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", recipe.name):
+        raise RecipeError(
+            f"name: {recipe.name!r} cannot be a recipe's name, which is that of its folder below `runs`; use letters, "
+            "digits, '-', '_' and '/'."
+        )
+    kinds = {stage.name: stage.kind for stage in stages}
     for part, name in recipe.model.items():
-        if not is_trained(name) and name not in [s.name for s in stages]:
+        if part not in PARTS:
+            raise RecipeError(f"model: unknown part {part!r}{did_you_mean(part, PARTS)}; parts: {', '.join(PARTS)}.")
+        if not is_trained(name) and name not in kinds:
+            raise RecipeError(f"model.{part}: no stage is called {name!r}{did_you_mean(name, kinds)}.")
+        if not is_trained(name) and kinds[name] not in PARTS[part]:
             raise RecipeError(
-                f"model.{part}: no stage is called {name!r}{did_you_mean(name, [s.name for s in stages])}."
+                f"model.{part}: {name!r} is a stage of kind {kinds[name]!r}; name one of kind "
+                f"{' or '.join(map(repr, PARTS[part]))}."
             )
     if recipe.transform.size % Codec.stride and any(isinstance(stage, TrainCodec) for stage in stages):
         raise RecipeError(f"transform.size is {recipe.transform.size}; the codec needs a multiple of {Codec.stride}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -25,6 +26,7 @@ from radloom.recipes.recipe import CorpusConfig, Recipe
 from radloom.recipes.stages import StageConfig, Workshop
 from radloom.recipes.trained import is_trained, trained_part
 from radloom.training import first_process_first
+from radloom.training.stage import CHANGEABLE
 
 MODEL = "model.json"
 FORMAT = 1
@@ -74,7 +76,11 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
                 leak_check([manifest(name) for name in corpora])
                 checked.add(corpora)
             place.mkdir(exist_ok=True)
-            _claim(stage, place / "stage.yaml", {key: fingerprint(output(name)) for key, name in stage.uses().items()})
+            made_from = {
+                "begun_from": {key: fingerprint(output(name)) for key, name in stage.uses().items()},
+                "manifests": {name: manifest(name).fingerprint() for name in corpora},
+            }
+            _claim(stage, place / "stage.yaml", {key: prints for key, prints in made_from.items() if prints})
         if not (place / "done.json").is_file():
             print(f"{recipe.name}: {stage.name}", file=sys.stderr)
             stage.run(Workshop(manifest, recipe.transform, output, place))
@@ -105,17 +111,20 @@ def assemble(recipe: Recipe, folder: Path) -> Path:
 
 
 def _claim(
-    settings: StageConfig | CorpusConfig | Transform, note: Path, begun_from: dict[str, str] | None = None
+    settings: StageConfig | CorpusConfig | Transform,
+    note: Path,
+    made_from: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Note settings in a file, or check that they are those noted there; what the note lacks has its default.
 
     Args:
         settings: of what is made.
         note: the file.
-        begun_from: fingerprints of the earlier stages that it is made from.
+        made_from: fingerprints of the earlier stages (`begun_from`) and of the corpora (`manifests`) that it is made
+            from, which notes of earlier versions may lack.
     """
     own: dict[str, Any] = {"kind": settings.kind} if isinstance(settings, StageConfig) else {}
-    own |= {"begun_from": begun_from} if begun_from else {}
+    own |= made_from or {}
     current = {**own, **to_dict(settings)}
     if not note.is_file():
         write_whole(note, yaml.safe_dump(current, sort_keys=False).encode(), RecipeError)
@@ -123,8 +132,9 @@ def _claim(
     noted: dict[str, Any] = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
     with suppress(RecipeError):  # settings that are not known any more differ as they are
         begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in own})
-        noted = {**{k: noted.get(k) for k in own}, **to_dict(begun)}
-    differing = sorted(k for k in current.keys() | noted.keys() if current.get(k) != noted.get(k))
+        noted = {**{k: noted.get(k, own[k]) for k in own}, **to_dict(begun)}
+    decisive, before = _decisive(current), _decisive(noted)
+    differing = sorted(k for k in decisive.keys() | before.keys() if decisive.get(k) != before.get(k))
     if differing:
         raise RecipeError(
             f"{note.parent} was begun with other settings ({', '.join(differing)}); remove that folder to train "
@@ -132,13 +142,24 @@ def _claim(
         )
 
 
+def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as `train.steps` and so on, without those that may change when a stage is gone on with."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return {key: value for key, value in flat.items() if key not in {f"train.{name}" for name in CHANGEABLE}}
+
+
 def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
     """The manifest of a corpus, made on first use; what was left out is told on stderr."""
     place = _place(corpus, data, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(replace(corpus, workers=0), folder / "corpus.yaml")  # which may be others when it is gone on with
+    _claim(replace(corpus, workers=0, images=None), folder / "corpus.yaml")  # which may be others on another machine
     if (place / FILE).is_file():
-        return Manifest.read(place)
+        return Manifest.read(place, data / corpus.images if corpus.images else None)
     from radloom.corpora import prepare
     from radloom.model_folder import view_predictor
 

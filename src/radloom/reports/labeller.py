@@ -19,7 +19,7 @@ from radloom.reports.cleaning import sentences
 from radloom.study import OBSERVATIONS, Mention, Report
 
 NAME = "rule-labeller"
-VERSION = 1
+VERSION = 2
 """Raised whenever a rule changes, so that scores made with different rules are not compared."""
 
 LONGEST_SENTENCE = 100

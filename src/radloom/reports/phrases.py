@@ -315,6 +315,7 @@ POST_UNCERTAINTY: tuple[str, ...] = (
     r"less likely|difficult to exclude|in the differential|(?:an? |another |also )*(?:\w+ )?(?:consideration|"
     r"possibility))",
     r"(?:may|might|could)(?: also)? (?:be (?:present|seen|considered|developing)|have this appearance|coexist|appear)",
+    r"if (?:there is )?(?:any|present)(?= *(?:[.,;)]|$))",
     r"difficult to (?:entirely )?exclude|not well (?:seen|visuali[sz]ed|evaluated|assessed)",
     r"(?:less likely|suspected|questioned|possible)(?= *(?:[.,;]|$))|(?<=\w)\?",
 )

@@ -2,7 +2,8 @@
 
 A section starts at a header. Headers come in any order and any case, repeated, misspelt or not at all:
 
-- at the start of a line with a colon: `FINDINGS:`, `Impression :`, `IMPRESSON:`;
+- at the start of a line with a colon: `FINDINGS:`, `Impression :`, `IMPRESSON:`; the colon of a time (`10:30 A.M.`)
+  ends no header;
 - alone on a line without a colon: `FINDINGS`, or `Findings` after a blank line;
 - within a line, in capitals or after a full stop, with a colon: `... effusion. IMPRESSION: No change.`
 
@@ -142,6 +143,8 @@ def _line_header(match: re.Match[str], text: str) -> str | None:
     if known is not None:
         return known if name != name.lower() or _starts_paragraph(match, text) else None
     words = re.findall(r"[a-z]+", name.lower())
+    if text[match.end() : match.end() + 1].isdigit():
+        return None
     if ORGAN_WORDS.intersection(words) and (name == name.upper() or len(words) <= 3):
         return "organ"
     if name != name.upper():

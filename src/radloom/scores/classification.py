@@ -1,4 +1,4 @@
-"""AUROC, precision, recall and F1 of the observations, with bootstrap intervals over studies.
+"""AUROC, precision, recall and F1 of the observations, with bootstrap intervals over patients.
 
 Arrays are (n, k): n rows, k observations; a row is a study, or an image where the study of each is given. For AUROC a
 label that is not known is NaN and left out of that observation's score; F1 takes no unknowns.
@@ -47,14 +47,14 @@ def score_auroc(
     *made_by: str,
     bootstrap: Bootstrap | None = None,
 ) -> dict[str, Interval | None]:
-    """AUROC of each observation and their mean, with bootstrap intervals over studies.
+    """AUROC of each observation and their mean, with bootstrap intervals over patients.
 
     Args:
         labels: 0, 1 or NaN for not known, (n, k).
         scores: (n, k).
         observations: names, k of them.
         made_by: what gave scores and labels, for the names, e.g. `"radloom-classifier", "rule-labeller"`.
-        bootstrap: over the studies of the rows; by default every row is one.
+        bootstrap: over the patients of the rows; by default every row is one.
 
     Returns:
         `{"auroc[Edema, ...]": Interval, ..., "auroc_macro[13 observations, ...]": Interval, "auroc_micro[...]": ...}`.
@@ -125,13 +125,13 @@ def score_f1(
     bootstrap: Bootstrap | None = None,
     kind: str = "observations",
 ) -> dict[str, Interval]:
-    """Precision, recall and F1 of each observation, micro and macro, with bootstrap intervals over studies.
+    """Precision, recall and F1 of each observation, micro and macro, with bootstrap intervals over patients.
 
     Args:
         truth, predicted: boolean, (n, k).
         observations: names, k of them.
         made_by: labeller and uncertainty rule, for the names, e.g. `"rule-labeller", "uncertain=negative"`.
-        bootstrap: over the studies of the rows; by default every row is one.
+        bootstrap: over the patients of the rows; by default every row is one.
         kind: what they are called together, for the names.
 
     Returns:

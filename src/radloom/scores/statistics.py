@@ -1,9 +1,9 @@
-"""Bootstrap intervals and paired differences over studies (Efron and Tibshirani 1993, chapters 13 and 16).
+"""Bootstrap intervals and paired differences over patients (Efron and Tibshirani 1993, chapters 13 and 16).
 
-A statistic is a function of weights: how often each row counts. The plain score weighs every row 1; a draw of studies
-with replacement weighs the rows of a study by how often that study was drawn. Study is the unit that is drawn, so rows
-of one study come and go together. The same studies, `samples` and `seed` give the same draws, whatever is scored: two
-intervals over the same studies can be subtracted draw by draw.
+A statistic is a function of weights: how often each row counts. The plain score weighs every row 1; a draw of patients
+with replacement weighs the rows of a patient by how often that patient was drawn: studies of one patient are alike, so
+that they come and go together. The same rows, `samples` and `seed` give the same draws, whatever is scored: two
+intervals over the same rows can be subtracted draw by draw.
 """
 
 from __future__ import annotations
@@ -93,41 +93,41 @@ def difference(score: Interval, baseline: Interval) -> Difference:
 
 
 class Bootstrap:
-    """Draws of studies with replacement.
+    """Draws of patients with replacement.
 
     Args:
-        studies: the study of each row; or how many studies, a row each.
+        patients: the patient of each row; or how many, a row each.
         samples: number of draws.
         seed: of the draws.
 
     Raises:
-        RadloomError: no study or no draw.
+        RadloomError: no patient or no draw.
     """
 
-    def __init__(self, studies: Sequence[Hashable] | int, samples: int = SAMPLES, seed: int = 0) -> None:
-        names = range(studies) if isinstance(studies, int) else studies
-        numbers = {study: number for number, study in enumerate(dict.fromkeys(names))}
-        self.study_of = np.array([numbers[study] for study in names], dtype=np.int64)
-        self.studies, self.samples, self.seed = len(numbers), samples, seed
-        if self.studies < 1 or samples < 1:
+    def __init__(self, patients: Sequence[Hashable] | int, samples: int = SAMPLES, seed: int = 0) -> None:
+        names = range(patients) if isinstance(patients, int) else patients
+        numbers = {patient: number for number, patient in enumerate(dict.fromkeys(names))}
+        self.patient_of = np.array([numbers[patient] for patient in names], dtype=np.int64)
+        self.patients, self.samples, self.seed = len(numbers), samples, seed
+        if self.patients < 1 or samples < 1:
             raise RadloomError(
-                f"A bootstrap needs a study and a draw, got {self.studies} studies and {samples} draws; give it both."
+                f"A bootstrap needs a patient and a draw, got {self.patients} patients and {samples} draws; give both."
             )
 
     @property
     def rows(self) -> int:
-        return len(self.study_of)
+        return len(self.patient_of)
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How often each study is drawn: (samples, studies)."""
+        """How often each patient is drawn: (samples, patients)."""
         generator = np.random.default_rng(self.seed)
-        drawn = (generator.integers(0, self.studies, self.studies) for _ in range(self.samples))
-        return np.stack([np.bincount(index, minlength=self.studies) for index in drawn])
+        drawn = (generator.integers(0, self.patients, self.patients) for _ in range(self.samples))
+        return np.stack([np.bincount(index, minlength=self.patients) for index in drawn])
 
     def weights(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """How often each row counts in the draws `start` to `stop`: (draws, rows)."""
-        return self.counts[start:stop, self.study_of].astype(np.float64)
+        return self.counts[start:stop, self.patient_of].astype(np.float64)
 
     def __call__(self, statistic: Statistic, width: int | None = None) -> Interval:
         """The 95 % percentile interval of a statistic.

@@ -1,10 +1,10 @@
 """BLEU and ROUGE-L of reports, the way R2Gen scores them.
 
-R2Gen (Chen et al. 2020, arXiv 2010.16056) cleans both sides with the `clean_report_iu_xray` of its tokenizer, cuts
-them at 60 words and scores them with pycocoevalcap, whose numbers `bleu` and `rouge_l` repeat: BLEU after Papineni et
-al. 2002, with the reference length closest to the hypothesis and epsilons in place of smoothing; ROUGE-L after Lin
-2004 with beta = 1.2. R2Gen also puts `<unk>` for words that its training reports hold less than three times; that
-favours small vocabularies and is left out here.
+R2Gen (Chen et al. 2020, arXiv 2010.16056) cleans both sides with a function of its tokenizer, cuts them at so many
+words, both by corpus (`PROTOCOLS`), and scores them with pycocoevalcap, whose numbers `bleu` and `rouge_l` repeat: BLEU
+after Papineni et al. 2002, with the reference length closest to the hypothesis and epsilons in place of smoothing;
+ROUGE-L after Lin 2004 with beta = 1.2. R2Gen also puts `<unk>` for words that its training reports hold less than three
+(Indiana) or ten times (MIMIC-CXR); that favours small vocabularies and is left out here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,38 @@ from radloom.scores.statistics import Bootstrap, Interval, Statistic, mean
 References = Sequence[str | Sequence[str]]
 """One reference a hypothesis, or several."""
 
-WORDS = 60
-"""Where R2Gen cuts Indiana reports."""
 
+@dataclass(frozen=True)
+class Protocol:
+    """How texts are cleaned and cut before they are scored.
+
+    Attributes:
+        name: in the names of scores.
+        words: at which texts are cut.
+        one_line: whether runs of white space, underscores and full stops are first made one of each.
+    """
+
+    name: str
+    words: int
+    one_line: bool = False
+
+    def __call__(self, text: str) -> str:
+        """`text` cleaned and cut: at most `words` words, one space between them."""
+        if self.one_line:
+            text = _RUNS.sub(lambda run: " " if run[0].isspace() else run[0][0], text)
+        return " ".join(r2gen_clean(text).split()[: self.words])
+
+
+R2GEN = Protocol("r2gen", 60)
+"""R2Gen's of Indiana reports: `clean_report_iu_xray`."""
+
+R2GEN_MIMIC = Protocol("r2gen-mimic", 100, one_line=True)
+"""R2Gen's of MIMIC-CXR: `clean_report_mimic_cxr`."""
+
+PROTOCOLS = {"mimic-cxr": R2GEN_MIMIC}
+"""Name of a corpus -> its protocol; of all others `R2GEN`."""
+
+_RUNS = re.compile(r"\s+|_{2,}|\.{2,}")
 _NUMBERING = [("..", "."), ("..", "."), ("..", "."), ("1. ", "")]
 _NUMBERING += [(f". {i}. ", ". ") for i in range(2, 6)] + [(f" {i}. ", ". ") for i in range(2, 6)]
 _QUOTES = str.maketrans("", "", "\"'/\\")
@@ -37,14 +66,19 @@ _SMALL, _TINY = 1e-9, 1e-15  # pycocoevalcap's epsilons, of denominators and num
 
 
 def score_reports(
-    references: Sequence[str], hypotheses: Sequence[str], section: str, bootstrap: Bootstrap | None = None
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    section: str,
+    bootstrap: Bootstrap | None = None,
+    protocol: Protocol = R2GEN,
 ) -> dict[str, Interval]:
-    """BLEU-1..4 and ROUGE-L under the R2Gen protocol, with bootstrap intervals over studies.
+    """BLEU-1..4 and ROUGE-L under a protocol of R2Gen, with bootstrap intervals over patients.
 
     Args:
         references, hypotheses: raw text of one section, one a study, in the same order; n of each.
         section: which section that is, e.g. `"findings"`; it goes into the names.
-        bootstrap: over the studies; by default each text is one.
+        bootstrap: over the patients; by default each text is of another one.
+        protocol: how the texts are cleaned and cut.
 
     Returns:
         `{"bleu1[findings, r2gen]": Interval, ..., "rouge_l[findings, r2gen]": Interval}`.
@@ -55,21 +89,16 @@ def score_reports(
     for i, reference in enumerate(references):
         if not reference.strip():
             raise RadloomError(f"Reference {i} has no {section}; leave out the studies without that section.")
-    references, hypotheses = [r2gen_text(t) for t in references], [r2gen_text(t) for t in hypotheses]
+    references, hypotheses = [protocol(t) for t in references], [protocol(t) for t in hypotheses]
     counts, rouge = bleu_counts(references, hypotheses), rouge_l(references, hypotheses)
     bootstrap = bootstrap or Bootstrap(len(rouge))
 
     def order(k: int) -> Statistic:
         return lambda weights: counts.corpus(weights)[:, k]
 
-    statistics = {score_name(f"bleu{k + 1}", section, "r2gen"): order(k) for k in range(4)}
-    statistics[score_name("rouge_l", section, "r2gen")] = mean(rouge)
+    statistics = {score_name(f"bleu{k + 1}", section, protocol.name): order(k) for k in range(4)}
+    statistics[score_name("rouge_l", section, protocol.name)] = mean(rouge)
     return {name: bootstrap(statistic) for name, statistic in statistics.items()}
-
-
-def r2gen_text(text: str, words: int = WORDS) -> str:
-    """`text` cleaned and cut as R2Gen does before it scores: at most `words` words, one space between them."""
-    return " ".join(r2gen_clean(text).split()[:words])
 
 
 def r2gen_clean(text: str) -> str:

@@ -345,7 +345,7 @@ class _Run:
             return
         if name not in scores:
             raise TrainingError(f"{self.name or 'training'}: train.best is {name!r}; scores here: {', '.join(scores)}.")
-        kept, sign = self._kept(), -1 if self.config.highest_is_best else 1
+        kept, sign = self._kept(), -1 if self.config.keeps_highest else 1
         if not kept or not sign * scores[name] >= sign * kept["scores"][name] or kept["step"] > self.step:
             with self._resting():
                 self.stage.export(self.folder / "best", scores)

@@ -34,6 +34,13 @@ class Clock(NamedTuple):
     epoch: int
 
 
+LOSSES = ("loss", "nats")
+"""What the names of scores begin with of which the lowest is the best."""
+
+CHANGEABLE = ("log_every", "save_minutes", "workers")
+"""Settings of a loop that may be others when it is gone on with: the weights are the same."""
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """How a stage is trained.
@@ -52,8 +59,8 @@ class LoopConfig:
         seed: of the data order and everything else random.
         log_every, save_minutes: how often a log line and a checkpoint are written.
         evaluate_every, sample_every: steps between evaluations and sample pictures; 0 is only at the end.
-        best: a score of the stage's evaluations; the weights that had the lowest are exported, not the last.
-        highest_is_best: whether the highest is meant instead, as of an AUROC.
+        best: a score of the stage's evaluations; the weights that had the best are exported, not the last.
+        highest_is_best: whether the highest of it is the best; by default of all but losses (`LOSSES`).
         workers: processes that load data; 0 is in the training process.
     """
 
@@ -74,8 +81,14 @@ class LoopConfig:
     evaluate_every: int = 0
     sample_every: int = 0
     best: str | None = None
-    highest_is_best: bool = False
+    highest_is_best: bool | None = None
     workers: int = 0
+
+    @property
+    def keeps_highest(self) -> bool:
+        """Whether the highest value of `best` is kept."""
+        loss = bool(self.best) and str(self.best).startswith(LOSSES)
+        return not loss if self.highest_is_best is None else self.highest_is_best
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every"):
