@@ -30,6 +30,7 @@ from radloom.imaging.files import as_image
 from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
+from radloom.reports.prompts import as_prompt
 from radloom.seeds import as_seeds
 from radloom.settings import Denoising, Engine, as_engine
 from radloom.study import VIEWS, Part, Report, Study, View
@@ -372,7 +373,7 @@ def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, floa
         if not has:
             continue
         if part is Part.REPORT:
-            found = model.any_to_any.report_vectors([studies[i].report or Report() for i in has])
+            found = model.any_to_any.report_vectors([as_prompt(studies[i].report or Report()) for i in has])
         else:
             pixels = model.pixels([image for i in has if (image := studies[i].view(part.view)) is not None])
             found = model.any_to_any.pixel_vectors(model.classifier, pixels, part.view)
