@@ -482,7 +482,8 @@ def test_whether_it_is_a_chest_x_ray_is_answered_where_it_looks_like_one(
 ) -> None:
     question = "Is this a chest X-ray?"
     monkeypatch.setattr("radloom.models.doubt", lambda image: "It looks odd.")
-    assert model.answers([chest], [question])[0].by == "language model"
+    answers = model.answers([chest] * 2, [question, "Is this a CT scan?"])
+    assert answers[0] == "no" and [answer.by for answer in answers] == ["classifier", "language model"]
     monkeypatch.setattr("radloom.models.doubt", lambda image: None)
     answers = model.answers([chest] * 2, [question, "Is this a CT scan?"])
     assert answers == ["yes", "no"] and {answer.by for answer in answers} == {"classifier"}

@@ -66,7 +66,7 @@ def test_a_prompt_of_thousands_of_words_is_refused(nano):
     with pytest.raises(ReportError, match="Shorten"):
         nano.image("heart " * 5000, engine="language")
     with pytest.raises(ReportError, match="Shorten"):
-        nano.ask(np.full((64, 64), 0.5, np.float32), "large " * 5000)
+        nano.ask(np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64), "large " * 5000)
 
 
 def test_it_draws_by_diffusion_and_tells_what_it_does_not_read(nano):

@@ -61,6 +61,7 @@ from radloom.reports.rule_answers import (
     Reply,
     closed_answer,
     kind_answer,
+    lung_answer,
     side_answer,
     view_answer,
     yes_or_no,
@@ -647,9 +648,11 @@ class Model:
             if positive is not None:
                 positive, there = together(positive, there)
             answer = view_answer(question, view) or side_answer(question, positive, sides[i])
+            answer = answer or lung_answer(question, positive, sides[i])
             answer = answer or closed_answer(question, positive, {sign: sign in there for sign in verdict})
-            if answer is None and (kind := kind_answer(question)) and not doubt(_array(images[i])):
-                answer = kind
+            if answer is None and (asked := kind_answer(question)):
+                fits = not doubt(_array(images[i]))
+                answer = asked if fits else "no" if asked == "yes" else None  # what else it is, nobody has looked
             answers.append(None if answer is None else Reply(answer, Answerer.CLASSIFIER))
         return answers
 

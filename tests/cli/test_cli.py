@@ -33,7 +33,9 @@ def test_report_gives_sections_as_text_or_json(cli, tiny_model: Path, chest_file
     assert text.out.startswith(("FINDINGS: ", "IMPRESSION: "))
     found = cli("report", chest_file, "--lateral", chest_file, "--model", tiny_model, "--json")
     said = json.loads(found.out)
-    assert said.keys() == {"findings", "impression", "mentions", "seed", "model", "seconds"}
+    assert said.keys() == {"findings", "impression", "mentions", "seed", "model", "seconds", "remarks"}
+    assert said["remarks"] == ["The lateral image looks like a frontal view."]
+    assert "warning: The lateral image looks like a frontal view." in found.err
     assert said["mentions"] == label(Report(said["findings"], said["impression"]))
     assert found.out.count("\n") == 1
 
@@ -160,7 +162,7 @@ def test_evaluate_tells_as_json(cli, tiny_model: Path, prepared: Path, tmp_path:
     found = json.loads(cli("evaluate", tiny_model, prepared, "--tasks", "question", "-o", out, "--json").out)
     assert found["signature"]["split"] == "val"
     assert "accuracy[closed, raw]" in {score["name"] for score in found["scores"]}
-    assert found == json.loads((out / "scores.json").read_text(encoding="utf-8")) | {"out": str(out)}
+    assert found == json.loads((out / "scores.json").read_text(encoding="utf-8")) | {"out": str(out), "remarks": []}
     assert {"README.md", "index.html", "scores.md", "draws.npz"} <= {path.name for path in out.iterdir()}
 
 

@@ -40,7 +40,7 @@ def test_drawings_lie_beside_their_list(cli, tiny_model: Path, prepared: Path, t
 def test_answers(cli, tiny_model: Path, prepared: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.jsonl"
     found = json.loads(cli("predict", "ask", prepared, "-o", out, "--model", tiny_model, "--json").out)
-    assert found == {"out": str(out), "new": 6, "before": 0, "left_out": {}}
+    assert found == {"out": str(out), "new": 6, "before": 0, "left_out": {}, "remarks": []}
     assert [line["qid"] for line in lines(out)] == [f"q{i}" for i in range(6)]
 
 

@@ -9,7 +9,15 @@ import pytest
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
 from radloom.reports.questions import NAMES, WORDINGS
 from radloom.reports.repair import LUNGS, PLAIN
-from radloom.reports.rule_answers import LONGEST, closed_answer, kind_answer, side_answer, view_answer, yes_or_no
+from radloom.reports.rule_answers import (
+    LONGEST,
+    closed_answer,
+    kind_answer,
+    lung_answer,
+    side_answer,
+    view_answer,
+    yes_or_no,
+)
 from radloom.study import SIDED, SIGNS, Mention, Side, View
 
 PRESENCE = {
@@ -236,10 +244,35 @@ def test_hyperinflated_lungs_are_not_normal() -> None:
 
 
 @pytest.mark.parametrize(("question", "normal"), [(q, True) for q in NORMAL] + [(q, False) for q in ABNORMAL])
-def test_normality_needs_no_finding_and_nothing_else_but_devices(question: str, normal: bool) -> None:
+def test_normal_is_where_nothing_but_devices_is_there(question: str, normal: bool) -> None:
     devices = {NO_FINDING, SUPPORT_DEVICES}
-    for positive, is_normal in (({NO_FINDING}, True), (devices, True), (set(), False), ({NO_FINDING, "Edema"}, False)):
+    for positive, is_normal in (({NO_FINDING}, True), (devices, True), (set(), True), ({NO_FINDING, "Edema"}, False)):
         assert closed_answer(question, positive) == ("yes" if is_normal is normal else "no")
+        assert closed_answer(question, positive, {"Scoliosis": True}) == ("no" if normal else "yes")
+        assert closed_answer(question, positive, {"Scoliosis": False}) == ("yes" if is_normal is normal else "no")
+    assert closed_answer(question, None) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "positive", "sides", "answer"),
+    [
+        ("Is the left lung clear?", {"Cardiomegaly", "Pleural Effusion"}, {}, "yes"),
+        ("Is the left lung clear?", {"Lung Opacity"}, {"Lung Opacity": Side.LEFT}, "no"),
+        ("Is the right lung clear?", {"Lung Opacity"}, {"Lung Opacity": Side.LEFT}, "yes"),
+        ("Is the right lung clear?", {"Lung Opacity"}, {"Lung Opacity": Side.BOTH}, "no"),
+        ("Is the right lung clear?", {"Lung Opacity"}, {}, None),  # on a lateral view
+        ("Is the right lung clear?", {"Lung Lesion", "Lung Opacity"}, {"Lung Opacity": Side.RIGHT}, "no"),
+        ("Is the right lung clear?", {"Lung Lesion", "Lung Opacity"}, {"Lung Opacity": Side.LEFT}, None),
+        ("Is the left lung normal?", {"Pleural Effusion"}, {"Pleural Effusion": Side.LEFT}, "no"),
+        ("Are the left lung fields abnormal?", {"Pleural Effusion"}, {"Pleural Effusion": Side.LEFT}, "yes"),
+        ("Is the patient's left lung normal appearing?", {"Cardiomegaly"}, {}, "yes"),
+        ("Is the left lung clear of effusions?", set(), {}, None),
+        ("Is the left lung smaller than the right?", set(), {}, None),
+        ("Is the left lung clear?", None, {"Lung Opacity": Side.LEFT}, None),
+    ],
+)
+def test_one_lung(question: str, positive: set[str] | None, sides: dict[str, Side], answer: str | None) -> None:
+    assert lung_answer(question, positive, sides) == answer
 
 
 @pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no"])
@@ -362,7 +395,8 @@ def test_questions_written_by_rule_are_answered_where_they_are_closed() -> None:
         for kind, wordings in WORDINGS.items():
             for wording in wordings:
                 answer = closed_answer(wording.format(a=a, of=of, the=the), {observation})
-                assert answer == {"presence": "yes", "absence": "no", "normality": "no"}.get(kind), wording
+                normal = "yes" if observation == SUPPORT_DEVICES else "no"
+                assert answer == {"presence": "yes", "absence": "no", "normality": normal}.get(kind), wording
 
 
 def test_plain_sentences_of_a_report_agree_with_the_answer() -> None:

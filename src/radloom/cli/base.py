@@ -127,7 +127,7 @@ def command(name: str, parent: typer.Typer = app) -> Callable[[Callable[..., Ans
         def run(**arguments: Any) -> None:
             as_json = arguments["as_json"]
             try:
-                with quiet(), redirect_stdout(sys.stderr):
+                with quiet() as said, redirect_stdout(sys.stderr):
                     answer = function(**arguments)
             except RadloomError as error:
                 fail(str(error), as_json)
@@ -136,7 +136,8 @@ def command(name: str, parent: typer.Typer = app) -> Callable[[Callable[..., Ans
                 fail(f"{place}{error.strerror or error}. Check the path, its permissions and the free space.", as_json)
             except KeyboardInterrupt:
                 raise typer.Exit(130) from None
-            print(json.dumps(answer.data, ensure_ascii=False) if as_json else answer.text)
+            data = answer.data | {"remarks": list(said)}
+            print(json.dumps(data, ensure_ascii=False) if as_json else answer.text)
             if not answer.ok:
                 raise typer.Exit(1)
 
@@ -225,8 +226,9 @@ def fail(text: str, as_json: bool) -> NoReturn:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Within, the libraries below keep quiet; radloom's own warnings are one line each on stderr."""
+def quiet() -> Iterator[dict[str, None]]:
+    """Within, the libraries below keep quiet; radloom's own warnings are one line each on stderr, and noted."""
+    said: dict[str, None] = {}
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
@@ -238,13 +240,14 @@ def quiet() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if category.__module__.startswith("radloom."):
+        if category.__module__.startswith("radloom.") and str(message) not in said:
+            said[str(message)] = None
             say(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show
-        yield
+        yield said
 
 
 class Counter:

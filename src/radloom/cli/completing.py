@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,6 @@ from radloom.cli.base import (
     check_output,
     command,
     read_manifest,
-    say,
     since,
     text_or_file,
 )
@@ -124,7 +124,7 @@ def _refuse(why: str, **options: object) -> None:
 def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str | None) -> Study:
     """The study of the given parts; an image that looks like the other view is warned of."""
     from radloom.completion import remarks
-    from radloom.imaging import as_image
+    from radloom.imaging import ImageWarning, as_image
     from radloom.interop import check_same_patient
     from radloom.models import as_report
     from radloom.study import Study
@@ -134,7 +134,7 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
     text = as_report(text_or_file(report)) if report is not None else None
     study = Study(frontal=views.get("frontal"), lateral=views.get("lateral"), report=text)
     for remark in remarks(model, study):
-        say(f"warning: {remark}")
+        warnings.warn(remark, ImageWarning, stacklevel=2)
     return study
 
 

@@ -2,7 +2,8 @@
 chest X-ray.
 
 `closed_answer` takes plain questions about the presence of one of the 14 observations or a sign, and about whether an
-X-ray is normal; `side_answer` those about the side of something, or its presence on one. The rule-based labeller reads
+X-ray is normal; `side_answer` those about the side of something, or its presence on one; `lung_answer` those whether
+one lung is clear. The rule-based labeller reads
 what is asked about. A question with any word that is not expected beside it is left alone: place, size, degree, change
 and technique all need such words.
 """
@@ -68,6 +69,11 @@ _WHOLE: tuple[tuple[str, bool, Set[str]], ...] = (
     (r"(?:is|are) (?:the|these) findings normal", True, {NO_FINDING}),
 )
 """(a whole question, whether `yes` says that one of them is there or that none is, of which observations)."""
+
+_ONE_LUNG = re.compile(
+    r"(?:is|are) (?:(?:the|patient's) )*(left|right) (?:lung(?: fields?)?|hemithorax) "
+    r"(clear|normal|abnormal)(?: appearing)?"
+)
 
 _DEVICE = "implanted device"
 """Words that the labeller takes for support devices of any kind."""
@@ -214,7 +220,8 @@ def closed_answer(
 ) -> str | None:
     """`yes` or `no`; None for a question about anything but plain presence or normality.
 
-    An X-ray is normal where `No Finding` is there and nothing else but support devices.
+    An X-ray is normal where none of the observations but support devices is there, nor any sign: where a report states
+    nothing abnormal.
 
     Args:
         question: any text.
@@ -229,10 +236,10 @@ def closed_answer(
     unseen = not names <= looked.keys() if names <= set(SIGNS) else positive is None
     if unseen:
         return None
-    there = set(positive or ())
-    if there - {NO_FINDING, SUPPORT_DEVICES}:
-        there.discard(NO_FINDING)
+    there = set(positive or ()) - {NO_FINDING}
     there |= {sign for sign, seen in looked.items() if seen}
+    if not there - {SUPPORT_DEVICES}:
+        there.add(NO_FINDING)
     return "yes" if bool(there & names) is present else "no"
 
 
@@ -271,6 +278,27 @@ def side_answer(question: str, positive: Collection[str] | None, sides: Mapping[
     free = bool(pairs) and not about.present  # both lungs are free: neither has it
     covered = side is Side.BOTH or any(side.value in names for names in on) or free
     return "yes" if (there and covered) is about.present else "no"
+
+
+def lung_answer(question: str, positive: Collection[str] | None, sides: Mapping[str, Side]) -> str | None:
+    """`yes` or `no`; None for a question about anything but whether one lung is clear, normal or abnormal.
+
+    Args:
+        question: any text.
+        positive: the observations that are there; None where nobody has looked.
+        sides: the side of each observation whose side was looked for, if it is there.
+    """
+    asked = _ONE_LUNG.fullmatch(_reworded(question)) if len(question) <= LONGEST else None
+    if asked is None or positive is None:
+        return None
+    found = (LUNGS if asked[2] == "clear" else _LUNGS_AND_PLEURA).intersection(positive)
+    if any(sides.get(name) in (asked[1], Side.BOTH) for name in found):
+        free = False
+    elif found <= sides.keys():
+        free = True
+    else:
+        return None  # there is something, and where, nobody has looked
+    return "yes" if free is (asked[2] != "abnormal") else "no"
 
 
 def view_answer(question: str, view: View) -> str | None:
