@@ -250,7 +250,7 @@ def test_a_batch_does_not_change_what_makes_a_report(any_to_any_model: radloom.M
     assert new.report == any_to_any_model.complete(Study(), ["report"], seed=1, steps=2).report
 
 
-@pytest.mark.parametrize("how", [{"sampler": "euler"}, {"steps": 0}, {"guidance": float("nan")}])
+@pytest.mark.parametrize("how", [{"sampler": "euler"}, {"steps": 0}, {"guidance": float("nan")}, {"guidance": 101.0}])
 def test_what_cannot_be_denoised_is_refused_before_anything_is_made(
     any_to_any_model: radloom.Model, there: dict, how: dict
 ) -> None:

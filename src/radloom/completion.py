@@ -31,9 +31,10 @@ from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
 from radloom.reports.prompts import as_prompt
+from radloom.reports.repair import proofread, without_repeats
 from radloom.seeds import as_seeds
 from radloom.settings import Denoising, Engine, as_engine
-from radloom.study import VIEWS, Part, Report, Study, View
+from radloom.study import VIEWS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.models import Model
@@ -343,7 +344,7 @@ def _by_diffusion(
     for part in parts:
         values: Sequence[Any]
         if part is Part.REPORT:
-            values = any_to_any.write(latents[part], how.beams)
+            values = [proofread(without_repeats(text)) for text in any_to_any.write(latents[part], how.beams)]
         else:
             values = model.decode(model.codec.quantiser(latents[part]).codes)
         for own, value in zip(made, values, strict=True):
@@ -360,9 +361,13 @@ def _most_fitting(model: Model, candidates: Sequence[dict[str, Any]], report: Re
     fits = np.zeros(len(candidates))
     for view in View:
         if view.value in candidates[0]:
-            pixels = model.pixels([parts[view.value] for parts in candidates])
-            fits += agreement(evidence(model.classifier, pixels).cpu().numpy(), report, view)
+            fits += fitting(model, [parts[view.value] for parts in candidates], report, view)
     return candidates[int(fits.argmax())]
+
+
+def fitting(model: Model, images: Sequence[Image], report: Report, view: View) -> np.ndarray:
+    """How well each image (n,) of a view shows what a report says, as the classifier sees it; the higher the better."""
+    return agreement(evidence(model.classifier, model.pixels(images)).cpu().numpy(), report, view)
 
 
 def _prompts(model: Model, studies: Sequence[Study], weights: Mapping[Part, float]) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, TypeVar
 
+from radloom.completion import fitting
 from radloom.errors import RadloomError
 from radloom.imaging import write_png
+from radloom.models import as_report
 from radloom.provenance import Maker, Origin, marks
 from radloom.study import OBSERVATIONS, Part, Report, View
 
@@ -37,9 +39,10 @@ class Demo:
 
     Attributes:
         text: the sentences drawn from.
-        pictures: the drawings, files in the demonstration's folder; the first one is read and questioned.
+        pictures: the drawings, files in the demonstration's folder.
+        chosen: the one of them in which the classifier sees most nearly what the text says; it is read and questioned.
         report: what it was read into.
-        observations: the classifier's probabilities of the first drawing.
+        observations: the classifier's probabilities of it.
         answers: question -> answer.
         seconds: what -> how long it took.
         page: the page that shows it all.
@@ -47,6 +50,7 @@ class Demo:
 
     text: str
     pictures: tuple[Path, ...]
+    chosen: Path
     report: Report
     observations: dict[str, float]
     answers: dict[str, str]
@@ -82,12 +86,14 @@ def run_demo(model: Model, folder: Path | str, *, text: str = TEXT, seed: int = 
     for i, drawing in enumerate(drawings):
         made = marks(View.FRONTAL, Maker.of(model, seed + i, **how), Origin([Part.REPORT], Report(findings=text)))
         pictures.append(write_png(drawing, folder / f"drawing-{i + 1}.png", text=made))
-    report = timed("read", lambda: model.report(pictures[0]))
-    observations = timed("check", lambda: model.check(pictures[0]))
-    answers = timed("ask", lambda: model.answers([pictures[0]] * len(QUESTIONS), QUESTIONS))
+    chosen = pictures[int(fitting(model, drawings, as_report(text), View.FRONTAL).argmax())]
+    report = timed("read", lambda: model.report(chosen))
+    observations = timed("check", lambda: model.check(chosen))
+    answers = timed("ask", lambda: model.answers([chosen] * len(QUESTIONS), QUESTIONS))
     demo = Demo(
         text,
         tuple(pictures),
+        chosen,
         report,
         {name: observations[name] for name in OBSERVATIONS},
         dict(zip(QUESTIONS, answers, strict=True)),
@@ -108,7 +114,7 @@ def render(demo: Demo, model: str) -> str:
         demo: what to show.
         model: name of the model, for the footer.
     """
-    first, *others = (_picture(path) for path in demo.pictures)
+    others = [_picture(path) for path in demo.pictures if path != demo.chosen]
     bars = "\n".join(
         f'<tr><th scope="row">{escape(name)}</th><td><meter value="{p:.3f}"></meter></td><td>{p:.2f}</td></tr>'
         for name, p in demo.observations.items()
@@ -117,7 +123,7 @@ def render(demo: Demo, model: str) -> str:
     sections = (("Findings", demo.report.findings), ("Impression", demo.report.impression))
     return _TEMPLATE.substitute(
         text=escape(demo.text),
-        first=first,
+        chosen=_picture(demo.chosen),
         others="\n".join(others),
         report="\n".join(f"<h3>{name}</h3><p>{escape(body) or '(nothing written)'}</p>" for name, body in sections),
         bars=bars,
@@ -165,6 +171,7 @@ img { display: block; width: 100%; background: #000; image-rendering: auto; }
 figcaption { font-size: .75rem; color: var(--soft); padding: .3rem 0; }
 .others { display: grid; grid-template-columns: repeat(3, 1fr); gap: .75rem; margin-top: .75rem; }
 p { margin: .25rem 0; }
+.choice { font-size: .8rem; color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th { text-align: left; font-weight: 400; padding: .1rem 1rem .1rem 0; white-space: nowrap; }
 td:last-child { text-align: right; font-variant-numeric: tabular-nums; padding-left: .75rem; }
@@ -184,7 +191,8 @@ $note</p>
 <section>
 <h2>1. A sentence is drawn <span class="time">$draw for all</span></h2>
 <blockquote>$text</blockquote>
-$first
+$chosen
+<p class="choice">Large: of four, the one in which the classifier sees most nearly what the sentence says.</p>
 <div class="others">
 $others
 </div>

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from radloom.diffusion.sampling import STEPS, check_settings
+from radloom.diffusion.sampling import MOST_GUIDANCE, STEPS, check_settings
 from radloom.errors import RadloomError, did_you_mean, member
 from radloom.language.decoding import check_sampling
 
@@ -45,6 +45,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         check_sampling(self.temperature, self.top_p)
+        if not abs(self.guidance) <= MOST_GUIDANCE:
+            raise RadloomError(f"guidance {self.guidance} is out of range; give -{MOST_GUIDANCE} to {MOST_GUIDANCE}.")
         for name in ("max_tokens", "candidates"):
             if getattr(self, name) < 1:
                 raise RadloomError(f"{name} {getattr(self, name)} is out of range; give 1 or more.")

@@ -300,6 +300,17 @@ def test_demo_writes_pictures_and_a_page_that_fetches_nothing(cli, tiny_model: P
         assert text in page
 
 
+def test_demo_reads_the_drawing_that_shows_most_of_its_sentence(
+    cli, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radloom.demo.fitting", lambda model, images, report, view: np.array([0, 1, 3, 2]))
+    found = json.loads(cli("demo", "-o", tmp_path, "--model", tiny_model, "--json").out)
+    assert found["read"] == found["images"][2] == str(tmp_path / "drawing-3.png")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    shown = re.findall(r"drawing-\d", page)
+    assert shown == ["drawing-3", "drawing-1", "drawing-2", "drawing-4"]
+
+
 def test_demo_escapes_what_it_shows(cli, tiny_model: Path, tmp_path: Path) -> None:
     found = cli("demo", "-o", tmp_path, "--model", tiny_model, "--text", "A <b>large</b> heart & lungs.", "--json")
     assert json.loads(found.out)["text"] == "A <b>large</b> heart & lungs."

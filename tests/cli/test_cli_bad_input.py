@@ -172,6 +172,7 @@ def test_question_that_is_empty_or_too_long(cli, tiny_model: Path, chest_file: P
         (("--temperature", "-1"), ("temperature -1.0",)),
         (("--top-p", "0"), ("top_p 0.0",)),
         (("--guidance", "nan"), ("guidance nan",)),
+        (("--guidance", "1000"), ("guidance 1000.0 is out of range; give -100 to 100",)),
         (("--view", "side"), ("'side'", "frontal, lateral")),
         (("--device", "abacus"), ("'abacus'", "cpu")),
     ],

@@ -164,6 +164,17 @@ class TestGreyValues:
         with pytest.warns(ImageWarning, match="FOR PROCESSING"):
             read_image(write_dicom(twelve_bit(chest), PresentationIntentType="FOR PROCESSING"))
 
+    @pytest.mark.parametrize("part", ["HAND", "LSPINE", "Skull"])
+    def test_another_part_of_the_body_is_reported(self, chest: np.ndarray, write_dicom: WriteDicom, part: str) -> None:
+        with pytest.warns(ImageWarning, match=f"says that it shows the {part.lower()}; radloom knows chests alone"):
+            read_image(write_dicom(twelve_bit(chest), BodyPartExamined=part))
+
+    @pytest.mark.parametrize("part", ["CHEST", "Thorax", "CHEST_TO_ABDOMEN", "RIBS", ""])
+    def test_chests_are_not(self, chest: np.ndarray, write_dicom: WriteDicom, part: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ImageWarning)
+            read_image(write_dicom(twelve_bit(chest), BodyPartExamined=part))
+
 
 class TestColour:
     def test_grey_rgb_capture(self, chest: np.ndarray, write_dicom: WriteDicom) -> None:

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from radloom.errors import ImageError, RadloomError, ReportError
-from radloom.imaging import write_png
+from radloom.imaging import ImageWarning, noting, write_png
 from radloom.interop import Maker, Origin, check_same_patient, read_source, write_dicom, write_report
 from radloom.interop.report import REPORT_SUFFIXES
 from radloom.provenance import marks
@@ -80,6 +80,14 @@ def test_a_damaged_dicom_file_is_named(report: Report, maker: Maker, tmp_path: P
     damaged.write_bytes(b"\0" * 128 + b"DICM" + bytes(range(256)))
     with pytest.raises(ImageError, match=r"bad\.dcm"):
         write_report(report, tmp_path / "x.dcm", maker=maker, images=[damaged])
+
+
+def test_x_rays_of_two_studies_of_a_patient_are_told(hospital: Callable[..., Path]) -> None:
+    with pytest.warns(ImageWarning, match=r"hospital\.dcm and .*later\.dcm are of two studies by their DICOM headers"):
+        check_same_patient([hospital(), hospital("later.dcm", StudyInstanceUID="1.2.3.99")])
+    with noting() as said:
+        check_same_patient([hospital(), hospital("same.dcm")])
+    assert said == []
 
 
 def test_x_rays_of_two_patients_are_refused(hospital: Callable[..., Path], chest_file: Path) -> None:

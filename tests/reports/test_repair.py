@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import sides
-from radloom.reports.repair import NOTHING, PLAIN, PLAIN_SIDES, PLAIN_SIGNS, agree, plain, proofread, together
+from radloom.reports.repair import (
+    NOTHING,
+    PLAIN,
+    PLAIN_SIDES,
+    PLAIN_SIGNS,
+    agree,
+    plain,
+    proofread,
+    together,
+    without_repeats,
+)
 from radloom.reports.signs import signs
 from radloom.study import OBSERVATIONS, SIDED, SIGNS, Mention, Report, Side
 
@@ -367,3 +377,20 @@ def test_verbs_are_made_to_fit_their_nouns(written: str, right: str) -> None:
 )
 def test_what_is_right_is_left(sentence: str) -> None:
     assert proofread(Report(sentence)) == Report(sentence)
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("There is a a a small effusion.", "There is a small effusion."),
+        ("Stable contour, stable contour.", "Stable contour, stable contour."),
+        ("No edema. No edema. The heart is normal. No edema.", "No edema. The heart is normal."),
+        ("Allllllll clear. The heart is normal.", "The heart is normal."),
+        ("The left left lower lobe lower lobe is clear.", "The left lower lobe is clear."),
+        ("The heart is normal. The lungs are clear.", "The heart is normal. The lungs are clear."),
+        ("Allllllll.", "Allllllll."),
+        ("", ""),
+    ],
+)
+def test_what_was_written_twice_goes(written: str, left: str) -> None:
+    assert without_repeats(Report(written, "Normal.")) == Report(left, "Normal.")

@@ -70,8 +70,8 @@ def encoded(kind: str = "PNG", seed: int = 0, size: tuple[int, int] = (80, 72)) 
     return stream.getvalue()
 
 
-def dicom(seed: int = 0, size: tuple[int, int] = (80, 72)) -> bytes:
-    """The same as DICOM, or larger."""
+def dicom(seed: int = 0, size: tuple[int, int] = (80, 72), **attributes: str) -> bytes:
+    """The same as DICOM, or larger, with further attributes."""
     import pydicom
     from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
@@ -86,6 +86,8 @@ def dicom(seed: int = 0, size: tuple[int, int] = (80, 72)) -> bytes:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
     dataset.PixelData = stored.tobytes()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
     stream = io.BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()

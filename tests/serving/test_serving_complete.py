@@ -83,7 +83,7 @@ def test_samples_are_the_models_and_say_that_they_are_synthetic(serve: Any, any_
     [sample] = whole["samples"]
     expected = any_to_any_model.complete(Study(), ["frontal", "lateral", "report"], steps=2)
     assert (whole["given"], whole["made"]) == ([], ["frontal", "lateral", "report"])
-    assert expected.report and sample["report"]["findings"] == expected.report.findings
+    assert expected.report is not None and sample["report"]["findings"] == expected.report.findings
     assert np.abs(picture(sample["frontal"]) - expected.frontal).max() < 0.01
 
 

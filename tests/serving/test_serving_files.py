@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,27 @@ def test_what_looks_like_no_upright_chest_xray_is_said_to(serve: Any) -> None:
     assert checked["remarks"] == asked["remarks"]
     assert checked["remarks"][0].startswith("The image does not look like a chest X-ray")
     assert read["remarks"][0].startswith("The lateral image does not look like a chest X-ray") and read["findings"]
+
+
+def test_what_is_odd_about_a_file_is_said(serve: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    views = {
+        "frontal": ("a.dcm", dicom(StudyInstanceUID="1.2.3.98", BodyPartExamined="HAND")),
+        "lateral": ("b.dcm", dicom(1, StudyInstanceUID="1.2.3.99")),
+    }
+    with serve() as client:
+        coloured = client.post("/v1/saliency", files={"frontal": stream.getvalue()}, data={"observations": "Edema"})
+        read = client.post("/v1/report", files=views, headers={"Accept": "text/event-stream"})
+        blank = client.post("/v1/check", files={"frontal": png_bytes(np.zeros((40, 40), np.float32))})
+    assert coloured.json()["remarks"][0].startswith("frontal is a colour image")
+    said = json.loads(read.text.rpartition("event: answer\ndata: ")[2])["remarks"]
+    assert said[:2] == [
+        "frontal and lateral are of two studies by their DICOM headers.",
+        "frontal says that it shows the hand; radloom knows chests alone.",
+    ]
+    assert blank.status_code == 422 and "one grey value everywhere" in blank.text
 
 
 def test_saliency_is_the_models_over_the_square_that_it_sees(serve: Any, model: radloom.Model) -> None:

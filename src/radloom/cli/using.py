@@ -228,7 +228,7 @@ def demo_command(
     seconds = {"load": loading} | {name: round(value, 2) for name, value in demo.seconds.items()}
     lines = [
         demo.text,
-        *(f"  drawn as {path}" for path in demo.pictures),
+        *(f"  drawn as {path}" + (", which is read:" if path == demo.chosen else "") for path in demo.pictures),
         *(f"  {name.upper()}: {body}" for name, body in asdict(demo.report).items() if body),
         *(f"  {question} {answer}" for question, answer in demo.answers.items()),
         "  " + ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
@@ -238,6 +238,7 @@ def demo_command(
     data = {
         "text": demo.text,
         "images": [str(path) for path in demo.pictures],
+        "read": str(demo.chosen),
         "report": {"findings": demo.report.findings, "impression": demo.report.impression},
         "observations": demo.observations,
         "answers": demo.answers,

@@ -7,7 +7,6 @@ step's prediction seeing all of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -87,19 +86,23 @@ def denoise(
     return latents
 
 
+MOST_GUIDANCE = 100
+"""Far beyond what draws anything but noise."""
+
+
 def check_settings(sampler: str, steps: int, guidance: float = 1.0) -> None:
     """Refuse settings that nothing can be denoised with.
 
     Raises:
-        RadloomError: an unknown sampler, steps outside 1 to `STEPS`, or a guidance that is no finite number.
+        RadloomError: an unknown sampler, steps outside 1 to `STEPS`, or a guidance beyond `MOST_GUIDANCE`.
     """
     if sampler not in SAMPLERS:
         known = ", ".join(SAMPLERS)
         raise RadloomError(f"Unknown sampler {sampler!r}{did_you_mean(sampler, SAMPLERS)}; samplers: {known}.")
     if not 1 <= steps <= STEPS:
         raise RadloomError(f"steps is {steps}; give 1 to {STEPS}, 20 for a good drawing.")
-    if not math.isfinite(guidance):
-        raise RadloomError(f"guidance {guidance} is out of range; give a finite number.")
+    if not abs(guidance) <= MOST_GUIDANCE:
+        raise RadloomError(f"guidance {guidance} is out of range; give -{MOST_GUIDANCE} to {MOST_GUIDANCE}.")
 
 
 def guided(with_prompt: Tensor, without: Tensor, guidance: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from radloom.imaging.array import ColourWarning as ColourWarning
 from radloom.imaging.array import ImageWarning as ImageWarning
 from radloom.imaging.array import check_array as check_array
+from radloom.imaging.array import noting as noting
 from radloom.imaging.dicom import dicom_view as dicom_view
 from radloom.imaging.files import MAX_PIXELS as MAX_PIXELS
 from radloom.imaging.files import MIN_SIDE as MIN_SIDE

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,29 @@ class ImageWarning(UserWarning):
 
 class ColourWarning(ImageWarning):
     """A colour image, read as greyscale."""
+
+
+_noted: ContextVar[list[str] | None] = ContextVar("noted", default=None)
+
+
+def remark(text: str, category: type[ImageWarning] = ImageWarning) -> None:
+    """Say what is odd about an image: as a warning, or within `noting` into its list."""
+    noted = _noted.get()
+    if noted is None:
+        warnings.warn(text, category, stacklevel=3)
+    else:
+        noted.append(text)
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """Within, in this thread, what is odd about images goes into the list instead of a warning."""
+    noted: list[str] = []
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
 
 
 def check_array(image: Any, name: str = "image") -> np.ndarray:
@@ -74,10 +100,7 @@ def luminance(rgb: np.ndarray, name: str) -> np.ndarray:
     scale = np.float32(full_scale(rgb.max()))
     spread = (rgb.max(axis=2) - rgb.min(axis=2)) > _COLOURED * scale
     if spread.mean() > _COLOURED_SHARE:
-        warnings.warn(
-            f"{name} is a colour image; it is read as greyscale, but radloom expects a radiograph.",
-            ColourWarning,
-            stacklevel=2,
-        )
+        text = f"{name} is a colour image; it is read as greyscale, but radloom expects a radiograph."
+        remark(text, ColourWarning)
     red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))
     return np.clip((0.299 * red + 0.587 * green + 0.114 * blue) / scale, 0.0, 1.0)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from PIL import Image as PILImage
 
 from radloom.errors import ImageError
 from radloom.imaging.apart import decode_apart
-from radloom.imaging.array import ImageWarning, full_scale, luminance
+from radloom.imaging.array import full_scale, luminance, remark
 from radloom.imaging.files import MAX_PIXELS, File, check_size, is_dicom, read_head, undecodable
 from radloom.study import View
 
@@ -74,6 +73,10 @@ _SCAN = 0xDA  # SOS
 _SQUARE = 0.01  # pixels whose sides differ by less are square
 
 
+_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "TORSO", "TRUNK", "BODY")
+"""Words in BodyPartExamined (PS3.16 annex L) of images that may show a chest."""
+
+
 def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
     """Read a DICOM file that `files.read_head` has found to be there.
 
@@ -88,17 +91,17 @@ def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
         ImageError: damaged, not a radiograph, several frames, no pixels, too small or too large.
 
     Warns:
-        ImageWarning: a colour image, an unprocessed detector image, or a window that leaves nothing to see.
+        ImageWarning: a colour image, an unprocessed detector image, another part of the body, or a window that leaves
+            nothing to see.
     """
     try:
         header = read_header(file, max_pixels=max_pixels)
         check_header(file, header, max_pixels)
         if header.get("PresentationIntentType") == "FOR PROCESSING":
-            warnings.warn(
-                f"{file} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.",
-                ImageWarning,
-                stacklevel=2,
-            )
+            remark(f"{file} is an unprocessed detector image (FOR PROCESSING); prefer a FOR PRESENTATION one.")
+        part = " ".join(str(header.get("BodyPartExamined") or "").split()).upper()
+        if part and not any(word in part for word in _CHEST):
+            remark(f"{file} says that it shows the {part.lower()[:64]}; radloom knows chests alone.")
         dataset = _parse(file)
         if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
             raise ImageError(f"{file} is a DICOM file without pixels; give the image object of the study.")
@@ -334,11 +337,7 @@ def _apply_voi(file: File, values: np.ndarray, real: np.ndarray, dataset: Datase
         image = _windowed(values, *window)
         if not real.any() or np.ptp(image[real]) > 0 or np.ptp(values[real]) == 0:
             return image
-        warnings.warn(
-            f"{file}: its window (center {window[0]:g}, width {window[1]:g}) shows nothing and is not used.",
-            ImageWarning,
-            stacklevel=2,
-        )
+        remark(f"{file}: its window (center {window[0]:g}, width {window[1]:g}) shows nothing and is not used.")
     elif values.dtype.kind == "u" and dataset.BitsStored <= 8:
         return values.astype(np.float32) / np.float32(2**dataset.BitsStored - 1)
     return _stretched(values, values[real] if real.any() else values)

@@ -23,7 +23,7 @@ from PIL import Image as PILImage
 from PIL import ImageOps, TiffImagePlugin
 
 from radloom.errors import ImageError
-from radloom.imaging.array import ImageWarning, check_array, full_scale, luminance
+from radloom.imaging.array import check_array, full_scale, luminance, remark
 from radloom.study import Image
 
 MAX_PIXELS = 100_000_000
@@ -68,11 +68,12 @@ File = Path | InMemory
 """Where the bytes of an image are; as text, what errors and warnings call it."""
 
 
-def as_image(source: Image | InMemory) -> np.ndarray:
+def as_image(source: Image | InMemory, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The array of an image given in any of the ways that a program may have one.
 
     Args:
         source: a path, the bytes of a file, a picture of Pillow, or an array (H, W) in [0, 1].
+        max_pixels: refuse an image of more pixels before decoding it.
 
     Returns:
         (H, W) float32 in [0, 1], bones bright, at least 16 x 16.
@@ -84,13 +85,13 @@ def as_image(source: Image | InMemory) -> np.ndarray:
     name: object = "image"
     if isinstance(source, (str, Path, bytes, InMemory)):
         name = InMemory(source) if isinstance(source, bytes) else source
-        image = _read(name, MAX_PIXELS)
+        image = _read(name, max_pixels)
     elif isinstance(source, PILImage.Image):
         name = "picture"
-        image = _of_pillow(source)
+        image = _of_pillow(source, max_pixels)
     else:
         image = check_array(source)
-        check_size(name, image.shape, MAX_PIXELS)
+        check_size(name, image.shape, max_pixels)
     if shows_nothing(image):
         raise ImageError(f"{name} has one grey value everywhere and shows nothing; export it again.")
     return image
@@ -101,9 +102,9 @@ def shows_nothing(image: np.ndarray) -> bool:
     return bool(image.min() == image.max())
 
 
-def _of_pillow(picture: PILImage.Image) -> np.ndarray:
+def _of_pillow(picture: PILImage.Image, max_pixels: int) -> np.ndarray:
     name = InMemory(b"", "picture")
-    check_size(name, (picture.height, picture.width), MAX_PIXELS)
+    check_size(name, (picture.height, picture.width), max_pixels)
     try:
         return _grey(name, picture)
     except ImageError:
@@ -133,7 +134,7 @@ def read_image(source: File | str, *, max_pixels: int = MAX_PIXELS) -> np.ndarra
     image = _read(source, max_pixels)
     if shows_nothing(image):
         text = f"{source} has one grey value everywhere; it shows nothing, and what is made of it means nothing."
-        warnings.warn(text, ImageWarning, stacklevel=2)
+        remark(text)
     return image
 
 

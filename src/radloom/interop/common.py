@@ -19,6 +19,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from radloom.errors import ImageError, ReportError
+from radloom.imaging.array import remark
 from radloom.imaging.dicom import read_header
 from radloom.imaging.files import File, InMemory, is_dicom, read_head, undecodable
 from radloom.interop.codes import Code
@@ -135,6 +136,9 @@ def check_one_patient(sources: Sequence[Dataset]) -> None:
     Raises:
         ImageError: two of them have different patient identifiers, different names where one has no identifier or these
             are of different issuers, different dates of birth, or different sexes.
+
+    Warns:
+        ImageWarning: they are of different studies.
     """
     for one, other in combinations([source for source in sources if not is_synthetic([source])], 2):
         unlike = {key: _unlike(one, other, key) for key in _PATIENT}
@@ -143,6 +147,8 @@ def check_one_patient(sources: Sequence[Dataset]) -> None:
         if another or unlike["PatientBirthDate"] or unlike["PatientSex"]:
             names = f"{one.filename} and {other.filename}"
             raise ImageError(f"{names} are of different patients by their DICOM headers; take those of one patient.")
+        if _unlike(one, other, "StudyInstanceUID"):
+            remark(f"{one.filename} and {other.filename} are of two studies by their DICOM headers.")
 
 
 def _unlike(one: Dataset, other: Dataset, keyword: str) -> bool | None:

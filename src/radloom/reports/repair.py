@@ -7,13 +7,14 @@ whole go where they contradict what was stated: "Normal chest." beside anything,
 acute; and so do those that name another side than was seen. Signs (`signs.py`), which no statement names, are dealt
 with in the same way where a reader has looked for them.
 
-`proofread` mends the commonest slips of the language model's grammar, in what is left in the end.
+`proofread` mends the commonest slips of the language model's grammar, in what is left in the end; `without_repeats`
+takes out what diffusion has written twice.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -111,6 +112,9 @@ _TWICE = re.compile(
 )
 """`There is no effusion is seen`: two ways to say it in one."""
 
+_REPEATED = re.compile(r"\b(\w+(?: \w+){0,3})(?: \1\b)+", re.IGNORECASE)
+_STUCK = re.compile(r"(\w)\1{4}")
+
 _FINE_AS = r"(?<!low )(?:normal|unremarkable)"
 _INFLATED = re.compile(
     r"\b(?:normal(?:ly)?|well|adequate(?:ly)?|fully)[ -](?:inflat|expan|aerat|ventilat)\w+|\bclear and expanded\b"
@@ -168,6 +172,24 @@ def proofread(report: Report) -> Report:
     """The report with verbs that fit their nouns: `There are no findings` for `There is no findings`."""
     mended = {name: " ".join(map(_in_number, sentences(getattr(report, name)))) for name in SECTIONS}
     return replace(report, **mended)
+
+
+def without_repeats(report: Report) -> Report:
+    """The report without words and sentences that follow one another twice, as a denoised latent may hold them.
+
+    A sentence with a letter five times in a row is no sentence; a section of none but such stays.
+    """
+    left = {name: " ".join(_once(getattr(report, name))) for name in SECTIONS}
+    return replace(report, **{name: text for name, text in left.items() if text})
+
+
+def _once(text: str) -> Iterator[str]:
+    told: set[str] = set()
+    for sentence in sentences(text):
+        sentence = _REPEATED.sub(r"\1", sentence)
+        if sentence.lower() not in told and not _STUCK.search(sentence):
+            yield sentence
+        told.add(sentence.lower())
 
 
 def _in_number(sentence: str) -> str:

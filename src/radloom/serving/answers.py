@@ -120,12 +120,14 @@ class SaliencyAnswer:
     Attributes:
         saliency: observation -> rows of a map over the square that the model sees; none negative, mean 1.
         fit: how the picture is brought to that square, see `imaging.Transform`.
+        remarks: a sentence on an image that does not look like an upright chest X-ray.
         model: fingerprint of the model.
         seconds: from the request to the answer.
     """
 
     saliency: dict[str, list[list[float]]]
     fit: str
+    remarks: list[str]
     model: str
     seconds: float = 0.0
 

@@ -24,9 +24,10 @@ from starlette.exceptions import HTTPException
 
 from radloom import __version__
 from radloom.completion import Asked, as_parts, parse_weights, planned
+from radloom.diffusion.sampling import MOST_GUIDANCE
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import InMemory
-from radloom.interop import REPORT_SUFFIXES, Maker, check_same_patient, report_bytes
+from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
 from radloom.models import as_report
 from radloom.seeds import LIMIT
 from radloom.serving.answers import (
@@ -46,7 +47,7 @@ from radloom.serving.queue import ClosedError, Job
 from radloom.serving.refusals import GONE, Refusal, refusal
 from radloom.serving.service import Service
 from radloom.serving.tasks import Ask, Check, Complete, Draw, How, Locate, Read, Task
-from radloom.serving.uploads import InMemoryRoute, in_memory, in_memory_text, to_model_size, to_png
+from radloom.serving.uploads import InMemoryRoute, check_files, in_memory, in_memory_text, to_model_size, to_png
 from radloom.settings import Engine
 from radloom.study import OBSERVATIONS, Report, Study, View
 
@@ -98,7 +99,9 @@ Picture = Annotated[UploadFile | None, File(description="PNG, JPEG, TIFF (8 or 1
 Seed = Annotated[int, Form(ge=0, le=LIMIT - 1, description="Seed of sampling.")]
 Temperature = Annotated[float | None, Form(ge=0, le=100, description="0 takes the likeliest token.")]
 TopP = Annotated[float | None, Form(gt=0, le=1, description="Share of probability that is drawn from.")]
-Guidance = Annotated[float | None, Form(ge=-100, le=100, description="Classifier-free guidance; 1 is none.")]
+Guidance = Annotated[
+    float | None, Form(ge=-MOST_GUIDANCE, le=MOST_GUIDANCE, description="Classifier-free guidance; 1 is none.")
+]
 EngineName = Annotated[str | None, Form(description="diffusion or language; by default the better one.")]
 Steps = Annotated[int | None, Form(ge=1, le=1000, description="Steps of denoising.")]
 Texts = Annotated[int | None, Form(ge=1, le=8, description="Drafts of whose sentences the report is made.")]
@@ -142,7 +145,7 @@ async def report(
     candidates: Texts = None,
 ) -> Response | Answer:
     """Read a frontal or a lateral view, or both of one study, into findings and impression."""
-    images = await _pictures(service, frontal=frontal, lateral=lateral)
+    images = await _pictures(request, service, frontal=frontal, lateral=lateral)
     if not images:
         raise ImageError("There is no image; send a frontal view, a lateral view or both.")
     how = How(temperature, top_p, guidance, candidates)
@@ -190,7 +193,7 @@ async def ask(
 ) -> Response | Answer:
     """Answer a question about one X-ray, frontal or lateral."""
     _check_text("question", question, service)
-    picture = await _picture("A question", service, frontal=frontal, lateral=lateral)
+    picture = await _picture("A question", request, service, frontal=frontal, lateral=lateral)
     return await _answer(request, service, Ask(picture, question, seed, How(temperature, top_p)))
 
 
@@ -199,7 +202,9 @@ async def check(
     request: Request, service: TheService, frontal: Picture = None, lateral: Picture = None
 ) -> Response | Answer:
     """Give the classifier's probability of each of the 14 observations, and of eleven signs, in one X-ray."""
-    return await _answer(request, service, Check(await _picture("A check", service, frontal=frontal, lateral=lateral)))
+    return await _answer(
+        request, service, Check(await _picture("A check", request, service, frontal=frontal, lateral=lateral))
+    )
 
 
 @work.post("/saliency", response_model=SaliencyAnswer, responses=_RESPONSES)
@@ -214,7 +219,7 @@ async def saliency(
     names = tuple(dict.fromkeys(name.strip() for name in observations.split(",")))
     if unknown := [name for name in names if name not in OBSERVATIONS]:
         raise RadloomError(f"Unknown observation {unknown[0]!r}{did_you_mean(unknown[0], OBSERVATIONS)}.")
-    picture = await _picture("Saliency", service, frontal=frontal, lateral=lateral)
+    picture = await _picture("Saliency", request, service, frontal=frontal, lateral=lateral)
     return await _answer(request, service, Locate(picture, names))
 
 
@@ -242,7 +247,7 @@ async def complete(
     text = await in_memory_text(report, "report")
     if text is not None:
         _check_text("report", text, service)
-    pictures = await _pictures(service, frontal=frontal, lateral=lateral)
+    pictures = await _pictures(request, service, frontal=frontal, lateral=lateral)
     given = None if text is None else as_report(text)
     study = Study(frontal=pictures.get("frontal"), lateral=pictures.get("lateral"), report=given)
     asked = Asked.of(study.parts, parts)
@@ -347,20 +352,24 @@ async def metrics(service: TheService) -> Response:
 # -- what routes share -----------------------------------------------------------------------------------------------
 
 
-async def _pictures(service: Service, **uploads: UploadFile | None) -> dict[str, np.ndarray]:
-    """Pictures (R, R) by the fields they were sent in, decoded outside the event loop."""
+async def _pictures(request: Request, service: Service, **uploads: UploadFile | None) -> dict[str, np.ndarray]:
+    """Pictures (R, R) by the fields they were sent in, decoded outside the event loop.
+
+    What is odd about the files becomes `request.state.remarks`, for the answer.
+    """
     loop, transform, pictures = asyncio.get_running_loop(), service.model.transform, {}
     files = {name: file for name, upload in uploads.items() if (file := await in_memory(upload, name))}
-    await loop.run_in_executor(service.readers, check_same_patient, list(files.values()))
+    request.state.remarks = await loop.run_in_executor(service.readers, check_files, list(files.values()))
     for name, file in files.items():
         read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
-        pictures[name] = await read
+        pictures[name], said = await read
+        request.state.remarks += said
     return pictures
 
 
-async def _picture(what: str, service: Service, **uploads: UploadFile | None) -> np.ndarray:
+async def _picture(what: str, request: Request, service: Service, **uploads: UploadFile | None) -> np.ndarray:
     """The one picture (R, R) that `what` is about."""
-    pictures = await _pictures(service, **uploads)
+    pictures = await _pictures(request, service, **uploads)
     _check_one(what, len(pictures))
     [picture] = pictures.values()
     return picture
@@ -396,11 +405,15 @@ def _check_text(name: str, text: str, service: Service) -> None:
 async def _answer(request: Request, service: Service, task: Task) -> Response | Answer:
     """The answer to a task, or the stream of its events."""
     deadline: float = request.state.deadline
+
+    def finished(answer: Answer) -> Answer:
+        seconds = asyncio.get_running_loop().time() - deadline + service.limits.seconds
+        said = [*getattr(request.state, "remarks", []), *answer.remarks]
+        return replace(answer, remarks=said, seconds=round(seconds, 3))
+
     if MEDIA_TYPE in request.headers.get("accept", ""):
-        return stream(service, task, deadline, partial(setattr, request.state, "status"))
-    job = service.submit(task)
-    answer = await _finished(request, job, deadline)
-    return replace(answer, seconds=round(asyncio.get_running_loop().time() - deadline + service.limits.seconds, 3))
+        return stream(service, task, deadline, finished, partial(setattr, request.state, "status"))
+    return finished(await _finished(request, service.submit(task), deadline))
 
 
 async def _finished(request: Request, job: Job, deadline: float) -> Answer:

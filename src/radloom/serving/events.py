@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -21,13 +21,20 @@ _QUIET = 15.0  # seconds after which a comment keeps the connection open
 _END = ""
 
 
-def stream(service: Service, task: Task, deadline: float, failed: Callable[[int], None]) -> StreamingResponse:
+def stream(
+    service: Service,
+    task: Task,
+    deadline: float,
+    finished: Callable[[Any], Any],
+    failed: Callable[[int], None],
+) -> StreamingResponse:
     """Put a task into the queue and stream its events; it is left when the client goes or the time is over.
 
     Args:
         service: that works on it.
         task: what is to be done.
         deadline: by the event loop's clock.
+        finished: makes of the task's answer that of the request.
         failed: told the status that a response would have had, where the last event is an error.
 
     Raises:
@@ -55,8 +62,7 @@ def stream(service: Service, task: Task, deadline: float, failed: Callable[[int]
                     yield ": waiting\n\n"
                     continue
                 if name == _END:
-                    seconds = round(loop.time() - deadline + service.limits.seconds, 3)
-                    yield _event("answer", asdict(replace(job.future.result(), seconds=seconds)))
+                    yield _event("answer", asdict(finished(job.future.result())))
                     return
                 yield _event(name, data)
         except (asyncio.CancelledError, GeneratorExit):

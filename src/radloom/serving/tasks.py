@@ -253,7 +253,7 @@ class Locate:
                 progress(done, total)
                 maps[name] = np.round(model.saliency(task.image, [name]), 3).tolist()
                 done += 1
-            answers.append(SaliencyAnswer(maps, model.transform.fit, model.fingerprint))
+            answers.append(SaliencyAnswer(maps, model.transform.fit, _doubts(task.image), model.fingerprint))
         return answers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
@@ -18,8 +18,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from radloom.errors import ReportError, did_you_mean
-from radloom.imaging import InMemory, Transform, png_bytes, read_image
-from radloom.interop import says_synthetic
+from radloom.imaging import InMemory, Transform, as_image, noting, png_bytes, read_image
+from radloom.interop import check_same_patient, says_synthetic
 from radloom.serving.refusals import GONE, Refusal
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -154,7 +154,18 @@ def _deep_png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> np.ndarray:
+def check_files(files: Sequence[InMemory]) -> list[str]:
+    """Sentences on what is odd about files as those of one study.
+
+    Raises:
+        ImageError: they are of different patients; see `check_same_patient`.
+    """
+    with noting() as said:
+        check_same_patient(files)
+    return said
+
+
+def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> tuple[np.ndarray, list[str]]:
     """A picture at the size that the model sees, so that requests that wait are small.
 
     The model's transform leaves a picture of this size as it is: what comes of it, comes of the file.
@@ -165,9 +176,11 @@ def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> np.n
         max_pixels: refuse an image of more pixels before decoding it.
 
     Returns:
-        (R, R) float32 in [0, 1].
+        (R, R) float32 in [0, 1]; and sentences on what is odd about the file.
 
     Raises:
-        ImageError: see `read_image`.
+        ImageError: see `as_image`.
     """
-    return transform.to_image(transform(read_image(file, max_pixels=max_pixels)))
+    with noting() as said:
+        picture = as_image(file, max_pixels=max_pixels)
+    return transform.to_image(transform(picture)), said
