@@ -31,7 +31,7 @@ from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
 from radloom.reports.prompts import as_prompt
-from radloom.reports.repair import proofread, without_repeats
+from radloom.reports.repair import proofread, unbroken, without_repeats
 from radloom.seeds import as_seeds
 from radloom.settings import Denoising, Engine, as_engine
 from radloom.study import VIEWS, Image, Part, Report, Study, View
@@ -344,7 +344,8 @@ def _by_diffusion(
     for part in parts:
         values: Sequence[Any]
         if part is Part.REPORT:
-            values = [proofread(without_repeats(text)) for text in any_to_any.write(latents[part], how.beams)]
+            written = any_to_any.write(latents[part], how.beams)
+            values = [proofread(unbroken(without_repeats(report))) or report for report in written]
         else:
             values = model.decode(model.codec.quantiser(latents[part]).codes)
         for own, value in zip(made, values, strict=True):

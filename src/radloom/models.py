@@ -54,7 +54,7 @@ from radloom.model_folder import (
     read_model_config,
 )
 from radloom.progress import Progress, share
-from radloom.reports.repair import agree, proofread, together
+from radloom.reports.repair import agree, proofread, together, unbroken
 from radloom.reports.report_text import Sections, report_from_text
 from radloom.reports.rule_answers import (
     Answerer,
@@ -408,7 +408,7 @@ class Model:
             if signs is not None:
                 stated, there = together(stated, _there(signs[i]))
             where = {o: side for o, side in sides[i].items() if o in stated} if sides else None
-            agreed = [agree(draft, stated, there, where) for draft in drafts]
+            agreed = [agree(unbroken(draft), stated, there, where) for draft in drafts]
             report = consensus(agreed, stated, self.language.phrases, there or ())
             made.append(proofread(agree(report, stated, there, where)))  # what one draft said may have gone
         return made

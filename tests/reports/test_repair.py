@@ -17,6 +17,7 @@ from radloom.reports.repair import (
     plain,
     proofread,
     together,
+    unbroken,
     without_repeats,
 )
 from radloom.reports.signs import signs
@@ -394,3 +395,31 @@ def test_what_is_right_is_left(sentence: str) -> None:
 )
 def test_what_was_written_twice_goes(written: str, left: str) -> None:
     assert without_repeats(Report(written, "Normal.")) == Report(left, "Normal.")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Pulmonary vasculature is normal in the lungs are clear.",
+        "The silhouette is normal size and configuration of the lungs are clear.",
+        "The cardiomediastinal silhouette is no acute bony abnormalities.",
+        "There is a right hemidiaphragm.",
+        "There is a left base, which may represent atelectasis or scarring.",
+    ],
+)
+def test_sentences_that_run_into_one_another_go(broken: str) -> None:
+    assert unbroken(Report(f"{broken} The heart is normal.", "Normal.")) == Report("The heart is normal.", "Normal.")
+    assert unbroken(Report(broken)) == Report(broken)  # better than nothing
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "There is elevation of the right hemidiaphragm.",
+        "There is a left lung calcified granuloma.",
+        "The remainder of the lungs are clear.",
+        "The lungs are no longer clear.",
+    ],
+)
+def test_whole_sentences_stay(whole: str) -> None:
+    assert unbroken(Report(f"{whole} The heart is normal.")) == Report(f"{whole} The heart is normal.")

@@ -7,8 +7,8 @@ whole go where they contradict what was stated: "Normal chest." beside anything,
 acute; and so do those that name another side than was seen. Signs (`signs.py`), which no statement names, are dealt
 with in the same way where a reader has looked for them.
 
-`proofread` mends the commonest slips of the language model's grammar, in what is left in the end; `without_repeats`
-takes out what diffusion has written twice.
+`proofread` mends the commonest slips of the language model's grammar, in what is left in the end; `unbroken` takes out
+sentences that nothing mends, `without_repeats` what diffusion has written twice.
 """
 
 from __future__ import annotations
@@ -112,6 +112,14 @@ _TWICE = re.compile(
 )
 """`There is no effusion is seen`: two ways to say it in one."""
 
+_BROKEN = re.compile(
+    r"\b(?:is|are)\b.* (?:in|of) the (?:lungs|bones) are\b"
+    r"|\b(?:silhouette|heart|mediastinum|contours?|vasculature|lungs) (?:is|are) (?:no|there)\b(?! longer)"
+    r"|^there is (?:an? |the )?(?:left|right) (?:lung )?(?:base|hemidiaphragm|hemithorax|lobe|lung)(?=[.,]|$)",
+    re.IGNORECASE,
+)
+"""Two statements run into one, or a place without what is there."""
+
 _REPEATED = re.compile(r"\b(\w+(?: \w+){0,3})(?: \1\b)+", re.IGNORECASE)
 _STUCK = re.compile(r"(\w)\1{4}")
 
@@ -172,6 +180,15 @@ def proofread(report: Report) -> Report:
     """The report with verbs that fit their nouns: `There are no findings` for `There is no findings`."""
     mended = {name: " ".join(map(_in_number, sentences(getattr(report, name)))) for name in SECTIONS}
     return replace(report, **mended)
+
+
+def unbroken(report: Report) -> Report:
+    """The report without sentences in which two run into one another, or that name a place and not what is there.
+
+    A section of none but such stays.
+    """
+    left = {name: " ".join(s for s in sentences(getattr(report, name)) if not _BROKEN.search(s)) for name in SECTIONS}
+    return replace(report, **{name: text for name, text in left.items() if text})
 
 
 def without_repeats(report: Report) -> Report:
