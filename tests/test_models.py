@@ -535,3 +535,18 @@ def test_a_byte_order_mark_is_no_text(model: radloom.Model) -> None:
 def test_what_is_of_the_wrong_kind_is_named(model: radloom.Model, chest: np.ndarray, call: Any, says: str) -> None:
     with pytest.raises(RadloomError, match=says):
         call(model, chest)
+
+
+def test_the_view_that_a_dicom_file_states_counts(
+    model: radloom.Model, chest: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "chest.png"
+    file.write_bytes(png_bytes(chest))
+    for stated, remarks in (
+        (None, []),
+        (View.FRONTAL, []),
+        (View.LATERAL, ["The image is by its DICOM header a lateral view and is read as one."]),
+    ):
+        monkeypatch.setattr("radloom.models.dicom_view", lambda path, stated=stated: stated)
+        study, said = model.arrange(file)
+        assert said == remarks and (study.lateral is not None) is (stated is View.LATERAL)

@@ -36,7 +36,7 @@ from radloom.completion import Asked, Plan, available, complete, planned, remark
 from radloom.config import changed
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, member
-from radloom.imaging import ImageWarning, Transform, as_image
+from radloom.imaging import ImageWarning, Transform, as_image, dicom_view
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
 from radloom.language.consensus import consensus
@@ -563,7 +563,8 @@ class Model:
         """The study of an image and perhaps a lateral one.
 
         Args:
-            image: the frontal view; one that looks like a lateral view becomes that where no other is given.
+            image: the frontal view; one that looks like a lateral view, or is one by its DICOM header, becomes that
+                where no other is given.
             lateral: the lateral view, if there is one.
 
         Returns:
@@ -578,9 +579,11 @@ class Model:
             study = Study(frontal=first, lateral=second)
             return study, remarks(self, study)
         said = [remark] if (remark := doubt(first)) else []
-        if self.view(first) is View.FRONTAL:
+        stated = dicom_view(image) if isinstance(image, str | Path) else None
+        if (stated or self.view(first)) is View.FRONTAL:
             return Study(frontal=first), said
-        return Study(lateral=first), [*said, "The image looks like a lateral view and is read as one."]
+        why = "is by its DICOM header" if stated else "looks like"
+        return Study(lateral=first), [*said, f"The image {why} a lateral view and is read as one."]
 
     # -- parts ---------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_what_is_too_much_is_refused(spool: Spool, receive: Receive, caplog: pyt
             pass
     assert "an instance is larger than" in caplog.text
     assert send(port, GOOD) == [0] and len(images(spool)) == 1
+
+
+def test_connections_that_ask_for_nothing_give_way(
+    spool: Spool, receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radloom.listening.receiving.REQUEST_SECONDS", 0.5)
+    port = receive(associations=2)
+    with socket.create_connection(("127.0.0.1", port), 10) as one, socket.create_connection(("127.0.0.1", port), 10):
+        assert one.recv(100) == b""  # after half a second it hangs up
+        time.sleep(0.3)
+        assert send(port, GOOD) == [0]
 
 
 def test_a_disk_that_fails_is_told(spool: Spool, receive: Receive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,18 @@ def test_a_study_that_fails_is_set_aside(spool: Spool, caplog: pytest.LogCapture
     assert caplog.text.count("set aside") == 2 and "Jane" not in caplog.text + "".join(whys)
 
 
+def test_a_damaged_image_is_left_out(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    add(spool, image("1.2", 1, PixelData=b"\0\1" * 8), image("1.2", 2, view="LL"))
+    add(spool, image("1.3", 1, PixelData=b"\0\1" * 8))
+    work(spool, Stub())
+    [reported], [failed] = spool.studies(State.REPORTED), spool.studies(State.FAILED)
+    assert "1 of its 2 images cannot be read" in caplog.text
+    assert "cannot be decoded" in (spool.folder / "failed" / failed / "why.txt").read_text()
+    sr = dcmread(spool.batch(reported, State.REPORTED).report)
+    evidence = sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert [item.ReferencedSOPInstanceUID for item in evidence] == ["1.2.7.2"]
+
+
 @pytest.mark.doubting
 def test_what_looks_like_no_chest_xray_is_reported_and_told_of(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     add(spool, image("1.2"))

@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -116,6 +117,19 @@ def test_the_model_sees_of_a_picture_at_its_size_what_it_sees_of_the_picture(fit
     assert bool((transform(small) == transform(read_image(file))).all())
     with pytest.raises(ImageError, match="over the limit"):
         to_model_size(file, transform, 1000)
+
+
+def test_decoding_ends_with_the_time_of_the_request(
+    serve: Any, model: radloom.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("to_model_size", "to_png", "report_bytes"):
+        monkeypatch.setattr(f"radloom.serving.app.{name}", lambda *arguments, **named: time.sleep(2))
+    with serve(model, seconds=0.4) as client:
+        for path, data in (("check", {}), ("view", {}), ("document", {"format": "txt", "findings": "Clear."})):
+            start = time.monotonic()
+            answer = client.post(f"/v1/{path}", files={"frontal": encoded()}, data=data)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+            assert time.monotonic() - start < 1.5
 
 
 _watching = False

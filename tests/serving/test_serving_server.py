@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shutil
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 from process import process
 from served import encoded
 from typer.testing import CliRunner, Result
@@ -18,7 +25,7 @@ import radloom
 from radloom.cli import app
 from radloom.errors import RadloomError
 from radloom.imaging import InMemory, read_image
-from radloom.serving.server import listen
+from radloom.serving.server import Connection, listen
 
 
 def run(*arguments: object, **environment: str) -> Result:
@@ -96,3 +103,58 @@ def test_a_process_of_its_own_answers(url: str, model: radloom.Model) -> None:
     expected = model.report(read_image(InMemory(encoded())))
     assert (answer["findings"], answer["impression"]) == (expected.findings, expected.impression)
     assert "event: partial\n" in streamed and "event: answer\n" in streamed
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Of a server that answers after half a second, and waits for heads, and takes connections, as the tests need."""
+    monkeypatch.setattr("radloom.serving.server.HEADER_SECONDS", 0.2)
+    monkeypatch.setattr("radloom.serving.server.CONNECTIONS", 3)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    server = uvicorn.Server(uvicorn.Config(slow, http=Connection, lifespan="off", log_config=None))
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def received(connection: socket.socket) -> bytes:
+    """Everything until the server closes, or a second has passed."""
+    connection.settimeout(1)
+    data = b""
+    with suppress(TimeoutError, ConnectionResetError):
+        while part := connection.recv(1000):
+            data += part
+        return data
+    return data + b" and open"
+
+
+def test_connections_that_do_not_end_their_heads_are_closed(port: int) -> None:
+    for sent in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(sent)
+            assert received(connection) == b""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # longer at work than a head may take
+        assert received(connection).endswith(b"ok and open")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost:")  # and the next head, too, has its time
+        assert received(connection) == b""
+
+
+def test_there_is_a_limit_of_connections(port: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with ExitStack() as stack:
+        open_ = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(3)]
+        for connection in open_:
+            connection.sendall(request)
+        time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", port)) as one_more:
+            assert received(one_more) == b""
+        assert all(b"200 OK" in received(connection) for connection in open_)

@@ -40,6 +40,9 @@ OUT_OF_RESOURCES = 0xA700
 WRONG_CLASS = 0xA900
 NOT_UNDERSTOOD = 0xC000
 
+REQUEST_SECONDS = 5.0
+"""How long a connection may be silent before it asks for an association; meanwhile it counts as one."""
+
 _PDU = 128 * 2**10  # bytes of a PDU that senders are told to keep to
 _LONGEST_PDU = 2**20  # of one that is read at all; requests for an association can be long
 _LONGEST_UID = 64
@@ -98,6 +101,7 @@ class Receiver:
         self.entity = AE(title)
         self.entity.maximum_pdu_size = _PDU
         self.entity.maximum_associations = self.limits.associations
+        self.entity.acse_timeout = REQUEST_SECONDS
         self.entity.require_calling_aet = list(allowed)
         self.entity.add_supported_context(Verification)
         # A deflated instance of a few bytes can hold gigabytes.

@@ -20,7 +20,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from radloom.errors import RadloomError
+from radloom.errors import ImageError, RadloomError
 from radloom.imaging import as_image, dicom_view
 from radloom.imaging.dicom import read_header
 from radloom.input_check import doubt
@@ -85,13 +85,14 @@ class Reporter:
 def report_batch(model: Model, batch: Batch) -> bytes:
     """The report of a study as a DICOM SR, with the same UIDs and the same words whenever it is asked for.
 
-    An image that does not look like an upright chest X-ray is read all the same; the log tells.
+    An image that does not look like an upright chest X-ray is read all the same, and one that cannot be read is left
+    out; the log tells of both.
 
     Raises:
-        ImageError: an image that cannot be read, or images of several patients.
+        ImageError: no image that can be read, or images of several patients.
         ReportError: the model has nothing to say.
     """
-    views = find_views(model, batch.images)
+    views = find_views(model, _readable(batch))
     study = Study(batch.key, views.get(View.FRONTAL), views.get(View.LATERAL))
     for view, path in views.items():
         if remark := doubt(as_image(path), f"its {view} image"):
@@ -100,6 +101,27 @@ def report_batch(model: Model, batch: Batch) -> bytes:
     [report] = model.reports([study], seeds=[seed])
     sources = [source for path in views.values() if (source := read_source(path)) is not None]
     return sr_bytes(report, maker=Maker.of(model, seed), labels=label(report), sources=sources, name=batch.name)
+
+
+def _readable(batch: Batch) -> list[Path]:
+    """The images of a study that can be read.
+
+    Raises:
+        ImageError: there is none; what is wrong with the first.
+    """
+    wrong: list[ImageError] = []
+    found = []
+    for image in batch.images:
+        try:
+            as_image(image)
+            found.append(image)
+        except ImageError as error:
+            wrong.append(error)
+    if not found:
+        raise wrong[0]
+    if wrong:
+        log.warning("study %s: %d of its %d images cannot be read", batch.key, len(wrong), len(batch.images))
+    return found
 
 
 def find_views(model: Model, images: Sequence[Path]) -> dict[View, Path]:

@@ -10,11 +10,11 @@ There is no `partial` from `complete`. `view` and `document` give files.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
@@ -54,6 +54,8 @@ from radloom.study import OBSERVATIONS, Report, Study, View
 NOTICE = (
     "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
 )
+
+T = TypeVar("T")
 
 work = APIRouter(prefix="/v1", route_class=InMemoryRoute)
 about = APIRouter()
@@ -260,6 +262,7 @@ async def complete(
 
 @work.post("/view", response_class=Response, responses=_file_of("image/png"))
 async def view(
+    request: Request,
     service: TheService,
     frontal: Picture = None,
     lateral: Picture = None,
@@ -270,13 +273,13 @@ async def view(
     The header `Synthetic` says whether the file says of itself that it is: yes or no.
     """
     file = await _file("A view", frontal=frontal, lateral=lateral)
-    loop = asyncio.get_running_loop()
-    png, synthetic = await loop.run_in_executor(service.readers, to_png, file, service.limits.pixels, deep)
+    png, synthetic = await _in_time(request, service, partial(to_png, file, service.limits.pixels, deep))
     return Response(png, media_type="image/png", headers={"Synthetic": "yes" if synthetic else "no"})
 
 
 @work.post("/document", response_class=Response, responses=_file_of(*_DOCUMENTS.values()))
 async def document(
+    request: Request,
     service: TheService,
     format: Annotated[str, Form(description="txt, json (FHIR R4 DiagnosticReport) or dcm (DICOM Basic Text SR).")],
     findings: Annotated[str, Form()] = "",
@@ -295,7 +298,7 @@ async def document(
     write = partial(
         report_bytes, Report(findings, impression), suffix, maker=Maker.of(service.model, seed), files=files
     )
-    content = await asyncio.get_running_loop().run_in_executor(service.readers, write)
+    content = await _in_time(request, service, write)
     headers = {"Content-Disposition": f'attachment; filename="report{suffix}"'}
     return Response(content, media_type=_DOCUMENTS[format], headers=headers)
 
@@ -357,14 +360,28 @@ async def _pictures(request: Request, service: Service, **uploads: UploadFile | 
 
     What is odd about the files becomes `request.state.remarks`, for the answer.
     """
-    loop, transform, pictures = asyncio.get_running_loop(), service.model.transform, {}
+    pictures = {}
     files = {name: file for name, upload in uploads.items() if (file := await in_memory(upload, name))}
-    request.state.remarks = await loop.run_in_executor(service.readers, check_files, list(files.values()))
+    request.state.remarks = await _in_time(request, service, partial(check_files, list(files.values())))
     for name, file in files.items():
-        read = loop.run_in_executor(service.readers, to_model_size, file, transform, service.limits.pixels)
-        pictures[name], said = await read
+        read = partial(to_model_size, file, service.model.transform, service.limits.pixels)
+        pictures[name], said = await _in_time(request, service, read)
         request.state.remarks += said
     return pictures
+
+
+async def _in_time(request: Request, service: Service, work: Callable[[], T]) -> T:
+    """What work on files gives, done outside the event loop within the time of the request.
+
+    Raises:
+        Refusal: the time is over; what waits for a thread then is not begun.
+    """
+    job = asyncio.get_running_loop().run_in_executor(service.readers, work)
+    try:
+        async with asyncio.timeout_at(request.state.deadline):
+            return await job
+    except TimeoutError:
+        raise Refusal(504, "timeout", "The files were not read in time; try again later.") from None
 
 
 async def _picture(what: str, request: Request, service: Service, **uploads: UploadFile | None) -> np.ndarray:
