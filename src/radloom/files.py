@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -58,6 +60,50 @@ def whole_folder(folder: Path | str) -> Iterator[Path]:
         folder.replace(old)
     new.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Within, no other process that asks for the same place works on it; where the system has no locks, one may.
+
+    Args:
+        place: a file, there or not, or a folder that is there.
+
+    Raises:
+        RadloomError: another process is at it.
+    """
+    lock = place / ".lock" if place.is_dir() else place.with_name(f".{place.name}.lock")
+    descriptor = _held(lock, place)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)  # which ends the lock, as the end of the process does
+
+
+def _held(lock: Path, place: Path) -> int | None:
+    """The open lock of this process; None where there can be none."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT)
+        except OSError:
+            return None  # a place that cannot be written; whoever writes says so
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                return descriptor  # a file system without locks
+            os.close(descriptor)
+            raise RadloomError(f"Another process is at work on {place}; wait for it, or name another place.") from None
+        os.close(descriptor)  # the one before has just removed it
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

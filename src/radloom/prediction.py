@@ -29,6 +29,7 @@ from radloom.completion import Asked, Plan, complete, planned
 from radloom.config import changed, to_dict
 from radloom.corpora.manifest import ImageRef, Manifest, Row
 from radloom.errors import RadloomError, ReportError, did_you_mean, member
+from radloom.files import alone
 from radloom.imaging import read_image, write_png
 from radloom.models import Model
 from radloom.provenance import Maker, Origin, marks
@@ -167,20 +168,21 @@ def predict(
         raise RadloomError(f"{work.key} {twice[0]!r} occurs twice in the manifest; predict its corpora one by one.")
     work.prepare(items)
     place = _Place(model, manifest, out, seed)
-    settings = _claim(place, {"task": task, "seed": seed, **work.noted})
-    done, repaired = _written(out, work.key)
-    missing = [item for item in items if item.id not in done]
-    for start in range(0, len(missing), batch_size):
-        batch = missing[start : start + batch_size]
-        try:
-            made = work.lines(place, batch)
-        except ReportError as error:
-            raise ReportError(f"{work.key} {', '.join(item.id for item in batch)}: {error}") from None
-        if not out.exists():
-            _write_note(out.with_suffix(".meta.json"), settings | {"radloom": __version__})
-        _append(out, [{work.key: item.id} | line for item, line in zip(batch, made, strict=True)])
-        if progress:
-            progress(len(items) - len(missing) + start + len(batch), len(items))
+    with alone(out):
+        settings = _claim(place, {"task": task, "seed": seed, **work.noted})
+        done, repaired = _written(out, work.key)
+        missing = [item for item in items if item.id not in done]
+        for start in range(0, len(missing), batch_size):
+            batch = missing[start : start + batch_size]
+            try:
+                made = work.lines(place, batch)
+            except ReportError as error:
+                raise ReportError(f"{work.key} {', '.join(item.id for item in batch)}: {error}") from None
+            if not out.exists():
+                _write_note(out.with_suffix(".meta.json"), settings | {"radloom": __version__})
+            _append(out, [{work.key: item.id} | line for item, line in zip(batch, made, strict=True)])
+            if progress:
+                progress(len(items) - len(missing) + start + len(batch), len(items))
     return Predicted(out, len(missing), len(items) - len(missing), unfit, repaired)
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from radloom.config import from_dict, to_dict
 from radloom.corpora.checks import leak_check
 from radloom.corpora.manifest import FILE, Manifest, summary_lines
 from radloom.errors import RecipeError, did_you_mean
-from radloom.files import whole_folder, write_whole
+from radloom.files import alone, whole_folder, write_whole
 from radloom.imaging import Transform
 from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe
@@ -47,6 +47,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     Raises:
         RecipeError: no stage is called `until`, or a corpus or a trained model is not there: nothing is written then;
             or a stage in `folder` was begun with other settings.
+        RadloomError: another process is at work on a stage in `folder`.
     """
     stages = [stage.name for stage in recipe.stages]
     if until is not None and until not in stages:
@@ -71,7 +72,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
     checked: set[tuple[str, ...]] = set()
     for stage in ahead:
         place, corpora = folder / stage.name, tuple(getattr(stage, "corpora", ()))
-        with first_process_first():
+        with first_process_first() as first:
             if corpora not in checked:
                 leak_check([manifest(name) for name in corpora])
                 checked.add(corpora)
@@ -83,7 +84,8 @@ def run(recipe: Recipe, data: Path, folder: Path, *, until: str | None = None) -
             _claim(stage, place / "stage.yaml", {key: prints for key, prints in made_from.items() if prints})
         if not (place / "done.json").is_file():
             print(f"{recipe.name}: {stage.name}", file=sys.stderr)
-            stage.run(Workshop(manifest, recipe.transform, output, place))
+            with alone(place) if first else nullcontext():
+                stage.run(Workshop(manifest, recipe.transform, output, place))
     if until is not None:
         return output(until)
     with first_process_first() as first:
