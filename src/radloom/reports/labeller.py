@@ -136,12 +136,11 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a cue covers: `[start, end)`. `at` is where the cue stands, `after` whether it follows what it covers."""
+    """What a cue covers: `[start, end)`. `after` is whether the cue follows what it covers."""
 
     kind: str
     start: int
     end: int
-    at: int
     after: bool
 
     def covers(self, span: _Span) -> bool:
@@ -167,12 +166,12 @@ def _scopes(text: str) -> list[_Scope]:
         if kind.startswith("post_"):
             hard = max((end for _, end in stops if end <= match.start()), default=0)
             start = _reach_back(text, hard, match.start(), plural=cue.startswith(_PLURAL))
-            scopes.append(_Scope(kind.removeprefix("post_"), start, match.start(), at=match.start(), after=True))
+            scopes.append(_Scope(kind.removeprefix("post_"), start, match.start(), after=True))
         elif kind != "pseudo":
             hard = min((start for start, _ in stops if start >= match.end()), default=len(text))
             through_lists = kind in ("negation", "ignore") or cue.startswith("differential")
             end = _reach(text, match.end(), hard, through_lists=through_lists)
-            scopes.append(_Scope(kind, match.end(), end, at=match.start(), after=False))
+            scopes.append(_Scope(kind, match.end(), end, after=False))
     return scopes
 
 
