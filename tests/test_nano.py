@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,14 @@ def test_a_prompt_of_thousands_of_words_is_refused(nano):
 def test_it_draws_by_diffusion_and_tells_what_it_does_not_read(nano):
     with pytest.warns(ReportWarning, match=r"diffusion reads the first 190\. Shorten it"):
         nano.image("heart " * 5000, steps=1)
+
+
+def test_a_text_in_another_language_is_told_of(nano):
+    for text in ("Das Herz ist vergrößert.", "El corazón está agrandado."):
+        with pytest.warns(ReportWarning, match="Hardly a word of the text is one that reports use"):
+            nano.image(text, steps=1)
+    with warnings.catch_warnings(action="error", category=ReportWarning):
+        nano.image("Large right effusion.", steps=1)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from radloom.imaging.files import as_image
 from radloom.input_check import doubt
 from radloom.progress import Progress, share
 from radloom.provenance import Maker
+from radloom.reports.labeller import as_text, pieces, sentence_evidence
 from radloom.reports.prompts import as_prompt
 from radloom.reports.repair import proofread, unbroken, without_repeats
 from radloom.seeds import as_seeds
@@ -233,10 +234,21 @@ def _check(asked: Asked, plan: Plan) -> None:
 # -- what is told of it ----------------------------------------------------------------------------------------------
 
 
-def too_long(model: Model, report: Report | None) -> list[str]:
-    """A sentence on a report that is longer than what diffusion reads of one; none on any other."""
-    room, tokens = model.any_to_any.room, len(model.any_to_any.tokenizer.encode(report or Report()))
-    return [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
+def unread(model: Model, report: Report | None) -> list[str]:
+    """Sentences on what diffusion reads of a report: not all where it is long, hardly a word of another language."""
+    if not report:
+        return []
+    room, tokens = model.any_to_any.room, len(model.any_to_any.tokenizer.encode(report))
+    said = [f"The text is {tokens} tokens long; diffusion reads the first {room}. Shorten it."] * (tokens > room)
+    text = as_text(report)
+    words = len(text.split())
+    if words > 1 and tokens > _HEADINGS + _PIECES * words and not any(map(sentence_evidence, pieces(text))):
+        said.append("Hardly a word of the text is one that reports use; write what is to be seen in English.")
+    return said
+
+
+_HEADINGS, _PIECES = 4, 2.2
+"""Tokens of headings, and of a word, above which the tokenizer knows hardly a word of a text."""
 
 
 def remarks(model: Model, study: Study) -> list[str]:
@@ -287,7 +299,7 @@ def complete(
 
 
 def _warn_of_long(model: Model, studies: Sequence[Study]) -> None:
-    for remark in {remark for study in studies for remark in too_long(model, study.report)}:
+    for remark in {remark for study in studies for remark in unread(model, study.report)}:
         warnings.warn(remark, ReportWarning, stacklevel=4)
 
 

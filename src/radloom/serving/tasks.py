@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from radloom.completion import Plan, complete, remarks, too_long
+from radloom.completion import Plan, complete, remarks, unread
 from radloom.input_check import doubt
 from radloom.provenance import Maker, Origin, marks
 from radloom.reports.labeller import label
@@ -149,7 +149,7 @@ class Draw:
                 ],
                 view=task.view,
                 engine=engine,
-                remarks=too_long(model, task.report) if engine is Engine.DIFFUSION else [],
+                remarks=unread(model, task.report) if engine is Engine.DIFFUSION else [],
                 model=model.fingerprint,
             )
             for task in tasks
@@ -305,7 +305,7 @@ class Complete:
                 given=list(task.study.parts),
                 made=list(plan.makers),
                 engines=dict(plan.makers),
-                remarks=remarks(model, task.study) + (too_long(model, task.study.report) if plan.denoises else []),
+                remarks=remarks(model, task.study) + (unread(model, task.study.report) if plan.denoises else []),
                 model=model.fingerprint,
             )
             for task in tasks
