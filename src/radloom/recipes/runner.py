@@ -152,7 +152,8 @@ def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
             flat[key] = value
-    return {key: value for key, value in flat.items() if key not in {f"train.{name}" for name in CHANGEABLE}}
+    idle = (*CHANGEABLE, *(() if flat.get("train.best") else ("highest_is_best",)))
+    return {key: value for key, value in flat.items() if key not in {f"train.{name}" for name in idle}}
 
 
 def _prepared(corpus: CorpusConfig, data: Path, folder: Path) -> Manifest:
