@@ -63,6 +63,7 @@ from radloom.reports.rule_answers import (
     kind_answer,
     lung_answer,
     side_answer,
+    size_answer,
     view_answer,
     yes_or_no,
 )
@@ -651,7 +652,7 @@ class Model:
             if positive is not None:
                 positive, there = together(positive, there)
             answer = view_answer(question, view) or side_answer(question, positive, sides[i])
-            answer = answer or lung_answer(question, positive, sides[i])
+            answer = answer or lung_answer(question, positive, sides[i]) or size_answer(question, positive)
             answer = answer or closed_answer(question, positive, {sign: sign in there for sign in verdict})
             if answer is None and (asked := kind_answer(question)):
                 fits = not doubt(_array(images[i]))

@@ -15,6 +15,7 @@ from radloom.reports.rule_answers import (
     kind_answer,
     lung_answer,
     side_answer,
+    size_answer,
     view_answer,
     yes_or_no,
 )
@@ -521,3 +522,25 @@ def test_both_lungs_may_be_clear_but_which_are_not_is_another_question() -> None
     assert closed_answer("Are both lungs clear?", {"Consolidation"}) == "no"
     assert closed_answer("Are both lungs abnormal?", {"Consolidation"}) is None
     assert closed_answer("Are there abnormalities in both lungs?", {"Consolidation"}) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How big is the heart?",
+        "What is the size of the heart?",
+        "how large is the patient's heart",
+        "What size is the heart?",
+    ],
+)
+def test_the_size_of_the_heart(question: str) -> None:
+    assert size_answer(question, {"Cardiomegaly"}) == "enlarged"
+    assert size_answer(question, {"Edema"}) == "normal"
+    assert size_answer(question, None) is None
+
+
+@pytest.mark.parametrize(
+    "question", ["How big is the effusion?", "How big is the heart shadow on the left?", "How is it?"]
+)
+def test_other_sizes_are_left_alone(question: str) -> None:
+    assert size_answer(question, {"Cardiomegaly"}) is None

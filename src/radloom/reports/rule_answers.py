@@ -75,6 +75,12 @@ _ONE_LUNG = re.compile(
     r"(clear|normal|abnormal)(?: appearing)?"
 )
 
+_HEART = r"(?:(?:the|patient's|this) )*(?:heart|cardiac silhouette)"
+_HEART_SIZE = re.compile(
+    rf"how (?:big|large|wide|enlarged) is {_HEART}|what size is {_HEART}"
+    rf"|(?:what|how) is (?:the )?(?:size of {_HEART}|heart size|cardiac size)"
+)
+
 _DEVICE = "implanted device"
 """Words that the labeller takes for support devices of any kind."""
 
@@ -299,6 +305,18 @@ def lung_answer(question: str, positive: Collection[str] | None, sides: Mapping[
     else:
         return None  # there is something, and where, nobody has looked
     return "yes" if free is (asked[2] != "abnormal") else "no"
+
+
+def size_answer(question: str, positive: Collection[str] | None) -> str | None:
+    """`enlarged` or `normal`; None for a question about anything but how large the heart is.
+
+    Args:
+        question: any text.
+        positive: the observations that are there; None where nobody has looked.
+    """
+    if len(question) > LONGEST or positive is None or not _HEART_SIZE.fullmatch(_reworded(question)):
+        return None
+    return "enlarged" if "Cardiomegaly" in positive else "normal"
 
 
 def view_answer(question: str, view: View) -> str | None:
