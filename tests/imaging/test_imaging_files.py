@@ -286,3 +286,23 @@ def test_damaged_bytes_give_an_image_or_an_image_error(
     else:
         assert image.ndim == 2
         assert 0 <= image.min() <= image.max() <= 1
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_a_plain_border_is_told_of(chest: np.ndarray, tmp_path: Path, side: int) -> None:
+    grey = np.rint(chest * 255).astype(np.uint8)
+
+    def framed(share: float) -> Path:
+        width = [(0, 0), (0, 0)]
+        axis, end = divmod(side, 2)
+        pixels = round(share / (1 - share) * grey.shape[axis])
+        width[axis] = (pixels, 0) if end else (0, pixels)
+        return save(Image.fromarray(np.pad(grey, width, constant_values=3)), tmp_path / "framed.png")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        as_image(framed(0.05))
+        as_image(read_image(framed(0.2)))  # an array may be padded to a shape
+    for source in (framed(0.2), framed(0.2).read_bytes(), Image.open(framed(0.2))):
+        with pytest.warns(ImageWarning, match=r"plain border over \d\d% of a side; cut it off"):
+            as_image(source)
