@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from radloom.completion import fitting
 from radloom.errors import RadloomError
 from radloom.imaging import write_png
-from radloom.models import as_report
 from radloom.provenance import Maker, Origin, marks
+from radloom.reports.report_text import as_report
 from radloom.study import OBSERVATIONS, Part, Report, View
 
 if TYPE_CHECKING:

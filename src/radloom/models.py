@@ -15,9 +15,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +24,8 @@ import torch
 from torch import Tensor
 
 from radloom import checkpoint
-from radloom.classifier.evidence import evidence_in
-from radloom.classifier.model import OUTPUTS, ClinicalClassifier
+from radloom.classifier.model import ClinicalClassifier
 from radloom.classifier.saliency import SaliencyMethod, saliency
-from radloom.classifier.sides import halves
 from radloom.classifier.signs import SignReader, load_signs
 from radloom.codec.network import Codec, codes_fingerprint
 from radloom.completion import Asked, Plan, available, complete, planned, remarks
@@ -39,7 +35,7 @@ from radloom.errors import CheckpointError, ImageError, RadloomError, ReportErro
 from radloom.imaging import ImageWarning, Transform, as_image, dicom_view
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
-from radloom.language.consensus import consensus
+from radloom.language.consensus import agreed, consensus
 from radloom.language.decoding import generate_codes, generate_text
 from radloom.language.model import LanguageModel
 from radloom.language.statements import stated_positive
@@ -54,23 +50,13 @@ from radloom.model_folder import (
     read_model_config,
 )
 from radloom.progress import Progress, share
-from radloom.reports.repair import agree, proofread, together, unbroken
-from radloom.reports.report_text import Sections, report_from_text
-from radloom.reports.rule_answers import (
-    Answerer,
-    Reply,
-    closed_answer,
-    kind_answer,
-    lung_answer,
-    side_answer,
-    size_answer,
-    view_answer,
-    yes_or_no,
-)
-from radloom.reports.sections import parse_report
+from radloom.reading import Reader, Seen
+from radloom.reports.report_text import Sections, as_report, report_from_text
+from radloom.reports.rule_answers import Answerer, Reply, rule_answer
+from radloom.reports.rule_answers.wording import yes_or_no
 from radloom.seeds import as_seeds
 from radloom.settings import DRAWING, Engine, Sampling, as_engine, check_drawing
-from radloom.study import OBSERVATIONS, SIGNS, Image, Part, Report, Study, View
+from radloom.study import OBSERVATIONS, Image, Part, Report, Study, View
 
 if TYPE_CHECKING:
     from radloom.diffusion.model import AnyToAny
@@ -78,42 +64,6 @@ if TYPE_CHECKING:
 
 _Asked = tuple[Report, View, int]
 """Of a drawing: what it shows, which view, and its seed."""
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the classifier sees in X-rays.
-
-    Attributes:
-        evidence: (n, channels) log-odds; no channels where the language model reads none.
-        signs: (n, signs) log-odds; no signs where the model has no reader of them.
-        sides: (n, sided, 3) log-odds of left, right and both; NaN without a frontal view, and nothing without a reader.
-        lateral: (n,) log-odds that it is a lateral view.
-        images: (n,) over how many X-rays these are means.
-    """
-
-    evidence: np.ndarray
-    signs: np.ndarray
-    sides: np.ndarray
-    lateral: np.ndarray
-    images: np.ndarray
-
-    def __getitem__(self, rows: Sequence[int]) -> _Seen:
-        return _Seen(self.evidence[rows], self.signs[rows], self.sides[rows], self.lateral[rows], self.images[rows])
-
-    def means(self, groups: Sequence[Sequence[int]]) -> _Seen:
-        """The mean over the X-rays of each group; of sides over its frontal views."""
-        each = [self[list(rows)] for rows in groups]
-        means = {
-            name: np.stack([getattr(one, name).mean(0) for one in each]) for name in ("evidence", "signs", "lateral")
-        }
-        frontal = [one.sides[~np.isnan(one.sides).any((1, 2))] for one in each]
-        sides = np.stack([some.mean(0) if len(some) else one.sides[0] for some, one in zip(frontal, each, strict=True)])
-        return _Seen(**means, sides=sides, images=np.array([len(one.images) for one in each]))
-
-    def views(self) -> list[View]:
-        """The view of each."""
-        return [View.LATERAL if odds > 0 else View.FRONTAL for odds in self.lateral.tolist()]
 
 
 def load(name: str | Path = "nano", *, device: str | torch.device = "cpu") -> Model:
@@ -190,6 +140,11 @@ class Model:
         self.prompter = language.prompter
         self.has_diffusion = any_to_any is not None
         self._load_any_to_any = any_to_any
+
+    @property
+    def reader(self) -> Reader:
+        """The classifier with its readers."""
+        return Reader(self.classifier, self.signs, self.language.sight)
 
     @cached_property
     def any_to_any(self) -> AnyToAny:
@@ -279,12 +234,7 @@ class Model:
         Raises:
             ImageError: an image that cannot be read.
         """
-        with torch.no_grad():
-            features = self.classifier.features(self.pixels([_looked_at(image)]))
-            odds = dict(zip(OUTPUTS, self.classifier.head(features)[0], strict=True))
-            if self.signs:
-                odds |= zip(SIGNS, self.signs(features)[0], strict=True)
-        return {name: float(value.sigmoid()) for name, value in odds.items()}
+        return self.reader.probabilities(self.pixels([_looked_at(image)]))[0]
 
     def saliency(
         self,
@@ -386,9 +336,7 @@ class Model:
         shown, seen = self._image_tokens(studies)
         prompts = [self.prompter.report(tokens, sections) for tokens in shown]
         null = self.prompter.report([], sections)
-        called = self.language.sight.called(seen.evidence) if self.language.sight else None
-        signs = self.signs.verdicts(seen.signs, seen.images) if self.signs else None
-        sides = self.signs.sides.told(seen.sides) if self.signs else None
+        called, signs, sides = self.reader.called(seen), self.reader.signs_there(seen), self.reader.sides_told(seen)
 
         def parsed(answers: list[list[int]], growing: bool = False) -> list[Report]:
             return [report_from_text(text, growing=growing) for text in self._words(answers)]
@@ -402,16 +350,12 @@ class Model:
         for i, start in enumerate(range(0, len(answers), each)):
             stated = stated_positive(self.language, answers[start])
             drafts = parsed(answers[start : start + each])
-            if not how.agree:
-                made.append(consensus(drafts, stated, self.language.phrases))
-                continue
-            there = None
-            if signs is not None:
-                stated, there = together(stated, _there(signs[i]))
-            where = {o: side for o, side in sides[i].items() if o in stated} if sides else None
-            agreed = [agree(unbroken(draft), stated, there, where) for draft in drafts]
-            report = consensus(agreed, stated, self.language.phrases, there or ())
-            made.append(proofread(agree(report, stated, there, where)))  # what one draft said may have gone
+            usual = self.language.phrases
+            if how.agree:
+                there, where = signs[i] if signs is not None else None, sides[i] if sides is not None else None
+                made.append(agreed(drafts, stated, usual, there, where))
+            else:
+                made.append(consensus(drafts, stated, usual))
         return made
 
     def images(
@@ -501,7 +445,7 @@ class Model:
         if not questions:
             return []
         pixels = self.pixels(images)
-        seen = self._look(pixels)
+        seen = self.reader.look(pixels)
         given = self._decided(images, questions, seen) if how.agree else [None] * len(questions)
         left = [i for i, answer in enumerate(given) if answer is None]
 
@@ -602,7 +546,7 @@ class Model:
         """Images (R, R) in [0, 1] of codes (b, h, w)."""
         return [self.transform.to_image(p.cpu()) for p in self.codec.decode(codes.to(self.device))]
 
-    def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], _Seen]:
+    def _image_tokens(self, studies: Sequence[Study]) -> tuple[list[list[list[int]]], Seen]:
         """For each study, the token sequences of its views, and what is seen in them on the mean."""
         shown = [
             (i, view, image) for i, s in enumerate(studies) for view in View if (image := s.view(view)) is not None
@@ -611,7 +555,7 @@ class Model:
         if missing:
             raise ImageError(f"Study {studies[min(missing)].uid!r} has no image; give a frontal or a lateral view.")
         pixels = self.pixels([image for _, _, image in shown])
-        seen = self._look(pixels, [view for _, view, _ in shown])
+        seen = self.reader.look(pixels, [view for _, view, _ in shown])
         made = self._tokens(pixels, [view for _, view, _ in shown], seen)
         tokens: list[list[list[int]]] = [[] for _ in studies]
         for (i, _, _), image_tokens in zip(shown, made, strict=True):
@@ -619,46 +563,20 @@ class Model:
         own = [[place for place, (of, _, _) in enumerate(shown) if of == i] for i in range(len(studies))]
         return tokens, seen.means(own)
 
-    @torch.no_grad()
-    def _look(self, pixels: Tensor, views: Sequence[View] | None = None) -> _Seen:
-        """What the classifier sees in images of these views; without, of those that it takes them for."""
-        nothing = np.zeros((len(pixels), 0), np.float32)
-        pyramid = self.classifier.pyramid(pixels)
-        features = pyramid[-1].mean((2, 3))
-        values = evidence_in(self.classifier, pyramid[-1]).cpu().numpy() if self.language.sight else nothing
-        lateral = self.classifier.head(features)[:, OUTPUTS.index("lateral")].cpu().numpy()
-        signs, sides = nothing, nothing[..., None]
-        if self.signs:
-            signs, sides = (x.cpu().numpy() for x in (self.signs(features), self.signs.sides(halves(pyramid))))
-            sides[lateral > 0 if views is None else [view is View.LATERAL for view in views]] = np.nan
-        return _Seen(values, signs, sides, lateral, np.ones(len(pixels), int))
-
-    def _tokens(self, pixels: Tensor, views: Sequence[View], seen: _Seen) -> list[list[int]]:
+    def _tokens(self, pixels: Tensor, views: Sequence[View], seen: Seen) -> list[list[int]]:
         """The token sequence of each image, with its evidence where the language model reads it."""
         sight = self.language.sight
         levels = sight.scale.levels(seen.evidence).tolist() if sight else [None] * len(views)
         each = zip(self.encode(pixels), views, levels, strict=True)
         return [self.language.ids.image(codes, view, level) for codes, view, level in each]
 
-    def _decided(self, images: Sequence[Image], questions: Sequence[str], seen: _Seen) -> list[Reply | None]:
+    def _decided(self, images: Sequence[Image], questions: Sequence[str], seen: Seen) -> list[Reply | None]:
         """The answers that what is seen decides; None of questions that it does not."""
-        called = self.language.sight.called(seen.evidence) if self.language.sight else None
-        verdicts = self.signs.verdicts(seen.signs, seen.images) if self.signs else [{}] * len(questions)
-        sides = self.signs.sides.likeliest(seen.sides) if self.signs else [{}] * len(questions)
-        answers = []
-        for i, (question, view, verdict) in enumerate(zip(questions, seen.views(), verdicts, strict=True)):
-            positive = set(compress(OBSERVATIONS, called[i])) if called else None
-            there = _there(verdict)
-            if positive is not None:
-                positive, there = together(positive, there)
-            answer = view_answer(question, view) or side_answer(question, positive, sides[i])
-            answer = answer or lung_answer(question, positive, sides[i]) or size_answer(question, positive)
-            answer = answer or closed_answer(question, positive, {sign: sign in there for sign in verdict})
-            if answer is None and (asked := kind_answer(question)):
-                fits = not doubt(_array(images[i]))
-                answer = asked if fits else "no" if asked == "yes" else None  # what else it is, nobody has looked
-            answers.append(None if answer is None else Reply(answer, Answerer.CLASSIFIER))
-        return answers
+        made: list[Reply | None] = []
+        for image, question, found in zip(images, questions, self.reader.findings(seen), strict=True):
+            answer = rule_answer(question, found, partial(_is_chest, image))
+            made.append(None if answer is None else Reply(answer, Answerer.CLASSIFIER))
+        return made
 
     def _denoised(self, asked: Sequence[_Asked], progress: Progress | None, **how: Any) -> list[np.ndarray]:
         """X-rays of reports by diffusion, those of a view together."""
@@ -737,13 +655,13 @@ class Model:
         return [self.prompter.decode(answer) for answer in answers]
 
 
-def _there(looked: Mapping[str, bool]) -> set[str]:
-    """The signs that are there, of those that were looked for."""
-    return {sign for sign, there in looked.items() if there}
-
-
 def _array(image: Image) -> np.ndarray:
     return as_image(Path(image) if isinstance(image, str) else image)
+
+
+def _is_chest(image: Image) -> bool:
+    """Whether the image passes for a chest X-ray."""
+    return not doubt(_array(image))
 
 
 def _looked_at(image: Image) -> Image:
@@ -754,21 +672,3 @@ def _looked_at(image: Image) -> Image:
     if remark := doubt(array):
         warnings.warn(remark, ImageWarning, stacklevel=3)
     return array
-
-
-def as_report(text: str | Report) -> Report:
-    """A report, from text: split at its headings if it has any, otherwise all of it as findings.
-
-    Raises:
-        ReportError: there is no text, or none of findings or impression below its headings.
-    """
-    if isinstance(text, Report):
-        return text
-    if not isinstance(text, str):
-        raise ReportError(f"A {type(text).__name__} is no text to draw from; give a string or a Report.")
-    text = text.removeprefix("\ufeff")  # a byte-order mark, as some editors begin their files
-    headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
-    report = parse_report(text) if headed else Report(findings=" ".join(text.split()))
-    if not report:
-        raise ReportError("The text to draw from is empty; give findings or an impression.")
-    return report

@@ -319,7 +319,7 @@ def test_demo_escapes_what_it_shows(cli, tiny_model: Path, tmp_path: Path) -> No
 
 def test_a_text_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     from radloom.cli.base import text_or_file
-    from radloom.models import as_report
+    from radloom.reports.report_text import as_report
 
     file, text = tmp_path / "from-notepad.txt", "FINDINGS: The heart is enlarged.\nIMPRESSION: Cardiomegaly."
     file.write_text(text, encoding="utf-8-sig")

@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
+from radloom.reports.facts import OBSERVED
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.labeller import SUPPORT_DEVICES as DEVICES
-from radloom.reports.questions import ABSENT, NAMES, WORDINGS, from_llm, synthesise
+from radloom.reports.questions import ABSENT, WORDINGS, from_llm, synthesise
 from radloom.study import Mention, Question, Report
 
 NORMAL = Report(findings="Heart size is normal. The lungs are clear. No effusion.", impression="Normal chest.")
@@ -153,7 +154,9 @@ def test_words_do_not_give_the_answer_away() -> None:
             labels[NO_FINDING] = Mention.POSITIVE
         for asks in synthesise(Report(), labels, seed=0, uid=str(uid)):
             if asks.question_type == "presence":
-                [observation] = {o for o, (a, of, _) in NAMES.items() if a in asks.question or of in asks.question}
+                [observation] = {
+                    o for o, known in OBSERVED.items() if known.a in asks.question or known.of in asks.question
+                }
                 turned = "free of" in asks.question or "without" in asks.question
                 answers[observation, turned, asks.answer] += 1
     for observation in ("Lung Opacity", "Lung Lesion", "Atelectasis", "Cardiomegaly"):

@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radloom.reports.facts import OBSERVED, SAID_SIGNS
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import sides
 from radloom.reports.repair import (
     NOTHING,
-    PLAIN,
-    PLAIN_SIDES,
-    PLAIN_SIGNS,
     agree,
-    plain,
     proofread,
     together,
     unbroken,
@@ -27,6 +24,8 @@ NORMAL = (
     "Heart size is normal. The lungs are clear. There is no pleural effusion or pneumothorax. The bones are intact."
 )
 
+SENTENCES = [sentence for known in OBSERVED.values() for sentence in (known.there, known.absent)]
+
 DEVICES = {"Sternotomy", "Pacemaker", "Central Venous Catheter"}
 """Signs that are support devices."""
 
@@ -35,22 +34,23 @@ def positive(text: str) -> set[str]:
     return {name for name, mention in label(text).items() if mention is Mention.POSITIVE} - {"No Finding"}
 
 
-@pytest.mark.parametrize("observation", PLAIN)
+@pytest.mark.parametrize("observation", OBSERVED)
 def test_plain_sentences_say_what_they_stand_for_and_nothing_else(observation: str) -> None:
-    for sentence, mention in zip(PLAIN[observation], (Mention.POSITIVE, Mention.NEGATIVE), strict=True):
+    known = OBSERVED[observation]
+    for sentence, mention in ((known.there, Mention.POSITIVE), (known.absent, Mention.NEGATIVE)):
         assert {k: v for k, v in label(sentence).items() if k != "No Finding"} == {observation: mention}
 
 
 @pytest.mark.parametrize("observation", SIDED)
 @pytest.mark.parametrize("side", Side)
 def test_plain_sentences_with_a_side_say_it_and_nothing_else(observation: str, side: Side) -> None:
-    sentence = plain(observation, side)
+    sentence = OBSERVED[observation].said(side)
     assert {k: v for k, v in label(sentence).items() if k != "No Finding"} == {observation: Mention.POSITIVE}
     assert sides(sentence) == {observation: side} and not signs(sentence)
 
 
 def test_what_has_a_side_can_be_said_with_it() -> None:
-    assert set(PLAIN_SIDES) == set(SIDED)
+    assert {o for o, known in OBSERVED.items() if known.one_side and known.both_sides} == set(SIDED)
 
 
 def test_a_side_is_said_where_it_was_seen() -> None:
@@ -95,7 +95,7 @@ def test_sides_of_what_is_not_read_are_not_said() -> None:
 
 
 def test_every_observation_but_no_finding_has_them() -> None:
-    assert list(PLAIN) == list(OBSERVATIONS[1:])
+    assert list(OBSERVED) == list(OBSERVATIONS[1:])
 
 
 def test_what_was_stated_is_said_where_it_was_denied() -> None:
@@ -124,7 +124,7 @@ def test_clear_lungs_give_way_to_what_is_in_them() -> None:
 def test_nothing_acute_is_not_said_beside_what_is_acute(sentence: str, observation: str, kept: bool) -> None:
     impression = agree(Report(impression=sentence), {observation}).impression
     assert (sentence in impression) is kept
-    assert PLAIN[observation][0] in impression or kept
+    assert OBSERVED[observation].there in impression or kept
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_is_said_of_bones_stays_beside_a_fracture(sentence: str) -> None:
 def test_bones_are_not_well_beside_a_fracture(sentence: str) -> None:
     text = f"The heart is normal in size. {sentence}"
     broken = agree(Report(findings=text), {"Fracture"}).findings
-    assert sentence not in broken and PLAIN["Fracture"][0] in broken
+    assert sentence not in broken and OBSERVED["Fracture"].there in broken
     assert agree(Report(findings=text), {"Cardiomegaly"}).findings.endswith(sentence)
 
 
@@ -201,7 +201,7 @@ def test_a_section_that_was_not_written_stays_unwritten() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.sampled_from([*NORMAL.split(". "), *(s for pair in PLAIN.values() for s in pair)]), min_size=1),
+    st.lists(st.sampled_from([*NORMAL.split(". "), *SENTENCES]), min_size=1),
     st.sets(st.sampled_from(OBSERVATIONS[1:])),
 )
 def test_afterwards_the_labeller_reads_just_what_was_stated(parts: list[str], stated: set[str]) -> None:
@@ -212,12 +212,12 @@ def test_afterwards_the_labeller_reads_just_what_was_stated(parts: list[str], st
 
 @pytest.mark.parametrize("sign", SIGNS)
 def test_plain_sentences_on_signs_say_what_they_stand_for(sign: str) -> None:
-    assert signs(PLAIN_SIGNS[sign]) == {sign: Mention.POSITIVE}
-    assert positive(PLAIN_SIGNS[sign]) == ({"Support Devices"} if sign in DEVICES else set())
+    assert signs(SAID_SIGNS[sign]) == {sign: Mention.POSITIVE}
+    assert positive(SAID_SIGNS[sign]) == ({"Support Devices"} if sign in DEVICES else set())
 
 
 def test_every_sign_has_a_plain_sentence() -> None:
-    assert list(PLAIN_SIGNS) == list(SIGNS)
+    assert list(SAID_SIGNS) == list(SIGNS)
 
 
 def test_signs_are_left_alone_where_nobody_looked() -> None:
@@ -322,14 +322,14 @@ def test_nothing_is_found_only_where_no_sign_is_a_finding() -> None:
     parts=st.lists(
         st.sampled_from(
             [
-                *PLAIN_SIGNS.values(),
-                *(s for both in PLAIN.values() for s in both),
-                *(plain(o, s) for o in SIDED for s in Side),
+                *SAID_SIGNS.values(),
+                *SENTENCES,
+                *(OBSERVED[o].said(s) for o in SIDED for s in Side),
             ]
         ),
         max_size=6,
     ),
-    stated=st.sets(st.sampled_from(list(PLAIN))),
+    stated=st.sets(st.sampled_from(list(OBSERVED))),
     seen=st.sets(st.sampled_from(SIGNS)),
     where=st.dictionaries(st.sampled_from(SIDED), st.sampled_from(Side)),
 )
@@ -373,7 +373,7 @@ def test_verbs_are_made_to_fit_their_nouns(written: str, right: str) -> None:
         "There is no evidence that effusion is present.",
         "There is a pleural effusion.",
         "There are opacities in the lungs.",
-        *(sentence for both in PLAIN.values() for sentence in both),
+        *SENTENCES,
     ],
 )
 def test_what_is_right_is_left(sentence: str) -> None:

@@ -6,19 +6,14 @@ import time
 
 import pytest
 
+from radloom.reports.facts import LUNGS, OBSERVED
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, label
-from radloom.reports.questions import NAMES, WORDINGS
-from radloom.reports.repair import LUNGS, PLAIN
-from radloom.reports.rule_answers import (
-    LONGEST,
-    closed_answer,
-    kind_answer,
-    lung_answer,
-    side_answer,
-    size_answer,
-    view_answer,
-    yes_or_no,
-)
+from radloom.reports.questions import WORDINGS, asked_of
+from radloom.reports.rule_answers import Findings, rule_answer
+from radloom.reports.rule_answers.pictures import kind_answer, view_answer
+from radloom.reports.rule_answers.presence import presence_answer, size_answer
+from radloom.reports.rule_answers.sides import side_answer
+from radloom.reports.rule_answers.wording import LONGEST, yes_or_no
 from radloom.study import SIDED, SIGNS, Mention, Side, View
 
 PRESENCE = {
@@ -178,9 +173,9 @@ TRUTHS = [(o, q, True) for o, asked in PRESENCE.items() for q in asked] + [
 
 @pytest.mark.parametrize(("observation", "question", "present"), TRUTHS)
 def test_presence_is_answered_both_ways(observation: str, question: str, present: bool) -> None:
-    others = set(NAMES) - {observation}
+    others = set(OBSERVED) - {observation}
     for positive, there in (({observation}, True), (set(), False), (others, False)):
-        assert closed_answer(question, positive) == ("yes" if there is present else "no")
+        assert presence_answer(question, positive) == ("yes" if there is present else "no")
 
 
 @pytest.mark.parametrize(
@@ -211,9 +206,9 @@ def test_presence_is_answered_both_ways(observation: str, question: str, present
 def test_signs_are_answered_where_they_were_looked_for(sign: str, question: str, present: bool) -> None:
     for there in (True, False):
         for positive in ((), None):
-            assert closed_answer(question, positive, {sign: there}) == ("yes" if there is present else "no")
-    assert closed_answer(question, set(NAMES)) is None
-    assert closed_answer(question, set(NAMES), dict.fromkeys(set(SIGNS) - {sign}, True)) is None
+            assert presence_answer(question, positive, {sign: there}) == ("yes" if there is present else "no")
+    assert presence_answer(question, set(OBSERVED)) is None
+    assert presence_answer(question, set(OBSERVED), dict.fromkeys(set(SIGNS) - {sign}, True)) is None
 
 
 @pytest.mark.parametrize(
@@ -230,28 +225,28 @@ def test_signs_are_answered_where_they_were_looked_for(sign: str, question: str,
     ],
 )
 def test_kinds_and_places_of_devices_are_left_alone(question: str) -> None:
-    assert closed_answer(question, {"Support Devices"}, dict.fromkeys(SIGNS, True)) is None
+    assert presence_answer(question, {"Support Devices"}, dict.fromkeys(SIGNS, True)) is None
 
 
 def test_where_nobody_has_looked_nothing_is_said_of_observations() -> None:
     for question in ("Is the heart enlarged?", "Is this X-ray normal?", "Are the lungs normal?"):
-        assert closed_answer(question, None, {"Hyperinflation": True}) is None
+        assert presence_answer(question, None, {"Hyperinflation": True}) is None
 
 
 def test_hyperinflated_lungs_are_not_normal() -> None:
     for there in (True, False):
-        assert closed_answer("Are the lungs normal?", (), {"Hyperinflation": there}) == ("no" if there else "yes")
-    assert closed_answer("Are the lungs clear?", (), {"Hyperinflation": True}) == "yes"
+        assert presence_answer("Are the lungs normal?", (), {"Hyperinflation": there}) == ("no" if there else "yes")
+    assert presence_answer("Are the lungs clear?", (), {"Hyperinflation": True}) == "yes"
 
 
 @pytest.mark.parametrize(("question", "normal"), [(q, True) for q in NORMAL] + [(q, False) for q in ABNORMAL])
 def test_normal_is_where_nothing_but_devices_is_there(question: str, normal: bool) -> None:
     devices = {NO_FINDING, SUPPORT_DEVICES}
     for positive, is_normal in (({NO_FINDING}, True), (devices, True), (set(), True), ({NO_FINDING, "Edema"}, False)):
-        assert closed_answer(question, positive) == ("yes" if is_normal is normal else "no")
-        assert closed_answer(question, positive, {"Scoliosis": True}) == ("no" if normal else "yes")
-        assert closed_answer(question, positive, {"Scoliosis": False}) == ("yes" if is_normal is normal else "no")
-    assert closed_answer(question, None) is None
+        assert presence_answer(question, positive) == ("yes" if is_normal is normal else "no")
+        assert presence_answer(question, positive, {"Scoliosis": True}) == ("no" if normal else "yes")
+        assert presence_answer(question, positive, {"Scoliosis": False}) == ("yes" if is_normal is normal else "no")
+    assert presence_answer(question, None) is None
 
 
 @pytest.mark.parametrize(
@@ -273,23 +268,23 @@ def test_normal_is_where_nothing_but_devices_is_there(question: str, normal: boo
     ],
 )
 def test_one_lung(question: str, positive: set[str] | None, sides: dict[str, Side], answer: str | None) -> None:
-    assert lung_answer(question, positive, sides) == answer
+    assert presence_answer(question, positive, sides=sides) == answer
 
 
 @pytest.mark.parametrize("question", ["Are the lungs clear?", "Are both lungs clear? -yes/no"])
 def test_lungs_are_clear_without_any_finding_in_them(question: str) -> None:
-    assert closed_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "yes"
-    assert {closed_answer(question, {observation}) for observation in LUNGS} == {"no"}
+    assert presence_answer(question, {"Cardiomegaly", "Pleural Effusion", "Fracture"}) == "yes"
+    assert {presence_answer(question, {observation}) for observation in LUNGS} == {"no"}
 
 
 @pytest.mark.parametrize("question", ["Are the lungs abnormal?", "Are there any abnormalities in the lungs?"])
 def test_lungs_are_abnormal_with_any_finding_in_or_around_them(question: str) -> None:
-    assert closed_answer(question, {"Cardiomegaly", "Fracture", SUPPORT_DEVICES}) == "no"
+    assert presence_answer(question, {"Cardiomegaly", "Fracture", SUPPORT_DEVICES}) == "no"
     around = {"Pneumothorax", "Pleural Effusion", "Pleural Other"}
-    assert {closed_answer(question, {observation}) for observation in LUNGS | around} == {"yes"}
+    assert {presence_answer(question, {observation}) for observation in LUNGS | around} == {"yes"}
     normal = "Are the lungs normal?"
-    assert {closed_answer(normal, {observation}) for observation in LUNGS | around} == {"no"}
-    assert closed_answer(normal, {"Cardiomegaly"}) == "yes"
+    assert {presence_answer(normal, {observation}) for observation in LUNGS | around} == {"no"}
+    assert presence_answer(normal, {"Cardiomegaly"}) == "yes"
 
 
 @pytest.mark.parametrize(
@@ -327,19 +322,19 @@ def test_whether_yes_or_no_is_asked_for(question: str, asks: bool) -> None:
 
 @pytest.mark.parametrize("question", OTHERS)
 def test_other_questions_are_left_alone(question: str) -> None:
-    assert closed_answer(question, set(NAMES)) is None
+    assert presence_answer(question, set(OBSERVED)) is None
 
 
 @pytest.mark.parametrize("marks", ["?" * 4000, " " * 4000, "(-" * 2000, "is it " * 700])
 def test_a_long_question_is_left_alone_at_once(marks: str) -> None:
     begun = time.process_time()
-    assert not yes_or_no(f"is it {marks}x") and closed_answer(f"is it {marks}x", ()) is None
+    assert not yes_or_no(f"is it {marks}x") and presence_answer(f"is it {marks}x", ()) is None
     yes_or_no(f"is it {marks[: LONGEST - 8]}x")
     assert time.process_time() - begun < 0.5
 
 
 def test_a_long_question_is_left_alone() -> None:
-    assert closed_answer("the " * LONGEST + "effusion?", ()) is None
+    assert presence_answer("the " * LONGEST + "effusion?", ()) is None
 
 
 @pytest.mark.parametrize(
@@ -362,7 +357,8 @@ def test_a_long_question_is_left_alone() -> None:
     ],
 )
 def test_the_kind_of_picture_is_answered(question: str, answer: str | None) -> None:
-    assert kind_answer(question) == answer
+    assert kind_answer(question, lambda: True) == answer
+    assert kind_answer(question, lambda: False) == ("no" if answer == "yes" else None)
 
 
 @pytest.mark.parametrize(
@@ -392,29 +388,29 @@ def test_the_view_is_answered(question: str, of_frontal: str | None, of_lateral:
 
 
 def test_questions_written_by_rule_are_answered_where_they_are_closed() -> None:
-    for observation, (a, of, the) in NAMES.items():
+    for observation in OBSERVED:
         for kind, wordings in WORDINGS.items():
             for wording in wordings:
-                answer = closed_answer(wording.format(a=a, of=of, the=the), {observation})
+                answer = presence_answer(asked_of(observation, wording), {observation})
                 normal = "yes" if observation == SUPPORT_DEVICES else "no"
                 assert answer == {"presence": "yes", "absence": "no", "normality": normal}.get(kind), wording
 
 
 def test_plain_sentences_of_a_report_agree_with_the_answer() -> None:
-    for observation, (there, not_there) in PLAIN.items():
-        question = f"Is there {NAMES[observation][0]}?"
-        assert closed_answer(question, {observation}) == "yes" and closed_answer(question, ()) == "no"
-        assert label(there).get(observation) is Mention.POSITIVE
-        assert label(not_there).get(observation) is Mention.NEGATIVE
+    for observation, known in OBSERVED.items():
+        question = f"Is there {known.a}?"
+        assert presence_answer(question, {observation}) == "yes" and presence_answer(question, ()) == "no"
+        assert label(known.there).get(observation) is Mention.POSITIVE
+        assert label(known.absent).get(observation) is Mention.NEGATIVE
 
 
 @pytest.mark.parametrize("observation", SIDED)
 def test_the_side_of_what_is_asked_about_is_answered(observation: str) -> None:
     for side in Side:
         for wording in WORDINGS["side"]:
-            question = wording.format(the=NAMES[observation][2])
+            question = asked_of(observation, wording)
             assert side_answer(question, (), {observation: side}) == side.value
-            assert side_answer(question, None, {}) is None and closed_answer(question, {observation}) is None
+            assert side_answer(question, None, {}) is None and presence_answer(question, {observation}) is None
 
 
 SIDES = {
@@ -515,13 +511,13 @@ def test_asked_whether_it_is_on_either_side_what_is_absent_is_on_none() -> None:
 
 
 def test_what_is_absent_somewhere_is_not_answered_as_present() -> None:
-    assert closed_answer("Is consolidation absent in the chest?", {"Consolidation"}) is None
+    assert presence_answer("Is consolidation absent in the chest?", {"Consolidation"}) is None
 
 
 def test_both_lungs_may_be_clear_but_which_are_not_is_another_question() -> None:
-    assert closed_answer("Are both lungs clear?", {"Consolidation"}) == "no"
-    assert closed_answer("Are both lungs abnormal?", {"Consolidation"}) is None
-    assert closed_answer("Are there abnormalities in both lungs?", {"Consolidation"}) is None
+    assert presence_answer("Are both lungs clear?", {"Consolidation"}) == "no"
+    assert presence_answer("Are both lungs abnormal?", {"Consolidation"}) is None
+    assert presence_answer("Are there abnormalities in both lungs?", {"Consolidation"}) is None
 
 
 @pytest.mark.parametrize(
@@ -544,3 +540,114 @@ def test_the_size_of_the_heart(question: str) -> None:
 )
 def test_other_sizes_are_left_alone(question: str) -> None:
     assert size_answer(question, {"Cardiomegaly"}) is None
+
+
+KINDS = {
+    "Pneumothorax": ["Is this a tension pneumothorax?", "Is there a right apical pneumothorax?"],
+    "Fracture": ["Are the clavicles fractured?", "Is there a fracture of the left humerus?", "Are ribs fractured?"],
+    "Lung Lesion": ["Is there a cavitary lesion?", "Is there a malignancy?", "Is there a mass in the right hilum?"],
+    "Support Devices": ["Is there a chest tube?", "Does this patient have an endotracheal tube?"],
+    "Consolidation": ["Is there a new consolidation in the left upper lobe?"],
+    "Pleural Effusion": ["Is there a small effusion?", "Are there large loculated effusions?"],
+}
+"""Observation -> questions about one sort of it, or about one place."""
+
+
+@pytest.mark.parametrize(("observation", "question"), [(o, q) for o, asked in KINDS.items() for q in asked])
+def test_what_is_not_there_is_there_of_no_kind(observation: str, question: str) -> None:
+    assert presence_answer(question, set(OBSERVED) - {observation}) == "no"
+    assert presence_answer(question, {observation}) in (None, "yes" if question == "Are ribs fractured?" else None)
+    assert presence_answer(question, None) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the effusion small?",
+        "Is the consolidation in the left upper lobe?",
+        "Has the effusion resolved?",
+        "Is the edema worse?",
+        "Is there an improved effusion?",
+        "Is there no large effusion?",
+        "Is the chest free of large effusions?",
+        "Is there a small pericardial effusion?",
+        "Does this image show heart failure?",
+        "Is there COPD?",
+        "Is the tip of the central line in the right atrium?",
+        "Is there a tension hydropneumothorax?",
+    ],
+)
+def test_of_what_is_not_there_other_questions_are_left_alone(question: str) -> None:
+    assert presence_answer(question, (), dict.fromkeys(SIGNS, False)) is None
+
+
+ANGLES = {
+    "Are the costophrenic angles blunted?": True,
+    "Is there any blunting of the costophrenic angle(s)?": True,
+    "Is there any costophrenic angle blunting present?": True,
+    "Is/Are there blunting in the patient's costophrenic angles?": True,
+    "Are the costophrenic angles sharp?": False,
+    "Are the costophrenic sulci clear?": False,
+    "Is there no evidence of blunting of the costophrenic angles?": False,
+}
+"""Question -> whether `yes` says that they are blunted."""
+
+
+@pytest.mark.parametrize(("question", "blunted"), ANGLES.items())
+def test_costophrenic_angles_are_blunted_by_fluid_or_thickening(question: str, blunted: bool) -> None:
+    for positive in ({"Pleural Effusion"}, {"Pleural Other", "Edema"}):
+        assert presence_answer(question, positive) == ("yes" if blunted else "no")
+    assert presence_answer(question, {"Edema"}) == ("no" if blunted else "yes")
+    assert presence_answer(question, None) is None
+
+
+def test_one_costophrenic_angle() -> None:
+    left = {"Pleural Effusion": Side.LEFT}
+    for question, answers in {
+        "Is there blunting of the left costophrenic angle?": ("yes", "no"),
+        "Is the right costophrenic angle sharp?": ("yes", "yes"),
+        "Is/Are the R costophrenic angle sharp?": ("yes", "yes"),
+        "Is the L costophrenic angle clear?": ("no", "yes"),
+    }.items():
+        there = presence_answer(question, {"Pleural Effusion"}, sides=left)
+        assert (there, presence_answer(question, (), sides=left)) == answers
+        assert presence_answer(question, {"Pleural Effusion"}) is None  # on a lateral view
+
+
+@pytest.mark.parametrize(
+    ("question", "positive", "answer"),
+    [
+        ("Is there fluid in the lungs?", {"Edema"}, "yes"),
+        ("Do you see fluid in the left lung?", {"Pleural Effusion"}, "yes"),
+        ("Is there fluid in the lungs?", {"Lung Opacity"}, "no"),
+        ("Is there fluid in the right lung?", {"Pleural Effusion"}, "no"),
+        ("Is there fluid in the right lung?", {"Edema"}, None),
+        ("Is there an air-fluid level?", (), None),
+        ("Is the cardiac contour normal?", (), "yes"),
+        ("Is the heart border normal?", {"Cardiomegaly"}, "no"),
+        ("Is the heart >50% of the chest diameter?", {"Cardiomegaly"}, "yes"),
+        ("Is the heart wider than more than half the width of the thorax?", (), "no"),
+        ("Is the heart contour a mirror image of normal?", (), None),
+        ("Is the heart clearly visible?", (), None),
+    ],
+)
+def test_other_words_for_what_is_seen(question: str, positive: set[str], answer: str | None) -> None:
+    assert presence_answer(question, positive, sides={"Pleural Effusion": Side.LEFT}) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which view is this?", "frontal"),
+        ("Is there a left effusion?", "yes"),
+        ("How big is the heart?", "normal"),
+        ("Is there hyperinflation?", "no"),
+        ("Is this a chest X-ray?", "yes"),
+        ("Is there a mass?", "no"),
+        ("Is there free air under the diaphragm?", None),
+    ],
+)
+def test_the_first_rule_that_knows_answers(question: str, answer: str | None) -> None:
+    sides = {"Pleural Effusion": Side.LEFT}
+    found = Findings(View.FRONTAL, {"Pleural Effusion"}, {"Hyperinflation": False}, sides)
+    assert rule_answer(question, found, lambda: True) == answer

@@ -126,7 +126,7 @@ def _study(model: Model, frontal: Path | None, lateral: Path | None, report: str
     from radloom.completion import remarks
     from radloom.imaging import ImageWarning, as_image
     from radloom.interop import check_same_patient
-    from radloom.models import as_report
+    from radloom.reports.report_text import as_report
     from radloom.study import Study
 
     check_same_patient([path for path in (frontal, lateral) if path])

@@ -98,8 +98,9 @@ def image_command(
     for path in paths:
         check_output(path, ".png", ".dcm")
     from radloom.imaging import write_png
-    from radloom.models import as_report, load
+    from radloom.models import load
     from radloom.provenance import Maker, Origin, marks
+    from radloom.reports.report_text import as_report
     from radloom.study import Part, View
 
     report, which = as_report(text_or_file(text)), member(View, view)

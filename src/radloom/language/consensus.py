@@ -16,10 +16,10 @@ from typing import Self
 
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import NO_FINDING, label
-from radloom.reports.repair import contradicts
+from radloom.reports.repair import agree, contradicts, proofread, together, unbroken
 from radloom.reports.signs import signs
 from radloom.scores.text import ngrams, r2gen_clean
-from radloom.study import SECTIONS, Mention, Report
+from radloom.study import SECTIONS, Mention, Report, Side
 
 LONGEST = 4
 """Words of the longest n-grams."""
@@ -127,6 +127,28 @@ def consensus(
         whole = name == "findings"
         made[name] = _composed(texts, expected, stated, seen if whole else (), overall=whole)
     return replace(drafts[0], **made)
+
+
+def agreed(
+    drafts: Sequence[Report],
+    stated: Collection[str],
+    usual: Mapping[str, Phrases] | None = None,
+    seen: Collection[str] | None = None,
+    where: Mapping[str, Side] | None = None,
+) -> Report:
+    """One report of drafts that says what was stated, and seen, and nothing against it.
+
+    Args:
+        drafts, stated, usual: see `consensus`.
+        seen: the signs that are there; None where nobody has looked.
+        where: the sides that observations are on, if they are there.
+    """
+    if seen is not None:
+        stated, seen = together(stated, seen)
+    where = {name: side for name, side in (where or {}).items() if name in stated}
+    fitting = [agree(unbroken(draft), stated, seen, where) for draft in drafts]
+    report = consensus(fitting, stated, usual, seen or ())
+    return proofread(agree(report, stated, seen, where))  # what one draft said may have gone
 
 
 def _composed(

@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from radloom.reports.facts import LUNGS, OBSERVED
 from radloom.reports.labeller import SUPPORT_DEVICES, Evidence, label, pieces, sentence_evidence
-from radloom.reports.repair import LUNGS
 from radloom.study import OBSERVATIONS, Mention, Report
 
 CLEAR_LUNGS = "The lungs are clear."
 
 _PLAIN = {
-    "Cardiomegaly": "The heart is normal in size.",
-    "Enlarged Cardiomediastinum": "The mediastinum is unremarkable.",
+    "Cardiomegaly": OBSERVED["Cardiomegaly"].absent,
+    "Enlarged Cardiomediastinum": OBSERVED["Enlarged Cardiomediastinum"].absent,
     "Pneumothorax": "No pneumothorax.",
     "Pleural Effusion": "No pleural effusion.",
     "Fracture": "No acute bony abnormality.",

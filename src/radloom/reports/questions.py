@@ -27,25 +27,9 @@ from random import Random
 from typing import Protocol
 
 from radloom.reports.cleaning import clean, mentions_prior
+from radloom.reports.facts import OBSERVED
 from radloom.reports.labeller import NO_FINDING, SUPPORT_DEVICES, Evidence, evidence
 from radloom.study import OBSERVATIONS, Mention, Question, Report
-
-NAMES: dict[str, tuple[str, str, str]] = {
-    "Enlarged Cardiomediastinum": ("a widened mediastinum", "mediastinal widening", "the mediastinum"),
-    "Cardiomegaly": ("cardiomegaly", "cardiomegaly", "the cardiomegaly"),
-    "Lung Opacity": ("a lung opacity", "lung opacities", "the opacity"),
-    "Lung Lesion": ("a lung nodule or granuloma", "lung nodules and granulomas", "the lesion"),
-    "Edema": ("pulmonary edema", "pulmonary edema", "the pulmonary edema"),
-    "Consolidation": ("consolidation", "consolidation", "the consolidation"),
-    "Pneumonia": ("pneumonia", "pneumonia", "the pneumonia"),
-    "Atelectasis": ("atelectasis", "atelectasis", "the atelectasis"),
-    "Pneumothorax": ("a pneumothorax", "pneumothorax", "the pneumothorax"),
-    "Pleural Effusion": ("a pleural effusion", "pleural effusion", "the pleural effusion"),
-    "Pleural Other": ("pleural thickening or fibrosis", "pleural thickening and fibrosis", "the pleural change"),
-    "Fracture": ("a fracture", "fractures", "the fracture"),
-    "Support Devices": ("a support device", "support devices", "the device"),
-}
-"""Observation -> how a question names it: with an article, after `free of`, and as something known."""
 
 ABSENT: dict[str, float] = {
     "Enlarged Cardiomediastinum": 0.012,
@@ -106,30 +90,6 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Type -> its wordings. `absence` asks for presence the other way round, `size` is severity of what has an extent."""
-
-LOCATED = frozenset(
-    {
-        "Lung Opacity",
-        "Lung Lesion",
-        "Consolidation",
-        "Pneumonia",
-        "Atelectasis",
-        "Pneumothorax",
-        "Pleural Effusion",
-        "Pleural Other",
-        "Fracture",
-    }
-)
-"""Observations that have a place and a side."""
-
-GRADED = {
-    "Cardiomegaly": "severity",
-    "Edema": "severity",
-    "Atelectasis": "severity",
-    "Pneumothorax": "size",
-    "Pleural Effusion": "size",
-}
-"""Observations that have a degree or a size."""
 
 _LOCATION = re.compile(
     r"\b(?:(?:left|right|bilateral|both)[ -](?:sided )?)?"
@@ -214,17 +174,22 @@ def synthesise(report: Report, labels: dict[str, Mention], *, seed: int, uid: st
     rng.shuffle(chosen)
     questions = []
     for number, (kind, observation, answer) in enumerate(chosen, 1):
-        a, of, the = NAMES.get(observation, ("", "", ""))
         questions.append(
             Question(
                 qid=f"{uid}-{number}",
-                question=rng.choice(WORDINGS[kind]).format(a=a, of=of, the=the),
+                question=asked_of(observation, rng.choice(WORDINGS[kind])),
                 answer=answer,
                 answer_type="open" if kind in ("location", "severity", "size") else "closed",
                 question_type={"absence": "presence", "size": "severity"}.get(kind, kind),
             )
         )
     return questions
+
+
+def asked_of(observation: str, wording: str) -> str:
+    """A question about an observation, in one of the `WORDINGS`; about none where the wording names none."""
+    known = OBSERVED.get(observation)
+    return wording.format(a=known.a, of=known.of, the=known.the) if known else wording
 
 
 def from_llm(
@@ -273,8 +238,8 @@ _Draft = tuple[str, str, str]
 
 def _presence(labels: dict[str, Mention], rng: Random) -> list[_Draft]:
     """Up to three positive observations, and as many negative ones as chance gives, in any order."""
-    positive = [o for o in NAMES if labels.get(o) is Mention.POSITIVE]
-    negative = [o for o in NAMES if _absent(o, labels) and rng.random() < ABSENT[o]]
+    positive = [o for o in OBSERVED if labels.get(o) is Mention.POSITIVE]
+    negative = [o for o in OBSERVED if _absent(o, labels) and rng.random() < ABSENT[o]]
     rng.shuffle(positive)
     asked = [(o, True) for o in positive[:3]] + [(o, False) for o in negative]
     rng.shuffle(asked)
@@ -310,15 +275,16 @@ def _details(mentions: Iterable[Evidence]) -> list[_Draft]:
         positive = {m.observation: m.phrase for m in said if m.mention is Mention.POSITIVE}
         if SUPPORT_DEVICES in positive or any(m.mention is not Mention.POSITIVE for m in said):
             continue
-        located = positive.keys() & LOCATED
+        located = {o for o in positive if OBSERVED[o].located}
         for observation in sorted(located):
             if side := _side(sentence.lower()):
                 answers.setdefault(("side", observation), set()).add(side)
             if len(located) == 1 and (place := _place(sentence.lower())):
                 answers.setdefault(("location", observation), set()).add(place)
         for observation, phrase in positive.items():
-            if observation in GRADED and len(positive) == 1 and (degree := _degree(sentence.lower(), phrase)):
-                answers.setdefault((GRADED[observation], observation), set()).add(degree)
+            asked = OBSERVED[observation].degree
+            if asked and len(positive) == 1 and (degree := _degree(sentence.lower(), phrase)):
+                answers.setdefault((asked, observation), set()).add(degree)
     return [(kind, observation, found.pop()) for (kind, observation), found in answers.items() if len(found) == 1]
 
 

@@ -19,69 +19,14 @@ from dataclasses import replace
 from functools import cache
 
 from radloom.reports.cleaning import sentences
+from radloom.reports.facts import ACUTE, LUNGS, OBSERVED, OF_LUNGS, SAID_SIGNS
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.questions import named_sides, sides
 from radloom.reports.signs import signs
 from radloom.study import OBSERVATIONS, SECTIONS, SIGNS, Mention, Report, Side
 
-PLAIN = {
-    "Enlarged Cardiomediastinum": ("The mediastinum is widened.", "The mediastinum is unremarkable."),
-    "Cardiomegaly": ("The heart is enlarged.", "The heart is normal in size."),
-    "Lung Opacity": ("There are opacities in the lungs.", "There is no focal airspace disease."),
-    "Lung Lesion": ("There are calcified granulomas or nodules.", "There are no nodules or masses."),
-    "Edema": ("There is pulmonary edema.", "There is no pulmonary edema."),
-    "Consolidation": ("There is a consolidation.", "There is no focal consolidation."),
-    "Pneumonia": ("There is pneumonia.", "There is no pneumonia."),
-    "Atelectasis": ("There is atelectasis.", "There is no atelectasis."),
-    "Pneumothorax": ("There is a pneumothorax.", "There is no pneumothorax."),
-    "Pleural Effusion": ("There is a pleural effusion.", "There is no pleural effusion."),
-    "Pleural Other": ("There is pleural thickening.", "There is no pleural thickening."),
-    "Fracture": ("There is a fracture.", "There is no fracture."),
-    "Support Devices": ("Support devices or surgical hardware are present.", "There are no lines or tubes."),
-}
-"""Observation -> a sentence that says it is there, and one that says it is not."""
-
-PLAIN_SIDES = {
-    "Lung Opacity": ("There are opacities in the {} lung.", "There are opacities in both lungs."),
-    "Consolidation": ("There is a consolidation in the {} lung.", "There are consolidations in both lungs."),
-    "Pneumonia": ("There is pneumonia in the {} lung.", "There is pneumonia in both lungs."),
-    "Atelectasis": ("There is atelectasis in the {} lung.", "There is atelectasis in both lungs."),
-    "Pneumothorax": ("There is a {} pneumothorax.", "There are bilateral pneumothoraces."),
-    "Pleural Effusion": ("There is a {} pleural effusion.", "There are bilateral pleural effusions."),
-    "Pleural Other": ("There is {} pleural thickening.", "There is bilateral pleural thickening."),
-}
-"""Observation -> a sentence that says it is there, on a side that is put in, and one that says it is on both."""
-
-PLAIN_SIGNS = {
-    "Hyperinflation": "The lungs are hyperexpanded.",
-    "Low Lung Volumes": "Low lung volumes.",
-    "Tortuous Aorta": "The thoracic aorta is tortuous.",
-    "Aortic Calcification": "The aorta is calcified.",
-    "Degenerative Spine": "Degenerative changes of the spine.",
-    "Scoliosis": "There is scoliosis.",
-    "Hiatal Hernia": "There is a hiatal hernia.",
-    "Elevated Hemidiaphragm": "There is elevation of a hemidiaphragm.",
-    "Sternotomy": "Sternotomy wires are present.",
-    "Pacemaker": "A pacemaker or defibrillator is present.",
-    "Central Venous Catheter": "A central venous catheter is present.",
-}
-"""Sign -> a sentence that says it is there, as reports do."""
-
-OF_LUNGS = frozenset({"Hyperinflation", "Low Lung Volumes"})
-"""Signs of the lungs, with which reports begin; no X-ray has both."""
-
 NOTHING = "There is no acute cardiopulmonary abnormality."
 """What stands in place of a section of which no sentence is left."""
-
-LUNGS = frozenset({"Lung Opacity", "Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"})
-"""Observations with which the lungs are not clear."""
-
-ACUTE = frozenset({"Edema", "Consolidation", "Pneumonia", "Pneumothorax", "Pleural Effusion"})
-"""Observations beside which radiologists do not write that nothing acute is there.
-
-Of Indiana's training impressions with one of these, 0 to 6 in 100 say "no acute ..."; of those with atelectasis,
-opacities or a large heart about 20, with granulomas or fractures 50.
-"""
 
 _CLEAR = re.compile(r"\blungs?\b.*\bclear\b", re.IGNORECASE)
 _NOTHING_ACUTE = re.compile(r"\b(?:no|without|negative for)\b.*\b(?:acute|active)\b", re.IGNORECASE)
@@ -225,14 +170,6 @@ def together(positive: Collection[str], seen: Collection[str]) -> tuple[set[str]
     return set(positive) - ({NO_FINDING} if any(map(_found, fitting)) else set()), fitting
 
 
-def plain(observation: str, side: Side | None = None) -> str:
-    """A sentence that says an observation is there, on a side if one is given."""
-    if side is None or observation not in PLAIN_SIDES:
-        return PLAIN[observation][0]
-    one, both = PLAIN_SIDES[observation]
-    return both if side is Side.BOTH else one.format(side)
-
-
 def _agreed(
     text: str,
     positive: Collection[str],
@@ -261,12 +198,12 @@ def _agreed(
     last: list[str] = []
     for sign in SIGNS:
         if sign in (seen or ()) and sign not in said and not (brief and _implied(sign) <= said):
-            (first if sign in OF_LUNGS else last).append(PLAIN_SIGNS[sign])
+            (first if sign in OF_LUNGS else last).append(SAID_SIGNS[sign])
             said |= _implied(sign)
     missing = [
-        plain(o, where.get(o)) if o in positive else PLAIN[o][1]
+        OBSERVED[o].said(where.get(o)) if o in positive else OBSERVED[o].absent
         for o in OBSERVATIONS
-        if o in PLAIN and o in {*positive, *denied} - said
+        if o in OBSERVED and o in {*positive, *denied} - said
     ]
     place = place or 0
     made = [*kept[:place], *missing, *kept[place:]]
@@ -286,7 +223,7 @@ def _elsewhere(sentence: str, mentions: Mapping[str, Mention], where: Mapping[st
     words = sentence.lower()
     named, said = named_sides(sentence), sides(sentence)
     return any(
-        (said.get(o) != side and named - {side.value}) or words.rstrip(".!?") == plain(o).lower().rstrip(".")
+        (said.get(o) != side and named - {side.value}) or words.rstrip(".!?") == OBSERVED[o].there.lower().rstrip(".")
         for o, side in seen.items()
     )
 
@@ -294,13 +231,13 @@ def _elsewhere(sentence: str, mentions: Mapping[str, Mention], where: Mapping[st
 @cache
 def _found(sign: str) -> bool:
     """Whether with a sign there is a finding."""
-    return NO_FINDING not in label(PLAIN_SIGNS[sign])
+    return NO_FINDING not in label(SAID_SIGNS[sign])
 
 
 @cache
 def _implied(sign: str) -> frozenset[str]:
     """The observations that saying a sign says are there."""
-    said = label(PLAIN_SIGNS[sign])
+    said = label(SAID_SIGNS[sign])
     return frozenset(name for name, mention in said.items() if name != NO_FINDING and mention is Mention.POSITIVE)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from radloom.errors import ReportError
+from radloom.reports.sections import parse_report
 from radloom.study import Report
 
 _NAMES = ("FINDINGS", "IMPRESSION")
@@ -53,3 +55,21 @@ def report_from_text(text: str, *, growing: bool = False) -> Report:
         found[heading].append(body.strip())
     joined = {heading: " ".join(part for part in parts if part) for heading, parts in found.items()}
     return Report(findings=joined["FINDINGS"], impression=joined["IMPRESSION"])
+
+
+def as_report(text: str | Report) -> Report:
+    """A report, from text: split at its headings if it has any, otherwise all of it as findings.
+
+    Raises:
+        ReportError: there is no text, or none of findings or impression below its headings.
+    """
+    if isinstance(text, Report):
+        return text
+    if not isinstance(text, str):
+        raise ReportError(f"A {type(text).__name__} is no text to draw from; give a string or a Report.")
+    text = text.removeprefix("\ufeff")  # a byte-order mark, as some editors begin their files
+    headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
+    report = parse_report(text) if headed else Report(findings=" ".join(text.split()))
+    if not report:
+        raise ReportError("The text to draw from is empty; give findings or an impression.")
+    return report

@@ -28,7 +28,7 @@ from radloom.diffusion.sampling import MOST_GUIDANCE
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean, member
 from radloom.imaging import InMemory
 from radloom.interop import REPORT_SUFFIXES, Maker, report_bytes
-from radloom.models import as_report
+from radloom.reports.report_text import as_report
 from radloom.seeds import LIMIT
 from radloom.serving.answers import (
     Answer,
