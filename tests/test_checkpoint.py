@@ -26,10 +26,10 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_round_trip(tmp_path: Path, dtype: str) -> None:
     state = network().state_dict()
     state["1.num_batches_tracked"] += 70_001  # more than bfloat16 holds
-    folder = write(tmp_path / "deep" / "model", state=state, dtype=dtype, card="# Toy\n")
+    folder = write(tmp_path / "deep" / "model", state=state, dtype=dtype, card="# Toy\n", beside={"words.txt": "a\n"})
     assert checkpoint.read_config(folder, "toy") == {"width": 3}
     assert checkpoint.read_transform(folder) == {"size": 8}
-    assert (folder / "README.md").read_text() == "# Toy\n"
+    assert (folder / "README.md").read_text() == "# Toy\n" and (folder / "words.txt").read_text() == "a\n"
     loaded = network()
     for parameter in loaded.parameters():
         parameter.data.zero_()

@@ -212,3 +212,10 @@ def test_a_synthetic_corpus_is_drawn_from_reports_alone(any_to_any_model, corpus
     assert files[0].read_bytes() == files[1].read_bytes()
     with pytest.raises(RadloomError, match="leave the report out"):
         fill(any_to_any_model, corpus, ["frontal", "report"], tmp_path / "c", redraw=True)
+
+
+def test_two_studies_of_one_name_are_refused(any_to_any_model, holes: Manifest, tmp_path: Path) -> None:
+    twice = Manifest([*holes.rows, replace(holes.rows[0], corpus="another")], holes.root, "both")
+    with pytest.raises(RadloomError, match="occurs twice in the manifest; complete its corpora one by one"):
+        fill(any_to_any_model, twice, ["lateral"], tmp_path / "out", **HOW)
+    assert not (tmp_path / "out").exists()

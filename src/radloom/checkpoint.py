@@ -38,6 +38,7 @@ def save(
     transform: Mapping[str, Any] | None = None,
     dtype: str = "bfloat16",
     card: str | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a checkpoint folder, replacing one that is there.
 
@@ -50,6 +51,7 @@ def save(
         transform: the image transform, if the model sees images.
         dtype: `"float32"`, `"bfloat16"`, `"float16"` or `"int8"`.
         card: text of the model card `README.md`.
+        beside: further text files, by their names.
     """
     from safetensors.torch import save_file
 
@@ -61,8 +63,8 @@ def save(
         _write_json(new / "config.json", {"kind": kind, "format": FORMAT, "config": dict(config)})
         if transform is not None:
             _write_json(new / "transform.json", dict(transform))
-        if card is not None:
-            (new / "README.md").write_text(card, encoding="utf-8")
+        for name, text in {**(beside or {}), **({} if card is None else {"README.md": card})}.items():
+            (new / name).write_text(text, encoding="utf-8")
     return Path(folder)
 
 

@@ -6,6 +6,7 @@ real picture: a synthetic corpus.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -62,12 +63,15 @@ def fill(
 
     Raises:
         RadloomError: unknown parts, nothing wanted, a report to draw anew, nothing to make, or `out` begun with
-            other settings.
+            other settings, or a study that occurs twice.
     """
     out = Path(out)
     parts = as_parts(want)
     if redraw and Part.REPORT in parts:
         raise RadloomError("Only views are drawn anew, from the reports; leave the report out of what is wanted.")
+    twice = [uid for uid, count in Counter(row.uid for row in manifest).items() if count > 1]
+    if twice:
+        raise RadloomError(f"Study {twice[0]!r} occurs twice in the manifest; complete its corpora one by one.")
     request = Request(tuple(parts), (Part.REPORT,) if redraw else None, as_engine(engine))
     done = predict(
         model,

@@ -228,3 +228,21 @@ def test_pictures_of_nothing_and_of_colours(folder: Path, tmp_path: Path) -> Non
     assert [row.uid for row in prepare_folder(folder, tmp_path / "out")] == ["2", "3"]
     dropped, notes = outcome(tmp_path / "out")
     assert dropped["a.png"] == "unreadable" and "1 colour images, read as greyscale: d.png." in notes
+
+
+def test_a_study_without_a_split_gets_that_of_its_patient(folder: Path, tmp_path: Path) -> None:
+    rows = [f"{i}a,p{i},train,Clear." for i in range(40)] + [f"{i}b,p{i},,Clear." for i in range(40)]
+    (folder / "t.csv").write_text("\n".join(["uid,patient,split,findings", *rows]) + "\n")
+    manifest = prepare_folder(folder, tmp_path / "out")
+    assert {row.split for row in manifest} == {"train"} and len(manifest) == 80
+
+
+def test_questions_with_one_number_are_named_after_their_studies(folder: Path, tmp_path: Path) -> None:
+    (folder / "t.csv").write_text(
+        "uid,frontal,qid,question,answer\n1,a.png,1,Effusion?,yes\n1,a.png,7,Edema?,no\n"
+        "2,b.png,1,Effusion?,no\n2,b.png,8,Edema?,no\n2,b.png,8,Fracture?,no\n"
+    )
+    manifest = prepare_folder(folder, tmp_path / "out")
+    numbers = [question.qid for row in manifest for question in row.questions]
+    assert numbers == ["1-1", "7", "2-1", "2-8-2", "2-8-3"]
+    assert "Numbers of several questions" in outcome(tmp_path / "out")[1]

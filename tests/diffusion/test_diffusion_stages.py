@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from radloom.diffusion.alignment import AlignmentConfig
 from radloom.diffusion.model import AnyToAny
 from radloom.diffusion.stages import AlignmentStage, DenoiserStage, EnvironmentStage, _drawn_mixture
 from radloom.diffusion.studies import StudyTable, excerpts
-from radloom.study import Part, Report
+from radloom.study import OBSERVATIONS, Mention, Part, Report
 from radloom.training import Clock, LoopConfig, fit
 
 CONFIG = LoopConfig(steps=4, batch_size=3, learning_rate=1e-3, warmup=1, ema=0.9, precision="fp32", log_every=1)
@@ -209,3 +210,54 @@ def test_excerpts_are_parts_of_the_report_and_the_same_each_time() -> None:
         assert excerpt.findings and all(s in whole for s in excerpt.findings.split(". "))
         assert len(excerpt.findings) < len(whole)
     assert excerpts(report, 0) == found and len(excerpts(Report(findings="Clear."), 0)) == 1
+
+
+def test_of_its_images_a_study_is_learned_by_its_own_labels(tables) -> None:
+    tokenizer = tiny.make_any_to_any().tokenizer
+    sizes = AlignmentConfig(len(tokenizer), width=32, text_width=32, text_layers=1, heads=2, longest=32, dropout=0.0)
+    train, val = tables()
+    heart, edema = OBSERVATIONS.index("Cardiomegaly"), OBSERVATIONS.index("Edema")
+    listed = replace(train.rows[0], report=Report(), labels={"Cardiomegaly": Mention.POSITIVE})  # a list of classes
+    written = replace(
+        train.rows[1],
+        report=Report(findings="The lungs are clear."),  # what else it said had a hole, and went
+        labels={"Cardiomegaly": Mention.POSITIVE, "Edema": Mention.UNCERTAIN},
+    )
+    table = StudyTable([listed, written], train.store, 0)
+    stage = AlignmentStage(sizes.build(), tokenizer, table, val, observed=1.0)
+    for index, absent in ((0, False), (1, True)):
+        item = stage.item(index, 0)
+        for view in (0, 1):
+            assert item["values"][view, heart] == 1 and item["known"][view, heart]
+            assert not item["known"][view, edema]
+            assert bool(item["known"][view, OBSERVATIONS.index("Fracture")]) is absent
+    assert item["values"][2, heart] == 0 and item["known"][2, heart]  # the text that is left does not say it
+
+
+def test_every_network_has_a_gradient_in_every_batch(tables) -> None:
+    stage = denoisers(tables())
+    batch = stage.collate([stage.item(i, 0) for i in range(3)])
+    whole = next(stage.losses(batch, Clock(0, 1, 0)))
+    batch["lateral/there"][:] = False
+    torch.manual_seed(0)
+    loss = next(stage.losses(batch, Clock(0, 1, 0)))
+    loss.total.backward()
+    assert set(whole.terms) == {"frontal", "lateral", "report"} and set(loss.terms) == {"frontal", "report"}
+    assert float(loss.total) == pytest.approx(sum(map(float, loss.terms.values())) / 2)
+    assert all(p.grad is not None for p in stage.modules["denoisers"].parameters())  # what several processes wait for
+
+
+def test_a_score_on_val_counts_studies_not_batches(tables) -> None:
+    train, _ = tables()
+    rows = [replace(row, images=row.images[:1]) for row in train.rows]
+    rows[-1] = train.rows[-1]  # one lateral view, in the last batch
+    stage = denoisers([train, StudyTable(rows, train.store, 0)])
+    each = {}
+
+    def terms(batch, generator=None):
+        n = int(batch["lateral/there"].sum())
+        each.setdefault("lateral", []).append(n)
+        return {"frontal": torch.tensor(1.0), "lateral": torch.tensor(5.0 if n else 0.0)}
+
+    stage._terms = terms
+    assert stage.evaluate() == {"loss[frontal]": 1.0, "loss[lateral]": 5.0}

@@ -1,7 +1,9 @@
+import itertools
+
 import pytest
 import torch
 
-from radloom.diffusion.sampling import STEPS, denoise, guided, schedule, start
+from radloom.diffusion.sampling import STEPS, denoise, guided, noise_levels, schedule, start
 from radloom.errors import RadloomError
 from radloom.study import Part
 
@@ -62,3 +64,44 @@ def test_bad_settings() -> None:
     for steps in (0, STEPS + 1):
         with pytest.raises(RadloomError, match=f"steps is {steps}"):
             denoise(analytic(0, 1), noise, steps=steps)
+
+
+@pytest.mark.parametrize("steps", range(1, STEPS + 1))
+def test_noise_levels_fall_from_the_most_noise(steps: int) -> None:
+    levels = noise_levels(steps)
+    assert len(levels) == steps and levels[0] == STEPS - 1 and levels[-1] >= 0
+    assert all(a > b for a, b in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 15, 61, 103, 600, 998])
+def test_whoever_knows_the_data_gets_it_in_any_number_of_steps(steps: int) -> None:
+    noise, told = start(SHAPES, range(4)), []
+
+    def predict(latents, level):
+        told.append(level)
+        return analytic(2.0, 0.0)(latents, level)
+
+    for sampler, least in (("ddim", 1e-4), ("dpm++", 1e-3)):
+        told.clear()
+        latents = denoise(predict, noise, sampler=sampler, steps=steps)
+        assert told == noise_levels(steps)
+        assert all(float((x - 2).abs().max()) < least for x in latents.values())
+
+
+@pytest.mark.parametrize(("sampler", "name"), [("ddim", "DDIMScheduler"), ("dpm++", "DPMSolverMultistepScheduler")])
+@pytest.mark.parametrize("steps", [10, 20, 50])
+def test_latents_are_those_of_diffusers(sampler: str, name: str, steps: int) -> None:
+    import diffusers
+
+    settings = {"num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+    if sampler == "ddim":
+        settings |= {"clip_sample": False, "set_alpha_to_one": True}
+    solver = getattr(diffusers, name)(**settings, timestep_spacing="trailing")
+    solver.set_timesteps(steps)
+    noise, predict = start({Part.FRONTAL: (3, 4, 4)}, range(4)), analytic(2.0, 0.5)
+    latents = noise[Part.FRONTAL]
+    for level in solver.timesteps.tolist():
+        v = predict({Part.FRONTAL: latents}, level)[Part.FRONTAL]
+        latents = solver.step(v, level, latents, return_dict=False)[0]
+    made = denoise(predict, noise, sampler=sampler, steps=steps)[Part.FRONTAL]
+    torch.testing.assert_close(made, latents, atol=1e-4, rtol=1e-4)

@@ -6,7 +6,7 @@ import torch
 
 import radloom
 from radloom.codec.network import Codec
-from radloom.evaluation.codec import comparison, score_codec
+from radloom.evaluation.codec import Reconstructions, comparison, score_codec
 from radloom.study import OBSERVATIONS
 
 
@@ -71,3 +71,9 @@ def test_reconstructions_stand_below_their_originals(
 def tiny_cell(picture: np.ndarray) -> int:
     """Height of a picture of 64 pixels with its caption and gap."""
     return 64 + 14 + 4
+
+
+def test_equal_images_have_a_finite_mean() -> None:
+    nothing = np.zeros((2, 15))
+    made = Reconstructions(np.array([np.inf, 30.0]), np.ones(2), nothing, nothing, np.zeros((2, 0), bool))
+    assert made.finite_psnr.mean() == 65

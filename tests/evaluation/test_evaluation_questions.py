@@ -77,3 +77,19 @@ def test_words_of_open_answers_are_compared() -> None:
 def test_questions_written_by_rule_say_so(studies: Manifest) -> None:
     assert question_manifest(studies).corpus == "indiana, written by rule"
     assert question_manifest(question_manifest(studies)).corpus == "indiana, written by rule"
+
+
+def test_two_questions_with_one_number_are_an_error(new_bench: NewBench, studies: Manifest) -> None:
+    rows = [replace(row, questions=(Question("1", "Edema?", "no", "closed", "presence"),)) for row in studies]
+    twice = Manifest(rows, studies.root, "made up")
+    with pytest.raises(RadloomError, match="Question '1' occurs twice"):
+        score_answers(new_bench(), twice, twice, {"1": "no"}, None)
+
+
+def test_only_questions_that_are_scored_are_put_to_other_images(studies: Manifest) -> None:
+    lost = Question("lost", "Edema?", "no", "closed", "presence", image="nowhere.png")
+    asked = question_manifest(studies.split("val"))
+    rows = [replace(row, questions=(*row.questions, lost)) if not i else row for i, row in enumerate(asked)]
+    shuffled = with_other_images(replace(asked, rows=rows))
+    numbers = [[a.question.qid for a in asked_of(manifest)] for manifest in (replace(asked, rows=rows), shuffled)]
+    assert numbers[0] == numbers[1] == [question.qid for row in shuffled for question in row.questions]

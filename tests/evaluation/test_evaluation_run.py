@@ -433,6 +433,8 @@ def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Bo
     rows = {row.name: row for row in compare(board, judged)}
     assert "--judge" in rows["frechet[frontal, radloom-classifier]"].why
     assert rows["bleu4[findings, r2gen]"].difference
+    with pytest.raises(RadloomError, match="can be compared: not paired: another classifier judged"):
+        compare(board, judged, NEIGHBOUR, NEIGHBOUR)  # the classifier's features say what is near
     labelled = replace(board, signature={**board.signature, "labeller": "rule-labeller version 0"})
     rows = {row.name: row for row in compare(board, labelled)}
     assert "labeller" in rows["f1_micro[14 observations, findings, rule-labeller, uncertain=negative]"].why

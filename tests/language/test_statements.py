@@ -220,10 +220,12 @@ def test_thresholds_call_as_many_positive_as_are():
     probabilities = 0.2 + 0.8 * rng.random((50, 14))
     labels = [{"Cardiomegaly": Mention.POSITIVE} if i < 7 else {"Edema": Mention.UNCERTAIN} for i in range(50)]
     thresholds = matched_thresholds(probabilities, labels)
-    called = (probabilities >= np.array(thresholds) - 1e-4).sum(0)
+    called = (probabilities >= np.array(thresholds)).sum(0)
     assert called[OBSERVATIONS.index("Cardiomegaly")] == 7
     assert called[OBSERVATIONS.index("Edema")] == 0  # uncertain is not positive
     assert matched_thresholds(probabilities / 100, labels)[OBSERVATIONS.index("Cardiomegaly")] == LEAST
+    sure = matched_thresholds(np.full((50, 14), 0.99997), labels)
+    assert sure[OBSERVATIONS.index("Cardiomegaly")] <= 0.99997 and sure[OBSERVATIONS.index("Edema")] > 1
     logits = matched_thresholds(probabilities - 5, labels, least=-np.inf, most=9.0)
     assert np.allclose(np.array(logits)[[2, 5]], [thresholds[2] - 5, 9.0], atol=1e-3)
 

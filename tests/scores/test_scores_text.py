@@ -95,3 +95,14 @@ def test_blank_references_and_unequal_sides_are_refused() -> None:
         bleu(["a", "b"], ["a"])
     with pytest.raises(RadloomError, match="0 references"):
         rouge_l([], [])
+
+
+def test_references_are_cut_one_word_sooner() -> None:
+    """R2Gen cuts `[0] + ids + [0]` at 60 tokens, and reads a reference from the second on."""
+    for protocol, words in ((R2GEN, 60), (R2GEN_MIMIC, 100)):
+        assert len(protocol("word " * 200).split()) == words
+        assert protocol.reference("word " * 200).split() == ["word"] * (words - 1)
+    assert R2GEN.reference("Clear. Normal.") == R2GEN("Clear. Normal.") == "clear . normal ."
+    long, cut = "word " * 58 + "last more", "word " * 58 + "last"
+    scores = [score_reports([reference], [long], "findings") for reference in (long, cut)]
+    assert scores[0]["bleu4[findings, r2gen]"].value == scores[1]["bleu4[findings, r2gen]"].value < 1

@@ -198,7 +198,13 @@ def test_finished_run_says_what_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scores", "step", "highest"),
-    [((3.0, 1.0, 2.0, 4.0), 4, False), ((3.0, 2.0, 1.0, 0.5), 7, False), ((3.0, 5.0, 2.0, 4.0), 4, True)],
+    [
+        ((3.0, 1.0, 2.0, 4.0), 4, False),
+        ((3.0, 2.0, 1.0, 0.5), 7, False),
+        ((3.0, 5.0, 2.0, 4.0), 4, True),
+        ((math.nan, 1.0, math.nan, 4.0), 4, False),
+        ((3.0, math.nan, 1.0, math.nan), 6, False),
+    ],
 )
 def test_the_weights_with_the_best_score_are_exported(
     tmp_path: Path, scores: tuple[float, ...], step: int, highest: bool
@@ -214,7 +220,8 @@ def test_the_weights_with_the_best_score_are_exported(
 
     assert fit(Scored(), toy_config(7, evaluate_every=2, best="loss", highest_is_best=highest), tmp_path)
     done = json.loads((tmp_path / "done.json").read_text())
-    assert (done["step"], done["scores"]["loss"]) == (step, max(scores) if highest else min(scores))
+    known = [score for score in scores if not math.isnan(score)]
+    assert (done["step"], done["scores"]["loss"]) == (step, max(known) if highest else min(known))
     assert json.loads((tmp_path / "model" / "scores.json").read_text()) == done["scores"]
     found = load_file(tmp_path / "model" / "model.safetensors")
     assert sum(float(v.float().abs().sum()) for v in found.values()) == pytest.approx(done["scores"]["size"])

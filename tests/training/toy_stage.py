@@ -87,8 +87,8 @@ class ToyStage(Stage):
     def collate(self, items: list[Any]) -> dict[str, Any]:
         return {"x": torch.stack(items)}
 
-    def describe(self, index: int) -> str:
-        return f"item-{index}"
+    def describe(self, index: int, epoch: int = 0) -> str:
+        return f"item-{index} of epoch {epoch}"
 
     def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
         self.seen.append(self.weights())

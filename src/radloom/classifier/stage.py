@@ -44,7 +44,7 @@ class ClassifierStage(Stage):
         pixels, values, weights = (torch.stack(part) for part in zip(*items, strict=True))
         return {"pixels": pixels, "targets": values, "weights": weights}
 
-    def describe(self, index: int) -> str:
+    def describe(self, index: int, epoch: int = 0) -> str:
         return self.train.name(index)
 
     def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:

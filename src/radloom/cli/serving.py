@@ -37,7 +37,10 @@ def serve_command(
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest request.")] = 64,
     max_pixels: Annotated[int, typer.Option(min=256, help="Largest picture, height x width.")] = 50_000_000,
     max_text: Annotated[int, typer.Option(min=1, help="Longest report or question, in characters.")] = 4000,
-    max_images: Annotated[int, typer.Option(min=1, help="Most drawings of one request: n times the candidates; both views of a study count once.")] = 4,
+    max_images: Annotated[
+        int,
+        typer.Option(min=1, help="Most drawings of one request, n times the candidates."),
+    ] = 4,
     max_queue: Annotated[int, typer.Option(min=1, help="Most requests at once.")] = 32,
     max_batch: Annotated[int, typer.Option(min=1, help="Most that are answered together.")] = 8,
     max_seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for a request.")] = 120.0,

@@ -69,7 +69,7 @@ class CodecStage(Stage):
     def collate(self, items: list[Any]) -> dict[str, Any]:
         return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
-    def describe(self, index: int) -> str:
+    def describe(self, index: int, epoch: int = 0) -> str:
         return self.train.name(index)
 
     def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:

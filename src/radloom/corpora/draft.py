@@ -23,7 +23,7 @@ from radloom.corpora.checks import identical_images, leak_check
 from radloom.corpora.manifest import Dropped, ImageRef, Manifest, Row, natural_key
 from radloom.errors import ImageError, ManifestError
 from radloom.progress import Progress
-from radloom.study import Mention, Report, View
+from radloom.study import Mention, Question, Report, View
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"})
 
@@ -82,6 +82,7 @@ class Draft:
         self._keep_images(self._readable(progress, workers))
         self._keep_images(self._unique())
         self.rows = [row for row in map(self._with_answerable, self.rows) if self._has_content(row)]
+        self._number_questions()
         if not self.rows:
             first = next((f": {d.what} {d.id} ({d.why}) and others were left out" for d in self.dropped), "")
             raise ManifestError(f"{self.root} holds no usable study{first}. Name the folder of a whole corpus.")
@@ -89,6 +90,16 @@ class Draft:
         leak_check([manifest])
         manifest.write(out, list(dict.fromkeys(self.dropped)), self.notes)
         return manifest
+
+    def _number_questions(self) -> None:
+        """Name questions that share a number after their studies."""
+        counts = Counter(question.qid for row in self.rows for question in row.questions)
+        if shared := [qid for qid, count in counts.items() if count > 1]:
+            self.notes.append(f"Numbers of several questions, which are named after their studies: {len(shared)}.")
+            self.rows = [
+                replace(row, questions=tuple(_apart(row, counts, n) for n in range(len(row.questions))))
+                for row in self.rows
+            ]
 
     def _once(self, row: Row) -> Row:
         """The row without a second mention of an image."""
@@ -205,6 +216,15 @@ def clean_report(report: Report) -> Report:
     from radloom.reports.cleaning import sentences
 
     return Report(**{f.name: " ".join(sentences(getattr(report, f.name))) for f in fields(Report)})
+
+
+def _apart(row: Row, counts: Counter[str], place: int) -> Question:
+    """A question of a row, with a number of its own where several have the same."""
+    question = row.questions[place]
+    if counts[question.qid] == 1:
+        return question
+    twice = sum(other.qid == question.qid for other in row.questions) > 1
+    return replace(question, qid=f"{row.uid}-{question.qid}" + (f"-{place + 1}" if twice else ""))
 
 
 def labels_of(report: Report) -> dict[str, Mention]:

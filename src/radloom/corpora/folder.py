@@ -111,8 +111,12 @@ def prepare_folder(
     if "split" not in has:
         draft.notes.append("No split column: a tenth of the patients is val, by a hash of their id, the others train.")
     elif without := sum(not row.split for row in merged.values()):
-        draft.notes.append(f"{without} studies without a split: a tenth of them is val, by a hash, the others train.")
-    draft.rows = [_complete(row) for row in merged.values()]
+        draft.notes.append(
+            f"{without} studies without a split: each gets that of the patient's others; of patients "
+            "without any a tenth is val, by a hash, the others train."
+        )
+    stated = {row.patient: row.split for row in merged.values() if row.patient and row.split}
+    draft.rows = [_complete(row, stated) for row in merged.values()]
     draft.drop_unnamed(find_files(root, IMAGE_SUFFIXES, skip=out), named)
     return draft.finish(out, progress, workers)
 
@@ -257,6 +261,8 @@ def _question(record: Mapping[str, str], image: str, row: Row, draft: Draft) -> 
     return (Question(qid, record["question"], answer, kind, record.get("question_type", "").lower(), image),)
 
 
-def _complete(row: Row) -> Row:
+def _complete(row: Row, stated: Mapping[str, str]) -> Row:
+    """The row with a patient, a split (where it has none, that stated of the patient's other studies) and labels."""
     patient = row.patient or row.uid
-    return replace(row, patient=patient, split=row.split or hash_split(patient), labels=labels_of(row.report))
+    split = row.split or stated.get(row.patient) or hash_split(patient)
+    return replace(row, patient=patient, split=split, labels=labels_of(row.report))

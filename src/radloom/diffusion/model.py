@@ -67,9 +67,8 @@ class AnyToAny(nn.Module):
 
     def save(self, folder: Path | str, card: str | None = None, dtype: str = "bfloat16") -> Path:
         """Write the checkpoint folder, replacing one that is there; see `checkpoint.save` for `dtype`."""
-        path = checkpoint.save(folder, KIND, to_dict(self.config), self.state_dict(), dtype=dtype, card=card)
-        self.tokenizer.save(path)
-        return path
+        config, texts = to_dict(self.config), self.tokenizer.files()
+        return checkpoint.save(folder, KIND, config, self.state_dict(), dtype=dtype, card=card, beside=texts)
 
     @classmethod
     def load(cls, folder: Path | str, codec: str | None = None, classifier: str | None = None) -> AnyToAny:

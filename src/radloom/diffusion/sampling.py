@@ -1,8 +1,8 @@
 """The noise schedule and the samplers, as free functions over a callable that predicts v.
 
 Cosine schedule (Nichol and Dhariwal 2021, arXiv 2102.09672); DDIM (Song et al. 2020, arXiv 2010.02502) and DPM-Solver++
-(Lu et al. 2022, arXiv 2211.01095) are the schedulers of diffusers. Several latents are denoised side by side, each
-step's prediction seeing all of them.
+(Lu et al. 2022, arXiv 2211.01095), the latter as the scheduler of diffusers. Several latents are denoised side by side,
+each step's prediction seeing all of them.
 """
 
 from __future__ import annotations
@@ -76,14 +76,24 @@ def denoise(
         RadloomError: see `check_settings`.
     """
     check_settings(sampler, steps)
-    solvers = {part: _solver(sampler, steps) for part in noise}
+    levels = noise_levels(steps)
+    moves = {part: _ddim(levels) if sampler == "ddim" else _dpm(levels) for part in noise}
     latents = dict(noise)
-    for done, step in enumerate(next(iter(solvers.values())).timesteps.tolist(), 1):
-        made = predict(latents, step)
-        latents = {p: solvers[p].step(made[p], step, x, return_dict=False)[0] for p, x in latents.items()}
+    for done, level in enumerate(levels, 1):
+        made = predict(latents, level)
+        latents = {part: moves[part](made[part], level, x) for part, x in latents.items()}
         if progress:
             progress(done, steps)
     return latents
+
+
+def noise_levels(steps: int) -> list[int]:
+    """The noise levels that so many steps begin at, falling from `STEPS` - 1 by equal spans; the last ends at none.
+
+    They are the `trailing` ones of diffusers (Lin et al. 2023, arXiv 2305.08891), which has one too many, below 0, for
+    61 steps and some other numbers.
+    """
+    return [round(STEPS - i * STEPS / steps) - 1 for i in range(steps)]
 
 
 MOST_GUIDANCE = 100
@@ -116,14 +126,32 @@ def guided(with_prompt: Tensor, without: Tensor, guidance: Tensor) -> Tensor:
     return torch.where(each == 1, with_prompt, without + each * (with_prompt - without))
 
 
-def _solver(sampler: str, steps: int) -> Any:
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+_Move = Callable[[Tensor, int, Tensor], Tensor]
+"""v, the noise level and the noisy latents -> the latents at the next level."""
 
-    if sampler == "ddim":
-        solver: Any = DDIMScheduler(**_SETTINGS, timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True)
-    else:
-        solver = DPMSolverMultistepScheduler(
-            **_SETTINGS, timestep_spacing="trailing", algorithm_type="dpmsolver++", lower_order_final=True
-        )
-    solver.set_timesteps(steps)
-    return solver
+
+def _dpm(levels: list[int]) -> _Move:
+    from diffusers import DPMSolverMultistepScheduler
+
+    solver: Any = DPMSolverMultistepScheduler(**_SETTINGS, algorithm_type="dpmsolver++", lower_order_final=True)
+    solver.set_timesteps(timesteps=levels)
+
+    def move(v: Tensor, level: int, latents: Tensor) -> Tensor:
+        made: Tensor = solver.step(v, level, latents, return_dict=False)[0]
+        return made
+
+    return move
+
+
+def _ddim(levels: list[int]) -> _Move:
+    """Without noise of its own (eta 0). That of diffusers takes all spans for equal, which they are not always."""
+    kept = [float(share) for share in schedule().alphas_cumprod]
+    following = dict(zip(levels, [kept[level] for level in levels[1:]] + [1.0], strict=True))
+
+    def move(v: Tensor, level: int, latents: Tensor) -> Tensor:
+        now, then = kept[level], following[level]
+        clean = now**0.5 * latents - (1 - now) ** 0.5 * v
+        noise = now**0.5 * v + (1 - now) ** 0.5 * latents
+        return then**0.5 * clean + (1 - then) ** 0.5 * noise
+
+    return move

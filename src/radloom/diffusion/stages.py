@@ -18,8 +18,8 @@ from radloom.diffusion.alignment import Alignment, contrastive_loss, mixed, reca
 from radloom.diffusion.autoencoder import ReportAutoencoder, token_f1
 from radloom.diffusion.model import AnyToAny
 from radloom.diffusion.sampling import STEPS, schedule
-from radloom.diffusion.studies import StudyTable, targets
-from radloom.diffusion.text import ReportTokenizer, pad
+from radloom.diffusion.studies import StudyTable, observed, targets
+from radloom.diffusion.text import PAD, ReportTokenizer, pad
 from radloom.imaging import sheet
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import verdicts
@@ -67,13 +67,13 @@ class AlignmentStage(Stage):
         texts = table.excerpts(index) or (Report(),)
         report = texts[picks.integers(len(texts))] if random and picks.random() < 0.5 else texts[0]
         ids = self.tokenizer.batch([report], self._alignment.config.longest)[0]
-        values, known = targets(table.rows[index].report)
+        seen, known = observed(table.rows[index])
         stated, sure = targets(report)
         return {
             "features": torch.stack(images),
             "there": torch.tensor([*there, bool(report)]),
             "ids": ids,
-            "values": torch.stack([values, values, stated]),
+            "values": torch.stack([seen, seen, stated]),
             "known": torch.stack([known, known, sure]),
         }
 
@@ -84,7 +84,7 @@ class AlignmentStage(Stage):
         batch = {k: torch.stack([item[k] for item in items]) for k in items[0] if k != "ids"}
         return {**batch, "ids": pad([item["ids"].tolist() for item in items])}
 
-    def describe(self, index: int) -> str:
+    def describe(self, index: int, epoch: int = 0) -> str:
         return self.train.name(index)
 
     @property
@@ -135,8 +135,8 @@ class AlignmentStage(Stage):
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         alignment = self._alignment
-        checkpoint.save(folder, "alignment", to_dict(alignment.config), alignment.state_dict())
-        self.tokenizer.save(folder)
+        config, texts = to_dict(alignment.config), self.tokenizer.files()
+        checkpoint.save(folder, "alignment", config, alignment.state_dict(), beside=texts)
 
 
 class AutoencoderStage(Stage):
@@ -193,17 +193,18 @@ class AutoencoderStage(Stage):
         """Nats a word; of reports written again from their latents, F1 of the words, and what the labeller reads."""
         network = self._autoencoder
         device = network.slots.device
-        nats, words, found = [], [], []
+        nats, lengths, words, found = [], [], [], []
         for start in range(0, len(self.val), 32):
             ids = self.tokenizer.batch(self.val[start : start + 32], network.config.longest).to(device)
             nats.append(float(network(ids)[1]["words"]))
+            lengths.append(int((ids != PAD).sum()))
             again = network.write(network.encode(ids))
             words += [token_f1(a, b) for a, b in zip(ids.tolist(), again.tolist(), strict=True)]
             found += [verdicts(self.tokenizer.decode(row)) for row in again.tolist()]
         said, kept = np.array([verdicts(report) for report in self.val], object), np.array(found, object)
         positive = said == Mention.POSITIVE, kept == Mention.POSITIVE
         return {
-            "nats": float(np.mean(nats)),
+            "nats": float(np.average(nats, weights=lengths)),
             "token_f1": float(np.mean(words)),
             score_name("f1_micro", "14 observations", LABELLER): f1(*positive).f1,
             score_name("f1_macro", "14 observations", LABELLER): f1_macro(*positive).f1,
@@ -212,8 +213,8 @@ class AutoencoderStage(Stage):
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         network = self._autoencoder
-        checkpoint.save(folder, "report-autoencoder", to_dict(network.config), network.state_dict())
-        self.tokenizer.save(folder)
+        config, texts = to_dict(network.config), self.tokenizer.files()
+        checkpoint.save(folder, "report-autoencoder", config, network.state_dict(), beside=texts)
 
 
 class _LatentStage(Stage):
@@ -235,7 +236,7 @@ class _LatentStage(Stage):
 
     @abstractmethod
     def _terms(self, batch: dict[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The loss of each part; noise is drawn by the generator, if there is one."""
+        """The mean loss of each part over studies that have it; noise is drawn by the generator, if there is one."""
 
     def groups(self, config: LoopConfig) -> dict[str, list[dict[str, Any]]]:
         return {name: decay_groups(module, config.weight_decay) for name, module in self.modules.items()}
@@ -249,17 +250,19 @@ class _LatentStage(Stage):
     def collate(self, items: list[Any]) -> dict[str, Any]:
         return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
-    def describe(self, index: int) -> str:
+    def describe(self, index: int, epoch: int = 0) -> str:
         return self.train.name(index)
 
     def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:
         terms = self._terms(batch)
-        yield Loss(torch.stack(list(terms.values())).mean(), terms)
+        there = {name: bool(batch[f"{name}/there"].any()) for name in terms}
+        total = torch.stack(list(terms.values())).sum() / max(1, sum(there.values()))
+        yield Loss(total, {name: value for name, value in terms.items() if there[name]})
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """The loss on val, with the same noise every time."""
-        sums: dict[str, list[float]] = {}
+        sums: dict[str, list[tuple[float, int]]] = {}
         [module] = self.modules.values()
         device = next(module.parameters()).device
         for start in range(0, len(self.val), 32):
@@ -267,8 +270,9 @@ class _LatentStage(Stage):
             batch = self.collate([self._item(self.val, i, self.val.random(i, 0)) for i in picks])
             terms = self._terms({k: v.to(device) for k, v in batch.items()}, torch.Generator().manual_seed(start))
             for name, value in terms.items():
-                sums.setdefault(name, []).append(float(value))
-        return {f"loss[{name}]": float(np.mean(values)) for name, values in sums.items()}
+                sums.setdefault(name, []).append((float(value), int(batch[f"{name}/there"].sum())))
+        means = {name: np.array(pairs).T for name, pairs in sums.items()}
+        return {f"loss[{name}]": float(np.average(x, weights=n)) for name, (x, n) in means.items() if n.any()}
 
     def export(self, folder: Path, scores: dict[str, float]) -> None:
         self.model.save(folder, dtype=self.stored)
@@ -366,18 +370,22 @@ class DenoiserStage(_LatentStage):
         for part, v in self._velocities(parts, noisy).items():
             p = parts[part]
             wrong = v.float() - self.noise.get_velocity(p["latent"], noise[part], p["step"])
-            terms[part.value] = wrong.square().flatten(1).mean(1)[p["there"]].mean()
+            each = wrong.square().flatten(1).mean(1)
+            terms[part.value] = (each * p["there"]).sum() / p["there"].sum().clamp(min=1)
         return terms
 
     def _velocities(self, parts: _Parts, noisy: dict[Part, Tensor]) -> dict[Part, Tensor]:
-        """v of each part by itself; a study without it costs nothing."""
+        """v of each part by itself; a study without it costs nothing.
+
+        A part that no study of the batch has is denoised in one of them all the same: where several processes train,
+        each has to use every network.
+        """
         made = {}
         for part, p in parts.items():
-            there = p["there"]
-            if there.any():
-                given = ({part: p[k][there]} for k in ("step", "prompt", "told"))
-                found = self.modules["denoisers"]({part: noisy[part][there]}, *given)
-                made[part] = torch.zeros_like(noisy[part]).index_put((there,), found[part].to(noisy[part].dtype))
+            some = p["there"] if p["there"].any() else torch.arange(len(p["there"]), device=p["there"].device) == 0
+            given = ({part: p[k][some]} for k in ("step", "prompt", "told"))
+            found = self.modules["denoisers"]({part: noisy[part][some]}, *given)
+            made[part] = torch.zeros_like(noisy[part]).index_put((some,), found[part].to(noisy[part].dtype))
         return made
 
     def sample(self, clock: Clock) -> np.ndarray | None:

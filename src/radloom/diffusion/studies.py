@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radloom.classifier.model import targets as image_targets
 from radloom.corpora.manifest import Row
 from radloom.corpora.tokens import TokenStore
 from radloom.diffusion.alignment import REGIONS
 from radloom.reports.cleaning import sentences
 from radloom.reports.labeller import label
-from radloom.study import OBSERVATIONS, Mention, Part, Report
+from radloom.study import OBSERVATIONS, Mention, Part, Report, View
 
 EXCERPTS = 3
 """Excerpts of some sentences that are made of each report."""
@@ -49,6 +50,12 @@ def targets(report: Report) -> tuple[Tensor, Tensor]:
     said = label(report)
     values = [said.get(o) is Mention.POSITIVE for o in OBSERVATIONS]
     return torch.tensor(values).float(), torch.tensor([said.get(o) is not Mention.UNCERTAIN for o in OBSERVATIONS])
+
+
+def observed(row: Row) -> tuple[Tensor, Tensor]:
+    """The same of a study's X-rays, by its own labels: cleaning may have taken sentences out of its report."""
+    values, weights = image_targets(row.labels, has_report=bool(row.report), view=View.FRONTAL)
+    return values[: len(OBSERVATIONS)], weights[: len(OBSERVATIONS)] > 0
 
 
 @dataclass(frozen=True)

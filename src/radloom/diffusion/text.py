@@ -61,8 +61,9 @@ class ReportTokenizer:
         rows = [[START, *self.encode(report)[: longest - 2], END] for report in reports]
         return pad(rows)
 
-    def save(self, folder: Path) -> None:
-        self._tokenizer.save(str(folder / FILE))
+    def files(self) -> dict[str, str]:
+        """What a checkpoint keeps of it, by the name of the file; `load` reads it."""
+        return {FILE: self._tokenizer.to_str(pretty=True)}
 
     @classmethod
     def load(cls, folder: Path | str) -> ReportTokenizer:

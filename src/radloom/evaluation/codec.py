@@ -98,6 +98,11 @@ class Reconstructions:
     after: np.ndarray
     used: np.ndarray
 
+    @property
+    def finite_psnr(self) -> np.ndarray:
+        """PSNR with that of equal images, which is infinite, at 100 dB, so that it has a mean and an interval."""
+        return np.minimum(self.psnr, 100.0)
+
 
 @torch.no_grad()
 def reconstruct(
@@ -171,7 +176,7 @@ def score_reconstructions(bench: Bench, codec: Codec, progress: Callable[[int, i
     before, after = (side[:, : len(OBSERVATIONS)] for side in (made.before, made.after))
     for system, other in {bench.name: made, **_baselines(bench, images, made.before)}.items():
         agree = ((made.before > 0.5) == (other.after > 0.5))[:, : len(OBSERVATIONS)].mean(1)
-        tally.add(system, {"psnr": draw(mean(other.psnr)), "ssim": draw(mean(other.ssim))})
+        tally.add(system, {"psnr": draw(mean(other.finite_psnr)), "ssim": draw(mean(other.ssim))})
         tally.add(system, {score_name("verdict_agreement", JUDGE): draw(mean(agree))})
     tally.count(bench.name, "codebook_usage", float(made.used.any(0).mean()))
     for system, chances in ((REAL, before), (bench.name, after)):

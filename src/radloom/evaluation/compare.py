@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from radloom.errors import RadloomError, did_you_mean
-from radloom.evaluation.table import FEW, GAP, JUDGE, SHUFFLED, Board, Score
+from radloom.evaluation.table import FEW, GAP, JUDGE, NEIGHBOUR, SHUFFLED, Board, Score
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import Difference, difference
@@ -163,7 +163,7 @@ def _made_otherwise(score: Score, a: Mapping[str, Any], b: Mapping[str, Any]) ->
     parts = {"manifest": "other studies or texts", "bootstrap": "other draws"}
     if score.system in (SHUFFLED, GAP) and any(section in score.name for section in SECTIONS):  # of written reports
         parts["shuffled"] = "shuffled among another number of patients; evaluate both with this version"
-    if JUDGE in score.name:
+    if JUDGE in score.name or score.system == NEIGHBOUR:  # whose features say what is near
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"
     if LABELLER in score.name:
         parts["labeller"] = "another version of the labeller"

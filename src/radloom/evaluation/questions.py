@@ -50,18 +50,20 @@ def with_other_images(manifest: Manifest) -> Manifest:
     Raises:
         RadloomError: fewer than two patients have an image.
     """
-    rows = [row for row in manifest if row.images and row.questions]
+    asked: dict[str, list[Asked]] = {}
+    rows: list[Row] = []
+    for each in asked_of(manifest):
+        if each.row.uid not in asked:
+            rows.append(each.row)
+        asked.setdefault(each.row.uid, []).append(each)
     order = another([row.patient for row in rows])
     if order is None:
         raise RadloomError(f"{len(rows)} study with questions and an image; shuffling needs two patients.")
     shuffled = []
     for row, place in zip(rows, order, strict=True):
         other = rows[place]
-        views = {ref.path: ref.view for ref in row.images}
-        questions = []
-        for question in row.questions:
-            view = views.get(question.image, main_view(row).view)
-            questions.append(replace(question, image=(other.image(view) or other.images[0]).path))
+        images = [(other.image(each.ref.view) or other.images[0]).path for each in asked[row.uid]]
+        questions = [replace(each.question, image=image) for each, image in zip(asked[row.uid], images, strict=True)]
         shuffled.append(replace(row, images=other.images, questions=tuple(questions)))
     return replace(manifest, rows=shuffled)
 
@@ -86,6 +88,9 @@ def score_answers(
     asked = asked_of(split)
     if not asked:
         raise RadloomError(f"{split.corpus} has no question about an image; name another split or corpus.")
+    twice = [qid for qid, count in Counter(a.question.qid for a in asked).items() if count > 1]
+    if twice:
+        raise RadloomError(f"Question {twice[0]!r} occurs twice; give each a number of its own, and prepare anew.")
     for given in (answers, shuffled):
         if given is not None:
             bench.check_complete([a.question.qid for a in asked], given, "questions")

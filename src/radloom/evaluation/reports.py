@@ -194,7 +194,7 @@ def _slow_words(
 ) -> Results:
     """METEOR and CIDEr, of one text a study: one takes long, the other counts in how many references a word stands."""
     results: dict[str, Interval | str | None] = {}
-    cut, ours = [protocol(t) for t in truth], [protocol(t) for t in texts]
+    cut, ours = [protocol.reference(t) for t in truth], [protocol(t) for t in texts]
     if synonyms:
         results[score_name(METEOR, section, protocol.name)] = draw(meteor_counts(cut, ours, synonyms).corpus)
     rare = draw(mean(cider(cut, ours))) if len(cut) > 1 else "unavailable: words are rare among several texts only"
@@ -311,7 +311,7 @@ def _check_sections(bench: Bench, rows: Sequence[Row], predicted: Mapping[str, R
         sides = []
         for mine, theirs in ((a, "findings"), (b, "impression")):
             texts = [bench.protocol(getattr(predicted[row.uid], mine)) for row in both]
-            truth = [bench.protocol(getattr(row.report, theirs)) for row in both]
+            truth = [bench.protocol.reference(getattr(row.report, theirs)) for row in both]
             sides.append(np.array([bleu([t], [x], 1)[0] for t, x in zip(truth, texts, strict=True)]))
         return draw(mean(sides[0] + sides[1]))
 

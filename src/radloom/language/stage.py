@@ -72,8 +72,8 @@ class LanguageStage(Stage):
     def collate(self, items: list[Any]) -> dict[str, Any]:
         return collate(items, self.language.ids.end)
 
-    def describe(self, index: int) -> str:
-        tags = self.train.item(index, 0)["tags"]
+    def describe(self, index: int, epoch: int = 0) -> str:
+        tags = self.train.item(index, epoch)["tags"]
         return f"{tags['task']} of {tags['uid']}"
 
     def losses(self, batch: dict[str, Any], clock: Clock) -> Iterator[Loss]:

@@ -7,6 +7,7 @@ validation split is used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -59,7 +60,7 @@ def positive_probabilities(
 
 
 def matched_thresholds(
-    values: np.ndarray, labels: Sequence[Mapping[str, Mention]], least: float = LEAST, most: float = 1.0
+    values: np.ndarray, labels: Sequence[Mapping[str, Mention]], least: float = LEAST, most: float = 1.1
 ) -> list[float]:
     """For each observation the threshold that calls as many studies positive as are.
 
@@ -74,7 +75,7 @@ def matched_thresholds(
         positive = sum(said.get(observation) is Mention.POSITIVE for said in labels)
         falling = np.sort(values[:, i])[::-1]
         last = float(falling[positive - 1]) if positive else most
-        thresholds.append(round(max(last, least), 4))
+        thresholds.append(max(math.floor(last * 1e4) / 1e4, least))  # down, so that the last of them is called, too
     return thresholds
 
 

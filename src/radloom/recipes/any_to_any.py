@@ -53,6 +53,9 @@ def tables(
         classifier, codec: the stages that made them.
         seed: of the excerpts.
         variants: augmented copies of each training image beside the plain one.
+
+    Raises:
+        RecipeError: a split without images or without reports.
     """
     network, transform = load_classifier(workshop.output(classifier))
     makers: dict[str, Callable[[Tensor], Tensor]] = {"features": partial(regions, network)}
@@ -67,6 +70,9 @@ def tables(
         rows = workshop.studies(corpora).split(split)
         store = tabulated(rows, makers, transform, "+".join(keys), place, copies)
         found.append(StudyTable(lessons(workshop, corpora, split), store, seed))
+        for what, there in (("images", "images"), ("reports", "report")):
+            if not any(getattr(row, there) for row in found[-1].rows):
+                raise RecipeError(f"{', '.join(corpora)} has no {what} in {split}; add some, or another corpus.")
     return found
 
 

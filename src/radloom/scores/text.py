@@ -30,7 +30,7 @@ class Protocol:
 
     Attributes:
         name: in the names of scores.
-        words: at which texts are cut.
+        words: at which texts are cut; references one before, since R2Gen counts the token they begin with among theirs.
         one_line: whether runs of white space, underscores and full stops are first made one of each.
     """
 
@@ -43,6 +43,10 @@ class Protocol:
         if self.one_line:
             text = _RUNS.sub(lambda run: " " if run[0].isspace() else run[0][0], text)
         return " ".join(r2gen_clean(text).split()[: self.words])
+
+    def reference(self, text: str) -> str:
+        """A reference cleaned and cut: one word sooner than what is scored against it."""
+        return " ".join(self(text).split()[: self.words - 1])
 
 
 R2GEN = Protocol("r2gen", 60)
@@ -89,7 +93,7 @@ def score_reports(
     for i, reference in enumerate(references):
         if not reference.strip():
             raise RadloomError(f"Reference {i} has no {section}; leave out the studies without that section.")
-    references, hypotheses = [protocol(t) for t in references], [protocol(t) for t in hypotheses]
+    references, hypotheses = [protocol.reference(t) for t in references], [protocol(t) for t in hypotheses]
     counts, rouge = bleu_counts(references, hypotheses), rouge_l(references, hypotheses)
     bootstrap = bootstrap or Bootstrap(len(rouge))
 

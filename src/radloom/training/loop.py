@@ -149,7 +149,7 @@ class _Run:
         )
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
-        set_seed(config.seed)
+        set_seed(config.seed, device_specific=True)  # each process draws its own noise
         self.raw = raw = dict(stage.modules)
         self.optimizers: dict[str, Any] = {
             key: torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, weight_decay=0.0)
@@ -179,12 +179,12 @@ class _Run:
         started, items = time.monotonic(), 0
         while self.step < until:
             rate = learning_rate(self.step, config)
-            terms: dict[str, Tensor] = {}
-            used: list[int] = []
+            terms: dict[str, list[Tensor]] = {}
+            used: list[tuple[int, int]] = []
             for _ in range(config.accumulate):
                 epoch, indices, batch = next(batches)
                 self._backward(batch, indices, epoch, terms)
-                used += indices
+                used += [(index, epoch) for index in indices]
             items += len(used) * self.accelerator.num_processes
             norms = self._optimise(rate, used)
             if self.average:
@@ -194,7 +194,7 @@ class _Run:
             if log and (self.step % config.log_every == 0 or last):
                 seconds = time.monotonic() - started
                 line = {"step": self.step, "epoch": epoch, "lr": rate, "items_per_s": round(items / seconds, 2)}
-                line |= {k: float(v) / config.accumulate for k, v in terms.items()} | norms
+                line |= {k: float(torch.stack(v).mean()) for k, v in terms.items()} | norms
                 log.write(line)
                 progress.update(self.step, line)
                 started, items = time.monotonic(), 0
@@ -251,7 +251,8 @@ class _Run:
                 yield [(epoch, index) for index in batch]
             micro, epoch = max(0, micro - len(batches)), epoch + 1
 
-    def _backward(self, batch: dict[str, Any], indices: list[int], epoch: int, terms: dict[str, Tensor]) -> None:
+    def _backward(self, batch: dict[str, Any], indices: list[int], epoch: int, terms: dict[str, list[Tensor]]) -> None:
+        """Add the gradients of a batch, and its losses to those of the step."""
         losses = self.stage.losses(batch, Clock(self.step, self.config.steps, epoch))
         while True:
             with self.accelerator.autocast():
@@ -260,26 +261,28 @@ class _Run:
                 return
             if not torch.isfinite(loss.total):
                 bad = {k: float(v.detach()) for k, v in loss.terms.items()}
-                raise TrainingError(self._not_finite("loss", indices) + f" Terms: {bad}.")
+                items = [(index, epoch) for index in indices]
+                raise TrainingError(self._not_finite("loss", items) + f" Terms: {bad}.")
             self.accelerator.backward(loss.total / self.config.accumulate)
             for key, value in loss.terms.items():
-                terms[key] = terms.get(key, 0.0) + value.detach()
+                terms.setdefault(key, []).append(value.detach().float())
 
-    def _optimise(self, rate: float, indices: list[int]) -> dict[str, float]:
+    def _optimise(self, rate: float, items: list[tuple[int, int]]) -> dict[str, float]:
+        """Step along the gradients of those items, given by index and epoch; their norms."""
         norms = {}
         for key, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             norm = float(self.accelerator.clip_grad_norm_(self._trained[key], self.config.clip))
             if not math.isfinite(norm):
-                raise TrainingError(self._not_finite(f"gradient of {key}", indices))
+                raise TrainingError(self._not_finite(f"gradient of {key}", items))
             norms[f"norm/{key}"] = norm
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return norms
 
-    def _not_finite(self, what: str, indices: list[int]) -> str:
-        names = ", ".join(self.stage.describe(i) for i in indices)
+    def _not_finite(self, what: str, items: list[tuple[int, int]]) -> str:
+        names = ", ".join(self.stage.describe(index, epoch) for index, epoch in items)
         return (
             f"{self.name or 'training'}: the {what} is not finite at step {self.step + 1}, batch of {names}. "
             "Look at these items, or lower the learning rate; the last saved state is untouched."
@@ -345,12 +348,19 @@ class _Run:
             return
         if name not in scores:
             raise TrainingError(f"{self.name or 'training'}: train.best is {name!r}; scores here: {', '.join(scores)}.")
-        kept, sign = self._kept(), -1 if self.config.keeps_highest else 1
-        if not kept or not sign * scores[name] >= sign * kept["scores"][name] or kept["step"] > self.step:
+        kept = self._kept()
+        later = bool(kept) and kept["step"] > self.step  # of steps that a kill has undone
+        if not kept or later or self._better(scores[name], kept["scores"][name]):
             with self._resting():
                 self.stage.export(self.folder / "best", scores)
             kept = {"step": self.step, "scores": scores}
             write_whole(self.folder / "best.json", (json.dumps(kept) + "\n").encode(), TrainingError)
+
+    def _better(self, new: float, old: float) -> bool:
+        """Whether a score is better than the one that is kept; one that is not a number is worse than any."""
+        if math.isnan(new) or math.isnan(old):
+            return math.isnan(old) and not math.isnan(new)
+        return new > old if self.config.keeps_highest else new < old
 
     def _kept(self) -> dict[str, Any]:
         """Step and scores of what `_keep` exported last, if it has."""

@@ -140,8 +140,8 @@ class Stage(ABC):
         """Length of each item, if batches should be of similar lengths."""
         return None
 
-    def describe(self, index: int) -> str:
-        """Name of an item, for error messages."""
+    def describe(self, index: int, epoch: int = 0) -> str:
+        """Name of an item as it is in an epoch, for error messages."""
         return str(index)
 
     def evaluate(self) -> dict[str, float]:
