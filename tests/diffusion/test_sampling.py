@@ -66,11 +66,11 @@ def test_bad_settings() -> None:
             denoise(analytic(0, 1), noise, steps=steps)
 
 
-@pytest.mark.parametrize("steps", range(1, STEPS + 1))
-def test_noise_levels_fall_from_the_most_noise(steps: int) -> None:
-    levels = noise_levels(steps)
-    assert len(levels) == steps and levels[0] == STEPS - 1 and levels[-1] >= 0
-    assert all(a > b for a, b in itertools.pairwise(levels))
+def test_noise_levels_fall_from_the_most_noise() -> None:
+    for steps in range(1, STEPS + 1):
+        levels = noise_levels(steps)
+        assert len(levels) == steps and levels[0] == STEPS - 1 and levels[-1] >= 0
+        assert all(a > b for a, b in itertools.pairwise(levels))
 
 
 @pytest.mark.parametrize("steps", [1, 7, 15, 61, 103, 600, 998])
