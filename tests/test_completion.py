@@ -16,6 +16,7 @@ import tiny
 from radloom.classifier.evidence import CHANNELS
 from radloom.completion import Asked, ReportWarning, as_parts, planned
 from radloom.errors import CheckpointError, RadloomError, ReportError
+from radloom.imaging import ImageWarning
 from radloom.settings import Denoising, Engine
 from radloom.study import Part, Report, Study, View
 
@@ -45,6 +46,13 @@ def test_every_part_is_made_from_every_subset(any_to_any_model: radloom.Model, t
             for view in set(want) - {"report"}:
                 image = getattr(whole, view)
                 assert image.shape == (tiny.SIDE, tiny.SIDE) and 0 <= image.min() and image.max() <= 1
+
+
+@pytest.mark.doubting
+def test_a_picture_that_is_no_chest_xray_is_warned_of(model: radloom.Model) -> None:
+    board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((10, 10))).astype(np.float32)
+    with pytest.warns(ImageWarning, match="The lateral image does not look like a chest X-ray"):
+        assert model.complete(Study(lateral=board), ["report"]).report
 
 
 def test_a_batch_of_different_studies_gives_what_its_members_give(any_to_any_model: radloom.Model, there: dict) -> None:

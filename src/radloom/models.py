@@ -286,6 +286,8 @@ class Model:
     ) -> Study:
         """Make the parts of a study that are wanted from those that are there; of nothing, a whole synthetic study.
 
+        What does not look like a chest X-ray of its view is warned of.
+
         Args:
             study: with some parts missing.
             want: of `frontal`, `lateral`, `report`.
@@ -298,6 +300,8 @@ class Model:
             RadloomError: nothing wanted, a part both given and wanted, nothing given to the language model, or an
                 engine that the model does not have, or settings of diffusion where it makes nothing.
         """
+        for remark in remarks(self, study):
+            warnings.warn(remark, ImageWarning, stacklevel=2)
         return self.completions([study], want, seeds=[seed], weights=weights, engine=engine, **denoising)[0]
 
     # -- many at a time ------------------------------------------------------------------------------------------
