@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import pytest
 import yaml
@@ -18,11 +17,12 @@ from radloom.classifier.evidence import NEVER
 from radloom.classifier.model import load_classifier
 from radloom.classifier.signs import load_signs
 from radloom.codec.network import load_codec
+from radloom.corpora import KINDS
 from radloom.corpora.images import XrayImages
 from radloom.corpora.manifest import Manifest
 from radloom.errors import ImageError, ManifestError, RecipeError
 from radloom.imaging import Transform
-from radloom.recipes.card import LICENCES, model_card
+from radloom.recipes.card import model_card
 from radloom.recipes.recipe import CorpusConfig, Recipe, load_recipe
 from radloom.recipes.runner import run
 from radloom.recipes.sizes import sizes
@@ -388,8 +388,13 @@ def test_what_is_computed_by_a_trained_model_stays_in_the_run(tmp_path: Path) ->
     assert workshop.beside("../runs/own/model/codec") == tmp_path / "trained" / "runs-own-model-codec"
 
 
-def test_the_card_knows_the_licence_of_every_kind_of_corpus() -> None:
-    assert set(LICENCES) == set(get_args(get_type_hints(CorpusConfig)["kind"]))
+def test_every_kind_of_corpus_has_a_command_and_a_licence() -> None:
+    from radloom.cli.base import prepare
+
+    assert {command.name for command in prepare.registered_commands} == set(KINDS)
+    assert all(kind.licence for kind in KINDS.values())
+    with pytest.raises(RecipeError, match="Unknown kind of corpus 'mimick' .did you mean 'mimic'"):
+        CorpusConfig("mimick", "x")
 
 
 def test_no_image_in_a_split(tiny: Callable[..., Recipe], folder: Path) -> None:

@@ -1,8 +1,14 @@
-"""Corpora: from raw files of a data set to one manifest, with splits that no patient crosses."""
+"""Corpora: from raw files of a data set to one manifest, with splits that no patient crosses.
+
+`KINDS` lists the data sets. One more is a module with a function like theirs, a line there, and a command for it in
+`cli/corpora.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +18,37 @@ if TYPE_CHECKING:
     from radloom.corpora.manifest import Manifest
     from radloom.study import View
 
-KINDS = ("indiana", "mimic", "nih", "vqa-rad", "folder")
-"""The corpora that `prepare` reads."""
 
-ALL_FRONTAL = ("nih",)
-"""Those whose images are all of one view."""
+@dataclass(frozen=True)
+class Kind:
+    """A data set that `prepare` reads.
+
+    Attributes:
+        module: of this package, with the function `prepare_MODULE`.
+        licence: what it is and may be used for, for the cards of models that learned from it.
+        has_views: whether its images are of both views, so that one that states none needs a prediction.
+    """
+
+    module: str
+    licence: str
+    has_views: bool = True
+
+
+KINDS = {
+    "indiana": Kind("indiana", "Indiana University / Open-i chest X-rays; reports CC BY-NC-ND 4.0"),
+    "mimic": Kind(
+        "mimic",
+        "MIMIC-CXR-JPG with the reports of MIMIC-CXR; PhysioNet Credentialed Health Data License 1.5.0",
+    ),
+    "nih": Kind(
+        "nih",
+        "NIH ChestX-ray14; no restriction on use, attribution requested (NIH Clinical Center)",
+        has_views=False,
+    ),
+    "vqa-rad": Kind("vqa_rad", "VQA-RAD, training questions on chest images; see osf.io/89kps"),
+    "folder": Kind("folder", "a folder of the user's"),
+}
+"""The corpora that `prepare` reads, by the names of their commands."""
 
 
 def prepare(
@@ -36,19 +68,9 @@ def prepare(
     """
     if kind not in KINDS:
         raise ManifestError(f"Unknown corpus {kind!r}{did_you_mean(kind, KINDS)}; known: {', '.join(KINDS)}.")
-    from radloom.corpora.folder import prepare_folder
-    from radloom.corpora.indiana import prepare_indiana
-    from radloom.corpora.mimic import prepare_mimic
-    from radloom.corpora.nih import prepare_nih
-    from radloom.corpora.vqa_rad import prepare_vqa_rad
-
-    makers: dict[str, Callable[..., Manifest]] = {
-        "indiana": prepare_indiana,
-        "mimic": prepare_mimic,
-        "nih": prepare_nih,
-        "vqa-rad": prepare_vqa_rad,
-        "folder": prepare_folder,
-    }
-    if kind not in ALL_FRONTAL:
+    chosen = KINDS[kind]
+    if chosen.has_views:
         options["view_of"] = view_of
-    return makers[kind](source, out, **options)
+    make = getattr(import_module(f"{__name__}.{chosen.module}"), f"prepare_{chosen.module}")
+    manifest: Manifest = make(source, out, **options)
+    return manifest

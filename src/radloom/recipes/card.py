@@ -5,16 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from radloom.corpora import KINDS
 from radloom.recipes.recipe import Recipe, names
 from radloom.recipes.trained import is_trained
-
-LICENCES = {
-    "indiana": "Indiana University / Open-i chest X-rays; reports CC BY-NC-ND 4.0",
-    "nih": "NIH ChestX-ray14; no restriction on use, attribution requested (NIH Clinical Center)",
-    "mimic": "MIMIC-CXR-JPG with the reports of MIMIC-CXR; PhysioNet Credentialed Health Data License 1.5.0",
-    "vqa-rad": "VQA-RAD, training questions on chest images; see osf.io/89kps",
-    "folder": "a folder of the user's",
-}
 
 
 def model_card(recipe: Recipe, folder: Path) -> str:
@@ -29,7 +22,7 @@ def model_card(recipe: Recipe, folder: Path) -> str:
         "",
         "## Data",
         "",
-        *(f"- `{name}`: {LICENCES[recipe.corpora[name].kind]}" for name in _used(recipe)),
+        *(f"- `{name}`: {KINDS[recipe.corpora[name].kind].licence}" for name in _used(recipe)),
         "",
         *_begun_from(recipe),
         "## Training",

@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from radloom.codec.network import Codec
 from radloom.config import from_dict
+from radloom.corpora import KINDS as CORPORA
 from radloom.errors import RecipeError, did_you_mean
 from radloom.imaging import Transform
 from radloom.recipes.any_to_any import ANY_TO_ANY, TrainDenoisers, TrainEnvironments
@@ -48,16 +49,22 @@ class CorpusConfig:
     """A corpus below the data folder.
 
     Attributes:
-        kind: which `prepare` reads it.
+        kind: which `prepare` reads it; see `corpora.KINDS`.
         path: its folder, relative to `--data`; raw, or what `prepare` made of it.
         workers: processes that look at its images when it is prepared; 0 is the one that trains.
         images: where the images of a prepared corpus lie now, if they were moved; relative to `--data`.
     """
 
-    kind: Literal["indiana", "mimic", "nih", "vqa-rad", "folder"]
+    kind: str
     path: str
     workers: int = 0
     images: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in CORPORA:
+            known = ", ".join(CORPORA)
+            near = did_you_mean(str(self.kind), CORPORA)
+            raise RecipeError(f"Unknown kind of corpus {self.kind!r}{near}; known: {known}.")
 
 
 @dataclass(frozen=True)
