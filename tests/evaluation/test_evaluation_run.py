@@ -438,6 +438,9 @@ def test_scores_of_another_judge_or_labeller_are_not_paired(everything: tuple[Bo
     labelled = replace(board, signature={**board.signature, "labeller": "rule-labeller version 0"})
     rows = {row.name: row for row in compare(board, labelled)}
     assert "labeller" in rows["f1_micro[14 observations, findings, rule-labeller, uncertain=negative]"].why
+    cut = replace(board, signature={k: v for k, v in board.signature.items() if k != "protocol"})
+    rows = {row.name: row for row in compare(board, cut)}
+    assert "references cut otherwise" in rows["bleu4[findings, r2gen]"].why
     other = replace(board, signature={**board.signature, "manifest": "other"})
     with pytest.raises(RadloomError, match="can be compared: not paired: other studies or texts"):
         compare(board, other)

@@ -121,7 +121,7 @@ def test_unknown_recipe(tmp_path: Path) -> None:
         ("codec.loss.phi=1", r"codec: loss\.clinical, loss\.phi and loss\.distilled need a classifier stage"),
         ("codec.frozen_codes=true", r"codec: frozen_codes needs a codec whose codes are kept; name it as start"),
         ("model.codec=codex", r"model\.codec: no stage is called 'codex' \(did you mean 'codec'\?\)"),
-        ("corpora.made-up.kind=indianna", "Unknown kind of corpus 'indianna' .did you mean 'indiana'"),
+        ("corpora.made-up.kind=indianna", r"Unknown kind of corpus 'indianna' .did you mean 'indiana'"),
         ("transform.size=0", r"size 0 is not a number of pixels"),
     ],
 )

@@ -393,7 +393,7 @@ def test_every_kind_of_corpus_has_a_command_and_a_licence() -> None:
 
     assert {command.name for command in prepare.registered_commands} == set(KINDS)
     assert all(kind.licence for kind in KINDS.values())
-    with pytest.raises(RecipeError, match="Unknown kind of corpus 'mimick' .did you mean 'mimic'"):
+    with pytest.raises(RecipeError, match=r"Unknown kind of corpus 'mimick' .did you mean 'mimic'"):
         CorpusConfig("mimick", "x")
 
 

@@ -11,6 +11,7 @@ from radloom.evaluation.table import FEW, GAP, JUDGE, NEIGHBOUR, SHUFFLED, Board
 from radloom.reports.labeller import NAME as LABELLER
 from radloom.scores.names import CERTAIN, score_name
 from radloom.scores.statistics import Difference, difference
+from radloom.scores.text import R2GEN
 from radloom.study import SECTIONS
 
 
@@ -165,6 +166,8 @@ def _made_otherwise(score: Score, a: Mapping[str, Any], b: Mapping[str, Any]) ->
         parts["shuffled"] = "shuffled among another number of patients; evaluate both with this version"
     if JUDGE in score.name or score.system == NEIGHBOUR:  # whose features say what is near
         parts["judge"] = "another classifier judged; evaluate both with the same --judge"
+    if R2GEN.name in score.name:
+        parts["protocol"] = "references cut otherwise; evaluate both with this version"
     if LABELLER in score.name:
         parts["labeller"] = "another version of the labeller"
     return next((f"not paired: {why}" for key, why in parts.items() if a.get(key) != b.get(key)), "")

@@ -44,6 +44,7 @@ from radloom.reports.labeller import NAME as LABELLER
 from radloom.reports.labeller import VERSION as LABELLER_VERSION
 from radloom.scores.adapters import IMAGES, TEXT, ImageAdapter, LabelAdapter, TextAdapter, statuses
 from radloom.scores.statistics import LEVEL
+from radloom.scores.text import PROTOCOL_VERSION
 from radloom.settings import Engine
 from radloom.study import Part, Report, View
 
@@ -217,6 +218,7 @@ def publish(bench: Bench, out: Path, made_by: dict[str, Any], split: str) -> Boa
         "baselines": f"from {len(bench.train)} studies of train",
         "judge": bench.vision.fingerprint,
         "labeller": f"{LABELLER} version {LABELLER_VERSION}",
+        "protocol": PROTOCOL_VERSION,
         "bootstrap": f"{bench.samples} draws of patients, {LEVEL} % percentile intervals, seed {SEED}",
         "shuffled": f"written reports against {SHUFFLES} other patients",
         "python": platform.python_version(),

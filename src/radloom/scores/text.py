@@ -49,6 +49,9 @@ class Protocol:
         return " ".join(self(text).split()[: self.words - 1])
 
 
+PROTOCOL_VERSION = 2
+"""Counts changes of how texts are cut: from 2 on, references are cut one word before what is scored against them."""
+
 R2GEN = Protocol("r2gen", 60)
 """R2Gen's of Indiana reports: `clean_report_iu_xray`."""
 
