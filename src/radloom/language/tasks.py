@@ -236,20 +236,29 @@ class TaskMix:
         return list({(unit.row.corpus, unit.row.uid): unit.row for unit in self.units[Task.REPORT]}.values())
 
     def _place(self, index: int, epoch: int) -> tuple[Task, _Unit]:
-        """Task and unit of an index. Whole rounds through a task's units keep their places; the rest goes on."""
-        slot = range(len(self))[index]
-        tasks = iter(self.counts)
-        task = next(tasks)
-        while slot >= self.counts[task]:
-            slot -= self.counts[task]
-            task = next(tasks)
-        units, count = self.units[task], self.counts[task]
-        rest = count % len(units)
-        if slot < count - rest:
+        """Task and unit of an index.
+
+        With 17 slots for the 10 units of a task, 10 slots show one unit each, the same in every epoch. The other 7 go
+        on through the units from epoch to epoch, in an order that is drawn anew whenever all have been shown.
+        """
+        task, slot = self._slot(index)
+        units, slots = self.units[task], self.counts[task]
+        rotating = slots % len(units)
+        fixed = slots - rotating
+        if slot < fixed:
             return task, units[slot % len(units)]
-        turn, place = divmod(epoch * rest + slot - (count - rest), len(units))
+        turn, place = divmod(epoch * rotating + slot - fixed, len(units))
         order = np.random.default_rng((self.seed, list(Task).index(task), turn)).permutation(len(units))
         return task, units[order[place]]
+
+    def _slot(self, index: int) -> tuple[Task, int]:
+        """The task of an index, and which of the task's slots it is."""
+        slot = range(len(self))[index]
+        for task, slots in self.counts.items():
+            if slot < slots:
+                return task, slot
+            slot -= slots
+        raise AssertionError("an index within the length has a task")
 
     # -- what a study can take part in ---------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -128,20 +128,31 @@ def _claim(
     own: dict[str, Any] = {"kind": settings.kind} if isinstance(settings, StageConfig) else {}
     own |= made_from or {}
     current = {**own, **to_dict(settings)}
-    if not note.is_file():
-        write_whole(note, yaml.safe_dump(current, sort_keys=False).encode(), RecipeError)
-        return
-    noted: dict[str, Any] = yaml.safe_load(note.read_text(encoding="utf-8")) or {}
-    with suppress(RecipeError):  # settings that are not known any more differ as they are
-        begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in own})
-        noted = {**{k: noted.get(k, own[k]) for k in own}, **to_dict(begun)}
-    decisive, before = _decisive(current), _decisive(noted)
-    differing = sorted(k for k in decisive.keys() | before.keys() if decisive.get(k) != before.get(k))
-    if differing:
+    noted = yaml.safe_load(note.read_text(encoding="utf-8")) or {} if note.is_file() else None
+    if noted is not None and (differing := _differing(current, _with_defaults(noted, settings, own))):
         raise RecipeError(
             f"{note.parent} was begun with other settings ({', '.join(differing)}); remove that folder to train "
             "anew, or name another folder with -o."
         )
+    if noted is None or not own.keys() <= noted.keys():
+        write_whole(note, yaml.safe_dump(current, sort_keys=False).encode(), RecipeError)
+
+
+def _with_defaults(
+    noted: dict[str, Any], settings: StageConfig | CorpusConfig | Transform, own: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A note with what it lacks: of settings their defaults, of all else what it is now."""
+    try:
+        begun: Any = from_dict(type(settings), {k: v for k, v in noted.items() if k not in own})
+    except RecipeError:  # settings that are not known any more differ as they are
+        return noted
+    return {**{k: noted.get(k, own[k]) for k in own}, **to_dict(begun)}
+
+
+def _differing(current: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that differ, but for those that may change when a stage is gone on with."""
+    a, b = _decisive(current), _decisive(before)
+    return sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
 
 
 def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
