@@ -81,7 +81,7 @@ def test_a_heavier_image_token_moves_the_total_towards_it(make_stage):
 
 def test_samples_are_a_picture_and_items_have_names(make_stage):
     stage = make_stage()
-    picture = stage.sample(None)
+    picture = stage.sample()
     assert picture.ndim == 2
     assert 0 <= picture.min() <= picture.max() <= 1
     assert stage.describe(0).split(" of ")[0] in {"report", "image", "question", "text"}

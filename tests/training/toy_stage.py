@@ -110,11 +110,11 @@ class ToyStage(Stage):
         torch.rand(3)  # scores may draw; training must not notice
         return {"size": float(sum(v.float().abs().sum() for v in self.weights().values()))}
 
-    def sample(self, clock: Clock) -> np.ndarray:
+    def sample(self) -> np.ndarray:
         torch.rand(3)
         return np.zeros((4, 4), np.float32)
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         self.exported = self.weights()
         folder.mkdir(exist_ok=True)
         save_file(self.exported, folder / "model.safetensors")

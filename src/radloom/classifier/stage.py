@@ -67,7 +67,7 @@ class ClassifierStage(Stage):
         mean = {"auroc[mean]": sum(observations) / len(observations)} if observations else {}
         return mean | scores
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         model: Any = self.modules["classifier"]
         save_classifier(getattr(model, "module", model), self.train.transform, folder)
 

@@ -135,7 +135,7 @@ class CodecStage(Stage):
         peak, similarity = (np.concatenate(part) for part in zip(*totals, strict=True))
         return {"psnr": float(peak.mean()), "ssim": float(similarity.mean()), "codebook_usage": len(used) / self._codes}
 
-    def sample(self, clock: Clock) -> np.ndarray | None:
+    def sample(self) -> np.ndarray | None:
         """Originals above reconstructions."""
         picks = [self.val[i] for i in np.linspace(0, len(self.val) - 1, min(8, len(self.val))).astype(int)]
         pixels = torch.stack(picks).to(next(self._codec.parameters()).device)
@@ -143,7 +143,7 @@ class CodecStage(Stage):
         images = [(p[0].float().cpu().numpy() + 1) / 2 for p in [*pixels, *output]]
         return sheet(images, columns=len(picks))
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         save_codec(self._codec, self.train.transform, folder)
 
 

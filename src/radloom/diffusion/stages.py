@@ -133,7 +133,7 @@ class AlignmentStage(Stage):
                     scores |= {f"recall@{k}[{a}->{b}]": v for k, v in recalls.items()}
         return scores
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         alignment = self._alignment
         config, texts = to_dict(alignment.config), self.tokenizer.files()
         checkpoint.save(folder, "alignment", config, alignment.state_dict(), beside=texts)
@@ -211,7 +211,7 @@ class AutoencoderStage(Stage):
             score_name("verdict_agreement", "14 observations", LABELLER): float((said == kept).mean()),
         }
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         network = self._autoencoder
         config, texts = to_dict(network.config), self.tokenizer.files()
         checkpoint.save(folder, "report-autoencoder", config, network.state_dict(), beside=texts)
@@ -274,7 +274,7 @@ class _LatentStage(Stage):
         means = {name: np.array(pairs).T for name, pairs in sums.items()}
         return {f"loss[{name}]": float(np.average(x, weights=n)) for name, (x, n) in means.items() if n.any()}
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         self.model.save(folder, dtype=self.stored)
 
 
@@ -388,7 +388,7 @@ class DenoiserStage(_LatentStage):
             made[part] = torch.zeros_like(noisy[part]).index_put((some,), found[part].to(noisy[part].dtype))
         return made
 
-    def sample(self, clock: Clock) -> np.ndarray | None:
+    def sample(self) -> np.ndarray | None:
         """Frontal and lateral X-rays of eight reports of val."""
         table = self.prompts[id(self.val)]
         picks = [i for i in range(len(self.val)) if table.has_report(i)]

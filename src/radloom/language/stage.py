@@ -99,7 +99,7 @@ class LanguageStage(Stage):
                     counts[name] = counts.get(name, 0) + count
         return {f"loss[{name}]": sums[name] / counts[name] for name in sorted(sums)}
 
-    def sample(self, clock: Clock) -> np.ndarray | None:
+    def sample(self) -> np.ndarray | None:
         """Eight X-rays drawn from reports of val, without guidance."""
         prompter, ids = self.language.prompter, self.language.ids
         units = self.val.units.get(next(iter(t for t in self.val.units if t.value == "image"), None), [])  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ class LanguageStage(Stage):
         pixels = self.decode(codes.view(-1, *ids.vocabulary.grid))
         return sheet([(p[0].float().cpu().numpy() + 1) / 2 for p in pixels], columns=4)
 
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         if self.language.vocabulary.statements and Task.REPORT in self.train.units:
             self._calibrate()
             self.language.phrases = usual_phrases(self.train.reports())

@@ -314,7 +314,7 @@ class _Run:
 
     def _sample(self) -> None:
         with self._resting():
-            picture = self.stage.sample(Clock(self.step, self.config.steps, 0))
+            picture = self.stage.sample()
         if picture is not None:
             write_png(picture, self.folder / "samples" / f"{self.step:07d}.png")
 
@@ -336,7 +336,7 @@ class _Run:
                 done |= self._kept()
             else:
                 with self._resting():
-                    self.stage.export(model, scores)
+                    self.stage.export(model)
             done["train"] = asdict(self.config)
             write_whole(self.folder / "done.json", (json.dumps(done, indent=2) + "\n").encode(), TrainingError)
         self.accelerator.wait_for_everyone()
@@ -352,7 +352,7 @@ class _Run:
         later = bool(kept) and kept["step"] > self.step  # of steps that a kill has undone
         if not kept or later or self._better(scores[name], kept["scores"][name]):
             with self._resting():
-                self.stage.export(self.folder / "best", scores)
+                self.stage.export(self.folder / "best")
             kept = {"step": self.step, "scores": scores}
             write_whole(self.folder / "best.json", (json.dumps(kept) + "\n").encode(), TrainingError)
 

@@ -148,12 +148,12 @@ class Stage(ABC):
         """Scores on held-out data with the modules as they stand (the averaged weights, if there are any)."""
         return {}
 
-    def sample(self, clock: Clock) -> np.ndarray | None:
+    def sample(self) -> np.ndarray | None:
         """A picture (H, W) in [0, 1] that shows how far training is, or None."""
         return None
 
     @abstractmethod
-    def export(self, folder: Path, scores: dict[str, float]) -> None:
+    def export(self, folder: Path) -> None:
         """Write the finished checkpoint."""
 
 
