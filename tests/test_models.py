@@ -526,7 +526,7 @@ def test_a_byte_order_mark_is_no_text(model: radloom.Model) -> None:
         (lambda model, chest: model.image(None), "A NoneType is no text to draw from"),
         (lambda model, chest: model.image("Clear.", n=1.5), "n is 1.5"),
         (lambda model, chest: model.report(chest, seed="a"), "seed 'a' is out of range"),
-        (lambda model, chest: model.ask(chest, ["Is it?"]), "question is empty"),
+        (lambda model, chest: model.ask(chest, ["Is it?"]), "is no question"),
         (lambda model, chest: model.report(chest, seed=True), "seed True is out of range"),
         (lambda model, chest: model.report(chest, max_tokens="9"), "max_tokens: expected int, got '9'"),
         (lambda model, chest: model.report(chest, agree="no"), "agree: expected bool, got 'no'"),

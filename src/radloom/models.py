@@ -444,7 +444,9 @@ class Model:
         if len(images) != len(questions):
             raise RadloomError(f"{len(questions)} questions are given for {len(images)} images; give one each.")
         seeds = as_seeds(seeds, len(questions))
-        if not all(isinstance(question, str) and question.strip() for question in questions):
+        if odd := [question for question in questions if not isinstance(question, str)]:
+            raise ReportError(f"A {type(odd[0]).__name__} is no question; give a string.")
+        if not all(question.strip() for question in questions):
             raise ReportError("The question is empty; ask something about the X-ray.")
         if not questions:
             return []

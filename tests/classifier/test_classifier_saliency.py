@@ -81,7 +81,7 @@ def test_other_observations_other_saliency(classifier, pixels):
 
 
 def test_bad_settings(classifier, pixels):
-    with pytest.raises(RadloomError, match=r"Unknown observation 'Cardiomegally'.*Cardiomegaly"):
+    with pytest.raises(RadloomError, match=r"no map of 'Cardiomegally'.*Cardiomegaly"):
         saliency(classifier, pixels, ["Cardiomegally"])
     with pytest.raises(RadloomError, match="Unknown method 'cam'; name one of: gradient, grad-cam"):
         saliency(classifier, pixels, method="cam")

@@ -326,6 +326,17 @@ def test_a_text_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert as_report(text_or_file(str(file))) == Report("The heart is enlarged.", "Cardiomegaly.")
 
 
+def test_a_text_file_may_have_a_long_name(tmp_path: Path) -> None:
+    from radloom.cli.base import text_or_file
+
+    folder = tmp_path / ("a" * 120) / ("b" * 120)
+    folder.mkdir(parents=True)
+    (folder / "report.txt").write_text("The heart is enlarged.", encoding="utf-8")
+    assert text_or_file(str(folder / "report.txt")) == "The heart is enlarged."
+    sentence = "The heart is enlarged. " * 400 + "See report.txt"
+    assert text_or_file(sentence) == sentence
+
+
 def test_doctor_fails_where_something_needed_is_missing(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from radloom.doctor import Check
 

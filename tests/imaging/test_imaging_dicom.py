@@ -150,6 +150,13 @@ class TestGreyValues:
         path = write_dicom(4095 - twelve_bit(chest), ModalityLUTSequence=[lut], **FULL)
         np.testing.assert_allclose(read_image(path), chest, atol=1e-3)
 
+    def test_modality_lut_of_more_bits_than_are_stored(self, chest: np.ndarray, write_dicom: WriteDicom) -> None:
+        lut = lookup_table((np.arange(256) * 257).astype(np.uint16), 0, 16, "US")
+        lut.ModalityLUTType = "US"
+        image = read_image(write_dicom(np.rint(chest * 255).astype(np.uint8), ModalityLUTSequence=[lut]))
+        assert 0 <= image.min() and image.max() <= 1
+        np.testing.assert_allclose(image, chest, atol=0.1)  # stretched between percentiles
+
     def test_padding_is_black_and_does_not_set_the_scale(self, chest: np.ndarray, write_dicom: WriteDicom) -> None:
         stored = twelve_bit(chest) // 4 + 3000
         stored[:, :4] = 0

@@ -56,6 +56,17 @@ class TestTheSamePictureFromEveryFile:
         path = save(Image.fromarray(chest), tmp_path / "a.tif", compression=compression)
         np.testing.assert_array_equal(read_image(path), chest)
 
+    def test_a_picture_of_hardly_any_pixels_is_told_of(self, chest: np.ndarray) -> None:
+        small = Image.fromarray(np.rint(chest[:30, :20] * 255).astype(np.uint8))
+        with pytest.warns(ImageWarning, match="has 20 x 30 pixels, too few"):
+            as_image(small)
+
+    def test_colours_multiplied_by_alpha(self, chest: np.ndarray) -> None:
+        grey = Image.fromarray(np.rint(chest * 255).astype(np.uint8))
+        for mode in ("La", "RGBa"):
+            picture = grey.convert("RGBA" if mode == "RGBa" else "LA").convert(mode)
+            np.testing.assert_allclose(as_image(picture), chest, atol=0.01)
+
     @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
     def test_grey_stored_as_colour_or_with_alpha(self, chest: np.ndarray, tmp_path: Path, mode: str) -> None:
         grey = Image.fromarray(np.rint(chest * 255).astype(np.uint8))

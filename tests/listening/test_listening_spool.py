@@ -117,3 +117,12 @@ def test_a_study_that_kills_the_process_is_set_aside(spool: Spool) -> None:
     with spool.survived(batch):  # somebody tries again
         pass
     assert sorted(batch.folder.iterdir()) == list(batch.images)
+
+
+def test_a_study_that_gets_another_image_while_it_fails_is_read_again(spool: Spool) -> None:
+    spool.add("1.2", "1.2.1", b"bad")
+    batch = spool.batch(only(spool), State.RECEIVED)
+    assert spool.add("1.2", "1.2.2", b"good")
+    spool.fail(batch, "It cannot be read.")
+    assert only(spool) == batch.key and len(spool.batch(batch.key, State.RECEIVED).images) == 2
+    assert not (spool.folder / "received" / batch.key / "why.txt").exists()

@@ -11,7 +11,7 @@ import pytest
 from radloom.reports.facts import OBSERVED
 from radloom.reports.labeller import NO_FINDING, label
 from radloom.reports.labeller import SUPPORT_DEVICES as DEVICES
-from radloom.reports.questions import ABSENT, WORDINGS, from_llm, synthesise
+from radloom.reports.questions import ABSENT, WORDINGS, _place, from_llm, sides, synthesise
 from radloom.study import Mention, Question, Report
 
 NORMAL = Report(findings="Heart size is normal. The lungs are clear. No effusion.", impression="Normal chest.")
@@ -225,3 +225,32 @@ def test_an_error_of_the_language_model_passes_through() -> None:
 
     with pytest.raises(TimeoutError):
         from_llm(SICK, write, uid="1", rejected=Counter())
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Left pleural effusion.", {"Pleural Effusion": "left"}),
+        ("Bilateral pleural effusions, right greater than left.", {"Pleural Effusion": "both"}),
+        ("Left lower lobe pneumonia with bilateral effusions.", {}),
+        ("Bilateral axillary densities, healed right rib fracture.", {}),
+        ("Opacities in both lungs.", {"Lung Opacity": "both"}),
+    ],
+)
+def test_a_side_is_of_one_thing(sentence: str, said: dict[str, str]) -> None:
+    assert sides(sentence) == said
+
+
+@pytest.mark.parametrize(
+    ("sentence", "place"),
+    [
+        ("opacity in the left lower lobe", "left lower lobe"),
+        ("left pleural effusion, right lung clear", ""),
+        ("atelectasis in the left upper and right lower lobes", ""),
+        ("opacity in the right middle and lower lobes", ""),
+        ("bibasilar opacities, left greater than right", "both lung bases"),
+        ("mild left lingular atelectasis", "lingula"),
+    ],
+)
+def test_a_place_is_on_no_other_side(sentence: str, place: str) -> None:
+    assert _place(sentence) == place

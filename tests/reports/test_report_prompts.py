@@ -14,6 +14,8 @@ from radloom.study import Mention, Report
     [
         ("No cardiomegaly.", "The heart is normal in size."),
         ("The heart is not enlarged.", "The heart is normal in size."),
+        ("Cardiomegaly is not present.", "The heart is normal in size."),
+        ("Pulmonary edema is absent.", "The lungs are clear."),
         ("There is no cardiomegaly or pleural effusion.", "The heart is normal in size. No pleural effusion."),
         ("No edema, effusion or pneumothorax.", "The lungs are clear. No pleural effusion or pneumothorax."),
         ("Large right effusion. No cardiomegaly.", "Large right effusion. The heart is normal in size."),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radloom.reports.report_text import Sections, report_from_text, report_to_text
+from radloom.errors import ReportError
+from radloom.reports.report_text import Sections, as_report, report_from_text, report_to_text
 from radloom.study import Report
 
 SENTENCES = st.text("abc .,\n", max_size=20).map(str.strip)
@@ -43,3 +44,23 @@ def test_a_heading_of_which_the_end_is_missing_is_no_text_yet() -> None:
     for report in seen:
         assert "The heart is big. In all,".startswith(report.findings) and "F waves.".startswith(report.impression)
     assert report_from_text(whole, growing=True) == report_from_text(whole) == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "report"),
+    [
+        ("FINDINGS : Large effusion.\nIMPRESSION : No pneumothorax.", Report("Large effusion.", "No pneumothorax.")),
+        ("FINDINGS\nLarge effusion.\nIMPRESSION\nNone.", Report("Large effusion.", "None.")),
+        ("INDICATION: Pain.\nCONCLUSION: Large effusion.", Report("", "Large effusion.", "Pain.")),
+        ("There is a mass. Technique: PA.", Report("There is a mass.")),
+        ("Heart: enlarged.\nLungs: clear.", Report("Heart: enlarged. Lungs: clear.")),
+        ("No pneumothorax\n\nLarge effusion", Report("No pneumothorax. Large effusion")),
+    ],
+)
+def test_a_text_to_draw_from_is_split_at_its_headings(text, report):
+    assert as_report(text) == report
+
+
+def test_headings_with_nothing_to_draw_below_them_are_refused():
+    with pytest.raises(ReportError, match="is empty"):
+        as_report("INDICATION: Rule out pneumonia.")

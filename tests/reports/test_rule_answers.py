@@ -50,6 +50,7 @@ PRESENCE = {
         "Is there presence of pleural effusions in this patient?",
         "Is pleural fluid identified?",
         "Any pleural effusion present?",
+        "Is there fluid in the pleural space?",
     ],
     "Pleural Other": ["Is there pleural thickening?"],
     "Fracture": ["Are any of the patient's ribs fractured?", "Are any ribs broken?", "Are there bone fractures?"],
@@ -67,6 +68,7 @@ ABSENCE = {
 }
 
 NORMAL = [
+    "normal?",
     "Is this normal?",
     "Is this image normal?",
     "Is this a normal film?",
@@ -365,6 +367,8 @@ def test_the_kind_of_picture_is_answered(question: str, answer: str | None) -> N
     ("question", "of_frontal", "of_lateral"),
     [
         ("Which view is this?", "frontal", "lateral"),
+        ("Is this a front view?", "yes", "no"),
+        ("Is this a side view?", "no", "yes"),
         ("What projection is this?", "frontal", "lateral"),
         ("Is this a frontal or lateral view?", "frontal", "lateral"),
         ("Is this a lateral film?", "no", "yes"),
@@ -623,6 +627,11 @@ def test_one_costophrenic_angle() -> None:
         ("Is there fluid in the right lung?", {"Pleural Effusion"}, "no"),
         ("Is there fluid in the right lung?", {"Edema"}, None),
         ("Is there an air-fluid level?", (), None),
+        ("Is there interstitial lung disease?", {"Lung Opacity"}, None),
+        ("Is there interstitial lung disease?", (), "no"),
+        ("Is there scarring?", {"Lung Opacity"}, None),
+        ("Are there pleural plaques?", {"Pleural Other"}, None),
+        ("Is there fluid overload?", {"Edema"}, None),
         ("Is the cardiac contour normal?", (), "yes"),
         ("Is the heart border normal?", {"Cardiomegaly"}, "no"),
         ("Is the heart >50% of the chest diameter?", {"Cardiomegaly"}, "yes"),

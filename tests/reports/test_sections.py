@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radloom.reports.sections import parse_report, split_sections
+from radloom.corpora.draft import clean_report
+from radloom.reports.labeller import label
+from radloom.reports.sections import one_line, parse_report, split_sections
 from radloom.study import Report
 
 MIMIC_STYLE = """\
@@ -153,7 +155,7 @@ def test_organ_subheadings_stay_within_the_findings() -> None:
     ("text", "findings"),
     [
         ("The lungs are clear. No effusion.", "The lungs are clear. No effusion."),
-        ("CHEST X-RAY\n\nThe lungs are clear.\n\nNo effusion.", "CHEST X-RAY The lungs are clear. No effusion."),
+        ("CHEST X-RAY\n\nThe lungs are clear.\n\nNo effusion.", "CHEST X-RAY. The lungs are clear. No effusion."),
         (
             "HISTORY: Cough.\n\nCOMPARISON: None.\n\nThe lungs are clear.\n\nNo effusion.",
             "The lungs are clear. No effusion.",
@@ -183,3 +185,25 @@ def test_no_text_is_too_odd(text: str) -> None:
 @given(st.text(alphabet="FINDGSimpreso: \n.", max_size=200))
 def test_no_text_of_header_letters_is_too_odd(text: str) -> None:
     assert isinstance(parse_report(text), Report)
+
+
+@pytest.mark.parametrize("mark", ["1) {}", "{}. ", "- ", "* ", "• "])
+def test_items_of_a_list_do_not_run_into_each_other(mark: str) -> None:
+    items = ["No pneumothorax", "Left lower lobe pneumonia", "Cardiomegaly"]
+    marks = ["1) ", "2) ", "3) "] if mark == "1) {}" else ["1. ", "2. ", "3. "] if mark == "{}. " else [mark] * 3
+    text = "IMPRESSION:\n" + "\n".join(before + item for before, item in zip(marks, items, strict=True))
+    report = clean_report(parse_report(text))
+    assert report.impression == "No pneumothorax. Left lower lobe pneumonia. Cardiomegaly"
+    assert clean_report(Report(impression=text.partition("\n")[2])) == report
+    said = label(report)
+    assert [said[o].value for o in ("Pneumothorax", "Pneumonia", "Cardiomegaly")] == [
+        "negative",
+        "positive",
+        "positive",
+    ]
+
+
+def test_a_blank_line_ends_a_sentence() -> None:
+    assert one_line("No pneumothorax\n\nModerate right\neffusion") == "No pneumothorax. Moderate right effusion"
+    assert one_line("Clear.\n\nNormal:\n\n- heart\n") == "Clear. Normal: - heart"
+    assert one_line("") == ""

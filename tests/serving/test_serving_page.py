@@ -68,7 +68,9 @@ def test_a_foreign_name_is_refused(serve: Any, model: radloom.Model, host: str) 
     assert answers[0].json()["error"]["code"] == "foreign_host"
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "https://evil.example:8000", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "https://evil.example:8000", "null", "http://127.0.0.1:1", "http://["]
+)
 def test_a_page_of_another_origin_is_refused(serve: Any, model: radloom.Model, origin: str) -> None:
     with serve(Stub(model)) as client:
         answer = client.post("/v1/report", files=CHEST, headers={"origin": origin})

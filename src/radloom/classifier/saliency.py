@@ -19,7 +19,7 @@ from torch import Tensor
 
 from radloom.classifier.model import ClinicalClassifier
 from radloom.errors import RadloomError, RecipeError, did_you_mean
-from radloom.study import OBSERVATIONS
+from radloom.study import OBSERVATIONS, SIGNS
 
 CELL = 16
 """Side in pixels of a cell: the codec's stride. Single pixels of a gradient are noise."""
@@ -55,6 +55,17 @@ class SaliencyConfig:
         return 1 - self.share + self.share * cells
 
 
+def check_mapped(names: Sequence[str]) -> None:
+    """Pass if there are maps of all of these.
+
+    Raises:
+        RadloomError: of one there is none.
+    """
+    if unknown := [name for name in names if name not in OBSERVATIONS]:
+        near, why = did_you_mean(unknown[0], OBSERVATIONS), "; signs have none" if unknown[0] in SIGNS else ""
+        raise RadloomError(f"There is no map of {unknown[0]!r}{near}{why}. Maps: {', '.join(OBSERVATIONS)}.")
+
+
 def saliency(
     classifier: ClinicalClassifier,
     pixels: Tensor,
@@ -77,8 +88,7 @@ def saliency(
     Raises:
         RadloomError: an unknown observation or method.
     """
-    if unknown := [o for o in observations if o not in OBSERVATIONS]:
-        raise RadloomError(f"Unknown observation {unknown[0]!r}{did_you_mean(unknown[0], OBSERVATIONS)}.")
+    check_mapped(observations)
     if method not in [known.value for known in SaliencyMethod]:
         raise RadloomError(f"Unknown method {method!r}; name one of: {', '.join(SaliencyMethod)}.")
     picks = [OBSERVATIONS.index(o) for o in observations]

@@ -192,14 +192,21 @@ def check_images(*images: Path | None) -> None:
             read_head(image)
 
 
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # longer than a name may be
+        return False
+
+
 def text_or_file(report: str) -> str:
     """The report itself, or what stands in the text file of that name.
 
     Raises:
         ReportError: such a file that is not there or is no text.
     """
-    named = len(report) < 200 and Path(report).suffix.lower() in (".txt", ".md")
-    if not named or (len(report.split()) > 1 and not Path(report).is_file()):
+    named = report.lower().endswith((".txt", ".md")) and "\n" not in report
+    if not named or (len(report.split()) > 1 and not _is_file(report)):
         return report
     try:
         return Path(report).read_text(encoding="utf-8")

@@ -97,13 +97,16 @@ def image_command(
     paths = [out] if n == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, n + 1)]
     for path in paths:
         check_output(path, ".png", ".dcm")
-    from radloom.imaging import write_png
-    from radloom.models import load
-    from radloom.provenance import Maker, Origin, marks
     from radloom.reports.report_text import as_report
+    from radloom.settings import as_engine
     from radloom.study import Part, View
 
     report, which = as_report(text_or_file(text)), member(View, view)
+    as_engine(engine)
+    from radloom.imaging import write_png
+    from radloom.models import load
+    from radloom.provenance import Maker, Origin, marks
+
     origin = Origin([Part.REPORT], report)
     loaded = load(model, device=device)
     given = {"guidance": guidance, "steps": steps, "candidates": candidates, "temperature": temperature, "top_p": top_p}
@@ -137,6 +140,8 @@ def ask_command(
     if not image.exists() and len(question) < 200 and Path(question).is_file():
         raise RadloomError("The question comes after the image: radloom ask IMAGE QUESTION.")
     check_images(image)
+    if not question.strip():
+        raise RadloomError("The question is empty; ask something about the X-ray.")
     from radloom.models import load
     from radloom.reports.rule_answers import Answerer
 

@@ -214,8 +214,9 @@ def _look(file: Path) -> tuple[str | None, list[str]]:
 def clean_report(report: Report) -> Report:
     """The report with each section on one line, without bullets, list numbers and HTML entities."""
     from radloom.reports.cleaning import sentences
+    from radloom.reports.sections import ended
 
-    return Report(**{f.name: " ".join(sentences(getattr(report, f.name))) for f in fields(Report)})
+    return Report(**{f.name: ended(sentences(getattr(report, f.name))) for f in fields(Report)})
 
 
 def _apart(row: Row, counts: Counter[str], place: int) -> Question:

@@ -338,7 +338,7 @@ def _apply_voi(file: File, values: np.ndarray, real: np.ndarray, dataset: Datase
         if not real.any() or np.ptp(image[real]) > 0 or np.ptp(values[real]) == 0:
             return image
         remark(f"{file}: its window (center {window[0]:g}, width {window[1]:g}) shows nothing and is not used.")
-    elif values.dtype.kind == "u" and dataset.BitsStored <= 8:
+    elif values.dtype.kind == "u" and dataset.BitsStored <= 8 and values.max() < 2**dataset.BitsStored:
         return values.astype(np.float32) / np.float32(2**dataset.BitsStored - 1)
     return _stretched(values, values[real] if real.any() else values)
 

@@ -97,10 +97,17 @@ def as_image(source: Image | InMemory, *, max_pixels: int = MAX_PIXELS) -> np.nd
         check_size(name, image.shape, max_pixels)
     if shows_nothing(image):
         raise ImageError(f"{name} has one grey value everywhere and shows nothing; export it again.")
-    if not isinstance(source, np.ndarray) and (share := plain_border(image)) > _BORDER:
+    if isinstance(source, np.ndarray):
+        return image
+    if min(image.shape) < _SMALL:
+        remark(f"{name} has {image.shape[1]} x {image.shape[0]} pixels, too few to show more than an outline.")
+    if (share := plain_border(image)) > _BORDER:
         remark(f"{name} has a plain border over {share:.0%} of a side; cut it off, since what is read changes with it.")
     return image
 
+
+_SMALL = 32
+"""Pixels of a side below which a picture is told of."""
 
 _BORDER = 0.08
 """Share of a side above which a plain border is told of: of 120 of Indiana's images one has such a one."""
@@ -241,6 +248,8 @@ def _grey(file: File, picture: PILImage.Image) -> np.ndarray:
     )
     picture.load()
     upright = ImageOps.exif_transpose(picture)
+    if upright.mode in ("La", "RGBa"):  # colours that alpha was multiplied into already
+        upright = upright.convert({"La": "LA", "RGBa": "RGBA"}[upright.mode])
     if upright.mode in ("1", "L", "LA"):
         return np.asarray(upright.convert("L"), np.float32) / 255  # Pillow has inverted these where white is zero
     if upright.mode in ("F", "I") or upright.mode.startswith("I;16"):

@@ -210,8 +210,10 @@ class Spool:
         return True
 
     def fail(self, batch: Batch, why: str) -> None:
-        """Set a received study aside."""
+        """Set a received study aside, unless images came meanwhile, so that it is read again."""
         with self._moving:
+            if self.batch(batch.key, State.RECEIVED).name != batch.name:
+                return
             _write(batch.folder / "why.txt", f"{why}\n".encode())
             self._move(batch.key, State.RECEIVED, State.FAILED)
 

@@ -19,7 +19,7 @@ from radloom.reports.cleaning import sentences
 from radloom.study import OBSERVATIONS, Mention, Report
 
 NAME = "rule-labeller"
-VERSION = 2
+VERSION = 3
 """Raised whenever a rule changes, so that scores made with different rules are not compared."""
 
 LONGEST_SENTENCE = 100
@@ -183,7 +183,7 @@ def _reach(text: str, start: int, hard: int, *, through_lists: bool) -> int:
     """
     for match in _SEPARATOR.finditer(text, start, hard):
         rest = text[match.end() : hard]
-        in_list = re.match(r"(.*?)\b(?:or|nor|versus|vs)\b", rest)
+        in_list = re.match(r"(.*?)\b(?:or|nor|versus|vs)\b", rest) or (through_lists and _SLASHED.match(rest))
         if in_list and not _any_of(phrases.VERB).search(in_list[1]):
             continue
         clause = re.split(r",| and ", rest.removeprefix(" and").strip(), maxsplit=1)[0]
@@ -245,7 +245,7 @@ def _structures(text: str, scopes: list[_Scope], asserted: list[_Span]) -> Itera
             predicate = _predicate(text, start, end, predicates, asserted)
             if predicate is None:
                 continue
-            if predicate.name == "abnormal":
+            if predicate.name in ("abnormal", "not_normal"):
                 what = _mention(scopes, predicate)
             else:
                 what = Mention.NEGATIVE if predicate.name == "normal" else Mention.UNCERTAIN
@@ -258,7 +258,9 @@ def _predicate(text: str, start: int, end: int, predicates: list[_Span], asserte
     before = [p for p in predicates if p.end <= start]
     if before and _ATTRIBUTE_GAP.fullmatch(text, before[-1].end, start):
         return before[-1]
-    stop = min((m.start() for m in _any_of(phrases.TERMINATORS).finditer(text, end)), default=len(text))
+    named = _COLON.match(text, end)  # `Heart size: enlarged.`
+    begin = named.end() if named else end
+    stop = min((m.start() for m in _any_of(phrases.TERMINATORS).finditer(text, begin)), default=len(text))
     stop = min([stop, *(m.start for m in asserted if m.start >= end and m.name != phrases.OTHER)])
     after = [p for p in predicates if p.start >= end]
     if after and after[0].end <= stop:
@@ -270,6 +272,10 @@ def _predicate(text: str, start: int, end: int, predicates: list[_Span], asserte
         return before[-1]
     return None
 
+
+_COLON = re.compile(r" ?: *")
+_SLASHED = re.compile(r"((?: ?\w+){1,4})/(?! ?\d)")
+"""The end of a list that a slash joins: `no consolidation, large effusion/pneumothorax`."""
 
 _SEPARATOR = re.compile(r",| and(?= )")
 _PLURAL = ("are ", "were ", "have ", "appear ", "remain ")

@@ -67,6 +67,7 @@ MENTIONS: dict[str, tuple[str, ...]] = {
         r"pleural air(?: collections?)?",
     ),
     "Pleural Effusion": (
+        r"pleural (?:and|or) pericardial effusions?",
         r"effusions?",
         r"pleural (?:or mediastinal |air or )?fluid",
         r"(?:hydro|hemo|chylo)thorax|hydropneumothorax|hemopneumothorax",
@@ -111,10 +112,11 @@ MENTIONS: dict[str, tuple[str, ...]] = {
         # lungs and airways
         r"emphysem\w+|copd|chronic obstructive|hyper ?(?:inflat|expan|aerat|lucen|disten)\w+|air ?trapping",
         r"(?:hypo|under) ?(?:inflat|expan|aerat|ventilat)\w+",
-        r"(?:low|decreased|reduced|diminished|small|large) lung volumes?",
-        r"(?:lung volumes?|inspiration) (?:are|is|remain|appear)s? (?:\w+ )?(?:low|decreased|diminished|reduced|small)",
+        r"(?:low|decreased|reduced|diminished|small|large) (?:lung )?volumes?|(?:poor|shallow|low) inspir\w+",
+        r"(?:lung volumes?|inspiration) (?:are|is|remain|appear)s? (?:(?!not )\w+ )?"
+        r"(?:low(?! normal)|decreased|diminished|reduced|small)",
         r"volume loss|loss of volume|crowding|flattened|flattening|bull(?:a|ae|ous)|blebs?|cysts?|cystic",
-        r"bronchi(?:ectasis|olitis|tis)|airways disease|asthma|bronchospasm|aspiration|interstitial markings|kerley",
+        r"bronchi(?:ectasis|olitis|tis)|airways disease|asthma|bronchospasm|aspiration|kerley",
         r"granulomatous|histoplasmosis|tubercul\w+|sarcoid\w*|contusion|hemorrhage|hematoma|inflam\w+|cephali[sz]ation",
         # vessels, mediastinum, diaphragm
         r"tortuo\w+|ectasia|ectatic|unfold\w+|uncoil\w+|aneurysm\w*|athero\w+|calcifi\w+|calcinosis|hypertension",
@@ -128,7 +130,8 @@ MENTIONS: dict[str, tuple[str, ...]] = {
         r"resection|amputat\w+|mastectomy|lobectomy|pneumonectomy|cholecystectomy|cabg|implants?",
         r"post ?(?:surgical|operative)|surg(?:ery|ical changes?)|foreign (?:body|bodies)|bullets?|shrapnel|radiopaque",
         # unspecific
-        r"prominen\w+|enlarged|densit\w+|lucenc\w+|lesions?|nipple|free (?:intraperitoneal )?air",
+        r"prominen\w+|enlarge(?:d|ment)|empyema|cavit(?:y|ies)|ground glass|fluid in the pleural",
+        r"densit\w+|lucenc\w+|lesions?|nipple|free (?:intraperitoneal )?air",
         r"subcutaneous (?:air|gas|emphysema)",
     ),
 }
@@ -163,7 +166,7 @@ NOT_MENTIONS: dict[str, tuple[str, ...]] = {
         r"radiation pneumonitis",
     ),
     "Atelectasis": (r"(?:vertebral|compression)(?: \w+)? collapse|collapse of the (?:\w+ )?vertebra\w*",),
-    "Pleural Effusion": (r"(?:pericardial|joint|knee)(?: \w+)? effusions?",),
+    "Pleural Effusion": (r"(?<!pleural and )(?<!pleural or )(?:pericardial|joint|knee)(?: \w+)? effusions?",),
     "Pleural Other": (r"cystic fibrosis",),
     "Fracture": (
         r"(?:catheter|lead|wire|screw|hardware|plate) fractur\w+",
@@ -223,8 +226,14 @@ PREDICATES: dict[str, tuple[str, ...]] = {
         r"(?:enlarged|prominent|large|borderline)(?: enlarged)?",
         r"not (?:well|clearly|fully|optimally) \w+|(?:poorly|incompletely|suboptimally) \w+|cannot be \w+",
         r"(?:difficult|hard) to \w+|obscured|accentuated|magnified|exaggerated",
+        r"(?:top|high|upper) normal (?:to|or) (?:\w+ly |slightly )?(?:enlarged|prominent|large|borderline)",
+    ),
+    "not_normal": (
+        r"not (?:\w+ly )?(?:normal|unremarkable)|(?:above|greater than|larger than|more than|bigger than) normal",
+        r"abnormal",
     ),
     "normal": (
+        r"no longer (?:enlarged|widened|dilated|increased|prominent|large|wide)",
         r"(?:at |within )?(?:the )?(?:upper|high) (?:limits?|range|end) (?:of )?normal(?: limits)?",
         r"top normal|high normal|upper normal|wnl",
         r"within (?:the )?(?:broad |grossly |upper )?(?:normal )?(?:limits?|range)(?: (?:of |for )normal)?",
@@ -233,12 +242,13 @@ PREDICATES: dict[str, tuple[str, ...]] = {
         r"no (?:\w+ )?(?:enlargement|widening)",
     ),
     "abnormal": (
-        r"enlarg\w+|increased|prominent|prominence|widened|widening|dilated|large|big|globular|generous|wide",
+        r"enlarg\w+|increased|prominent|prominence|widened|widening|dilated|larger?|big(?:ger)?|globular|generous|wider?",
         r"coarse\w*|thicken\w+",
     ),
     "stable": (r"stable|unchanged|similar|no (?:\w+ ){0,3}change|not (?:\w+ )?changed|without (?:\w+ )?change",),
 }
-"""What is said of a structure. `stable` counts as uncertain, and only where nothing else is said."""
+"""What is said of a structure; the first table that fits counts. `not_normal` is abnormal; `stable` counts as
+uncertain, and only where nothing else is said."""
 
 # --- Cues: what turns a mention round ---------------------------------------------------------------------------------
 
@@ -254,6 +264,9 @@ PSEUDO_CUES: tuple[str, ...] = (
     r"(?:not|n't)(?: \w+ly| much)? (?:changed|increased|decreased|improved|worsened|different|progressed)",
     rf"(?:(?:is|are|was|were) )?not (?:\w+ )?{_SEEN} (?:on|in|at) (?:the )?(?:\w+ )?"
     r"(?:prior|previous|earlier|lateral|frontal|comparison|pa|ap|last|xxxx)",
+    rf"(?:(?:is|are|was|were) )?not (?:\w+ )?{_SEEN} (?:previously|before|earlier)",
+    r"(?:(?:is|are|has|have|was|were) )?(?:not|n't)(?: \w+ly| yet| been)* (?:resolved|cleared|removed|disappeared|"
+    r"withdrawn)",
     r"not previously \w+|not (?:only|necessarily|simply|just)|no (?:doubt|question)(?: of| about)?",
     r"(?:(?:is|are|has|have)(?: been)? )?(?:near|nearly|almost|partial|partially|incomplete|incompletely|mostly|some|"
     r"largely)(?: \w+)? (?:resolved|resolution(?: of)?|clear(?:ed|ing)(?: of)?)",
@@ -286,9 +299,11 @@ POST_NEGATION: tuple[str, ...] = (
     r"(?:is|are|was|were|has been|have been|has|have)(?: \w+ly| now| also)? (?:absent|resolved|cleared|removed|"
     r"excluded|ruled out|disappeared|unlikely|doubtful|negative(?! for)|withdrawn|discontinued)",
     rf"(?:is|are|was|were|has|have)(?: not|n't)(?: \w+ly)?(?: been)?(?: \w+ly)? {_SEEN}",
-    r"(?:is|are|was|were) no longer \w+|no longer \w+|not seen|not identified|not present",
+    rf"(?:is|are|was|were) no longer \w+|no longer \w+|(?:cannot|can not) be {_SEEN}",
+    rf"not (?:\w+ly )?{_SEEN}|(?:none|absent)(?= *[.,;])",
     r"(?:resolved|removed|ruled out|unlikely|now absent)(?= *(?:[.,;]|$| since| from| in the interval))",
-    r"with (?:complete |interval )*(?:resolution|clearing)(?! of)|: ?(?:none|no|absent|negative)\b",
+    r"with (?:complete |interval )*(?:resolution|clearing)(?! of)|: ?(?:no|negative)(?= *(?:[.,;]|$))",
+    rf"(?:: ?| - )(?:none|absent|not (?:\w+ly )?{_SEEN}|(?:resolved|removed)(?= *(?:[.,;]|$)))\b",
     r"(?:is|are|appears?|remains?)(?: \w+ly)? (?:normal|unremarkable|within (?:the )?(?:normal )?limits)",
 )
 
@@ -298,6 +313,7 @@ PRE_UNCERTAINTY: tuple[str, ...] = (
     r"(?:to|and|please) (?:exclude|rule out)|rule out|r/o|exclude",
     r"possib(?:le|ly|ility)(?: of)?|probabl[ey]|presum(?:ed|ably|ptive)|perhaps|maybe|questionabl[ey]|equivocal(?:ly)?",
     r"suspect(?:ed|s)?|borderline|potential(?:ly)?|conceivabl[ey]|less (?:likely|xxxx)|question(?:ed|able)?(?: of)?|\?",
+    r"(?:minimal|little|trace),? if any,?",
 )
 """Uncertain even within the scope of a negation before it."""
 
@@ -316,6 +332,7 @@ POST_UNCERTAINTY: tuple[str, ...] = (
     r"possibility))",
     r"(?:may|might|could)(?: also)? (?:be (?:present|seen|considered|developing)|have this appearance|coexist|appear)",
     r"if (?:there is )?(?:any|present)(?= *(?:[.,;)]|$))",
+    r"(?:should|must|needs? to|has to|have to) be (?:excluded|considered|ruled out)",
     r"difficult to (?:entirely )?exclude|not well (?:seen|visuali[sz]ed|evaluated|assessed)",
     r"(?:less likely|suspected|questioned|possible)(?= *(?:[.,;]|$))|(?<=\w)\?",
 )
@@ -341,7 +358,8 @@ VERB = (
 
 FRESH_START: tuple[str, ...] = (
     r"stable|unchanged|mild|mildly|moderate|moderately|minimal|minimally|small|slight|slightly|subtle|multiple|few|several",
-    r"old|healed|healing|chronic|remote|known|bibasilar|basilar|patchy|scattered|calcified|degenerative|tortuous|mid",
+    r"large|tiny|trace|new|severe|severely|extensive|marked|markedly|massive|enlarged|enlarging|worsening|worsened|dense",
+    r"basal|upper|lower|old|healed|healing|chronic|remote|known|bibasilar|basilar|patchy|scattered|calcified|degenerative|tortuous|mid",
     r"low|normal|clear|improved|improving|increased|decreased|prominent|persistent|residual|continued|again|interval",
     r"there|the|a|an|this|these|it|likely|possible|probable|probably|status|lungs?|heart|cardi\w+|mediastin\w+",
 )

@@ -30,7 +30,12 @@ _PASSED_OVER = {"Atelectasis", "Edema", SUPPORT_DEVICES}
 """What normal reports hardly deny."""
 
 _DENIAL = re.compile(r"(?:there (?:is|are|was|were) )?(?:no|without|negative for)\b", re.I)
-_LARGE_HEART = re.compile(r"\b(?:no|without)\b.*(?:cardiomegaly|enlarge)|\bnot (?:\w+ )?enlarged", re.I)
+_LARGE_HEART = re.compile(
+    r"\b(?:no|without)\b.*(?:cardiomegaly|enlarge)|\bnot (?:\w+ )?enlarged"
+    r"|\bcardiomegaly\b.*\b(?:not|absent|excluded)\b",
+    re.I,
+)
+_ABSENT = re.compile(r".*\b(?:is|are|was|were) (?:not|absent|excluded|ruled out)\b", re.I)
 
 
 def as_prompt(report: Report) -> Report:
@@ -61,7 +66,7 @@ def _is_awkward(sentence: str, found: tuple[Evidence, ...]) -> bool:
         return False
     names = {each.observation for each in found}
     if names & _PASSED_OVER:
-        return bool(_DENIAL.match(sentence))
+        return bool(_DENIAL.match(sentence) or _ABSENT.match(sentence))
     return "Cardiomegaly" in names and bool(_LARGE_HEART.search(sentence))
 
 

@@ -116,6 +116,11 @@ _PLAIN_PLACE = (
 )
 """(pattern, plainer words), applied in turn to a place; a place that says too little becomes `""`."""
 
+_WEIGHED = re.compile(
+    r"\b(?:greater|worse|more|larger|less|denser)\b|[<>]|\b(?:left|right)(?: and |, | ?[/&] ?)(?:left|right)\b"
+)
+"""Where both sides are named with one of them because they differ, or one by one."""
+
 _BOTH = re.compile(
     r"\b(?:bilateral\w*|bibasilar|biapical|both (?:(?:the|lateral|posterior|right and|left and) )*"
     r"(?:lungs?|bases|apices|lobes|upper|lower|middle|mid|sides|hemithora\w*|costophrenic|pleural|hil\w+|right|left|xxxx))\b"
@@ -308,19 +313,24 @@ def _written_sides(words: str) -> set[str]:
 
 
 def _side(sentence: str) -> str:
+    """The one side that a sentence is about; both where it weighs one against the other."""
     named = _written_sides(sentence)
-    if "both" in named:
+    if "both" in named and (len(named) == 1 or _WEIGHED.search(sentence)):
         return "both"
     return named.pop() if len(named) == 1 else ""
 
 
 def _place(sentence: str) -> str:
+    """The one place that a sentence is about."""
     places = {match[0] for match in _LOCATION.finditer(sentence)}
     if len(places) != 1:
         return ""
     place = places.pop()
     for pattern, plain in _PLAIN_PLACE:
         place = re.sub(pattern, plain, place)
+    own, named = _written_sides(place), _written_sides(sentence) - {"both"}
+    if (own == {"both"} and len(named) == 1) or (own and own != {"both"} and named - own):
+        return ""  # of something else, or of something in two places
     return place.upper() if re.fullmatch(r"[tl]\d+", place) else place
 
 

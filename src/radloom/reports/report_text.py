@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 
 from radloom.errors import ReportError
-from radloom.reports.sections import parse_report
+from radloom.reports.sections import has_headings, one_line, parse_report, split_sections
 from radloom.study import Report
 
 _NAMES = ("FINDINGS", "IMPRESSION")
@@ -68,8 +68,10 @@ def as_report(text: str | Report) -> Report:
     if not isinstance(text, str):
         raise ReportError(f"A {type(text).__name__} is no text to draw from; give a string or a Report.")
     text = text.removeprefix("\ufeff")  # a byte-order mark, as some editors begin their files
-    headed = ":" in text and any(word in text.upper() for word in ("FINDINGS:", "IMPRESSION:"))
-    report = parse_report(text) if headed else Report(findings=" ".join(text.split()))
+    headed = has_headings(text)
+    report = parse_report(text) if headed else Report(findings=one_line(text))
+    if headed and not report:
+        report = Report(findings=split_sections(text).get("preamble", ""))
     if not report:
         raise ReportError("The text to draw from is empty; give findings or an impression.")
     return report

@@ -21,6 +21,7 @@ MIMIC's rule, a report that has an impression is searched for a body just before
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from radloom.study import Report
@@ -77,6 +78,10 @@ _SPELLINGS = {spelling: section for section, spellings in HEADERS.items() for sp
 _LINE_HEADER = re.compile(r"^[ \t]*(?P<name>[A-Za-z][A-Za-z0-9 ()/,&'-]{1,50}?)[ \t]*:", re.M)
 _INLINE_HEADER = re.compile(r"(?<=[\s.;])(?P<name>[A-Z][A-Z()/]+(?: [A-Z()/]+){0,3})[ \t]*:")
 _SENTENCE_HEADER = re.compile(r"(?<=[.;])\s+(?P<name>[A-Z][a-z]+(?: [A-Za-z()/]+){0,3})[ \t]*:")
+_BREAK = re.compile(r"\n[ \t]*(?:\n\s*|(?=(?:[-*•]|\(?\d{1,2}[.)])\s))")
+"""A blank line, or the begin of an item of a list."""
+
+_STOPS = (".", "!", "?", ":", ";", ",")
 _BARE_HEADER = re.compile(r"^[ \t]*(?P<name>[A-Za-z][A-Za-z ()/]{3,40}?)[ \t]*$", re.M)
 
 
@@ -104,8 +109,24 @@ def split_sections(text: str) -> dict[str, str]:
     sections: dict[str, list[str]] = {}
     for name, body in _sections(text):
         if body.strip():
-            sections.setdefault(name, []).append(" ".join(body.split()))
-    return {name: " ".join(bodies) for name, bodies in sections.items()}
+            sections.setdefault(name, []).append(one_line(body))
+    return {name: ended(bodies) for name, bodies in sections.items()}
+
+
+def has_headings(text: str) -> bool:
+    """Whether a text has a header of `HEADERS`, be there anything below it or not."""
+    return any(name in HEADERS for name, _ in _sections(text))
+
+
+def one_line(text: str) -> str:
+    """Text on one line; what a blank line or the next item of a list ends, a full stop ends there."""
+    return ended(filter(None, (" ".join(piece.split()) for piece in _BREAK.split(text))))
+
+
+def ended(pieces: Iterable[str]) -> str:
+    """Pieces as one text, in which no piece runs on into the next."""
+    *some, last = [*pieces] or [""]
+    return " ".join([*(piece if piece.endswith(_STOPS) else f"{piece}." for piece in some), last])
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
@@ -203,9 +224,9 @@ def _body(sections: list[tuple[str, str]]) -> str:
     if not sections:
         return ""
     name, text = sections[-1]
-    paragraphs = [" ".join(p.split()) for p in re.split(r"\n[ \t]*\n", text.strip()) if p.strip()]
+    paragraphs = [one_line(p) for p in re.split(r"\n[ \t]*\n", text.strip()) if p.strip()]
     if len(names) == 1:
-        return " ".join(paragraphs)
+        return ended(paragraphs)
     if len(paragraphs) > 1:
-        return " ".join(paragraphs[1:])
+        return ended(paragraphs[1:])
     return paragraphs[0] if paragraphs and name in ("comparison", "wet read") and "impression" not in names else ""

@@ -27,9 +27,10 @@ _LIMBS = (
 )
 _SPINE = r"spin(?:e|al)|vertebr|\bdis[ck]s?\b|thoracic(?! aort)|lumbar|cervical|dorsal|spondyl"
 _NOT_AORTIC = r"granul|node|hil(?:um|ar)|coronary|valv|annul|femoral|poplit|bronch|pulmon|window"
+_BESIDE_AORTA = r"(?: (?!valv|annul|node|window)\w+)?"
 _OF_AORTA = (
-    r"(?:calcif|athero)\w+(?: \w+)? (?:of|in|within|at|along|involving) (?:the )?(?:\w+ )?aort"
-    r"|aort\w*(?: and \w+)?(?: \w+)? (?:calcif|athero)"
+    rf"(?:calcif|athero)\w+{_BESIDE_AORTA} (?:of|in|within|at|along|involving) (?:the )?(?:\w+ )?aort"
+    rf"|aort\w*(?: and \w+)?{_BESIDE_AORTA} (?:calcif|athero)"
 )
 _PACED = r"pace|icd\b|defibrill|generator|cardiac (?:device|xxxx)|ventric|coronary"
 _OTHER_TUBES = (
@@ -44,7 +45,7 @@ _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
             r"hyper ?(?:inflat|expan|aerat|lucen|disten)\w+|large lung volumes?",
             _without(r"cuff|balloon|hemithor|stomach|bowel|bone"),
         ),
-        (r"flatten\w+", r"diaphragm"),
+        (r"flatten\w+", _without(r"vertebr") + r".*diaphragm"),
         (r"air ?trapping|copd|chronic obstructive", r""),
         (r"emphysem\w+", _without(r"soft tissue|mediast|neck|chest wall")),
     ),
@@ -64,7 +65,9 @@ _MENTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Scoliosis": ((r"\w*scolio\w+", r""), (r"curvature", _without(r"kypho|lordo|normal"))),
     "Hiatal Hernia": ((r"hernia\w*", rf"hiat|{_without('inguinal|umbilical|ventral|bochdalek|morgagni|dis[ck]')}"),),
-    "Elevated Hemidiaphragm": ((r"elevat\w+|eventration", rf"{_without(r'hil(?:um|ar)|fissure')}.*diaphragm"),),
+    "Elevated Hemidiaphragm": (
+        (r"elevat\w+|eventration", rf"{_without(r'hil(?:um|ar)|fissure|pressure')}.*diaphragm"),
+    ),
     "Sternotomy": ((r".*(?:wires?|sutures?|hardware)|sternotom\w+|cabg", r"stern|cabg"),),
     "Pacemaker": (
         (r"pacemakers?|pacers?|pacing .*|(?:a?icd|defibrillator)s?", _without(r"\bpads?\b")),

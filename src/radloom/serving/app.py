@@ -23,6 +23,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from radloom import __version__
+from radloom.classifier.saliency import check_mapped
 from radloom.completion import Asked, as_parts, parse_weights, planned
 from radloom.diffusion.sampling import MOST_GUIDANCE
 from radloom.errors import ImageError, RadloomError, ReportError, did_you_mean, member
@@ -49,7 +50,7 @@ from radloom.serving.service import Service
 from radloom.serving.tasks import Ask, Check, Complete, Draw, How, Locate, Read, Task
 from radloom.serving.uploads import InMemoryRoute, check_files, in_memory, in_memory_text, to_model_size, to_png
 from radloom.settings import Engine
-from radloom.study import OBSERVATIONS, Report, Study, View
+from radloom.study import Report, Study, View
 
 NOTICE = (
     "For research and teaching only. Not a medical device; nothing it writes or draws may guide the care of a patient."
@@ -219,8 +220,7 @@ async def saliency(
 ) -> Response | Answer:
     """Show where in one X-ray, frontal or lateral, the classifier finds what it finds."""
     names = tuple(dict.fromkeys(name.strip() for name in observations.split(",")))
-    if unknown := [name for name in names if name not in OBSERVATIONS]:
-        raise RadloomError(f"Unknown observation {unknown[0]!r}{did_you_mean(unknown[0], OBSERVATIONS)}.")
+    check_mapped(names)
     picture = await _picture("Saliency", request, service, frontal=frontal, lateral=lateral)
     return await _answer(request, service, Locate(picture, names))
 

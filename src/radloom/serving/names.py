@@ -33,7 +33,8 @@ def check_names(scope: Scope, hosts: Sequence[str]) -> None:
         raise Refusal(
             403, "foreign_host", "The service does not go by this name; allow it with --allow-host, or use its address."
         )
-    if origin and not (urlsplit(origin).netloc.lower() == host.lower() or _hostname(origin) in hosts):
+    asking = _hostname(origin)
+    if origin and not (asking and (urlsplit(origin).netloc.lower() == host.lower() or asking in hosts)):
         raise Refusal(403, "foreign_origin", "A page of another origin asks; open the page of this service instead.")
 
 

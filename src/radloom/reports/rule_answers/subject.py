@@ -55,10 +55,11 @@ _NAMED_BY = {
 
 _STRUCTURE = re.compile(r"(?:heart|cardiac|mediastin\w+)(?: (?:size|silhouette|shadow|contours?|outline))?")
 
-_OTHER = re.compile(r"failure|chf|(?:hydro|hemo|chylo)\w*thora|copd|obstruct|\btip\b")
+_OTHER = re.compile(r"failure|chf|overload|(?:hydro|hemo|chylo)\w*thora|copd|obstruct|\btip\b")
 """Of phrases that stand for an observation or a sign in a report but name a disease, or a place."""
 
 _KIND = re.compile(
+    r"interstitial (?:lung )?disease|scar|reticul|bronchial|cuffing|haz|fibro|plaque|\bcap|granulom|pneumonitis|"
     r"carcinoma|neoplas|tumou?r|malignan|metasta|cavit|emphysem|cabg|defibrill|icd\b|\bpicc?\b|\bport|mediport|swan|"
     r"dialysis"
 )
@@ -109,7 +110,7 @@ def subject(text: str) -> Subject | None:
     if not re.search(_NAMED_BY.get(name, ""), text) or any(map(_OTHER.search, phrases)):
         return None
     words = rf"(?:(?:{_ORGANS}) )*(?:{'|'.join(map(re.escape, phrases))})"
-    kind = any(_KIND.search(phrase) or (name == SUPPORT_DEVICES and DEVICE not in phrase) for phrase in phrases)
+    kind = all(_KIND.search(phrase) or (name == SUPPORT_DEVICES and DEVICE not in phrase) for phrase in phrases)
     if not kind and not _beside(text, name, phrases):
         return Subject(present, name, words, whole=True)
     spoken_of = re.search(rf"\b(?:the|this|these|that|those) (?:(?:{_SORTS}) )*{words}", text)

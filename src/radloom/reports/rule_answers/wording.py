@@ -16,6 +16,10 @@ XRAY = r"(?:(?:this|the|above|patient's) )*(?:chest )?(?:xray|radiograph|image|f
 _WORDINGS = (
     (r"\bx[- ]?ray\b", "xray"),
     (r"\(s\b\)?", "s"),
+    (r"^(ab)?normal$", r"is this \1normal"),
+    (r"\bfront(?:al)? (?=view|film|image|picture|xray|radiograph|projection)", "frontal "),
+    (r"\bside (?=view|film|image|picture|xray|radiograph|projection)", "lateral "),
+    (r"\bfluid in the pleural (?:space|cavity)\b", "pleural effusion"),
     (r"\b(?:is|are) (?:the )?lung volumes? (?:too )?(?:low|small|reduced|decreased)\b", "are there low lung volumes"),
     (r"\bpneumon?th(?:or|ro)[ao]x\b", "pneumothorax"),
     (r"\bmediastium\b", "mediastinum"),
