@@ -552,5 +552,8 @@ def test_the_view_that_a_dicom_file_states_counts(
         (View.LATERAL, ["The image is by its DICOM header a lateral view and is read as one."]),
     ):
         monkeypatch.setattr("radloom.models.dicom_view", lambda path, stated=stated: stated)
-        study, said = model.arrange(file)
-        assert said == remarks and (study.lateral is not None) is (stated is View.LATERAL)
+        for image in (file, file.read_bytes()):
+            study, said = model.arrange(image)
+            assert said == remarks and (study.lateral is not None) is (stated is View.LATERAL)
+    study, said = model.arrange(chest, stated=View.LATERAL)
+    assert study.lateral is not None and "by its DICOM header" in said[0]

@@ -32,7 +32,7 @@ from radloom.completion import Asked, Plan, available, complete, planned, remark
 from radloom.config import changed
 from radloom.devices import usable
 from radloom.errors import CheckpointError, ImageError, RadloomError, ReportError, member
-from radloom.imaging import ImageWarning, Transform, as_image, dicom_view
+from radloom.imaging import ImageWarning, InMemory, Transform, as_image, dicom_view
 from radloom.input_check import doubt
 from radloom.interop import check_same_patient
 from radloom.language.consensus import agreed, consensus
@@ -510,13 +510,16 @@ class Model:
             made |= dict(zip(members, complete(self, plan, some, seeds=sown, progress=told), strict=True))
         return [made[i] for i in range(len(studies))]
 
-    def arrange(self, image: Image, lateral: Image | None = None) -> tuple[Study, list[str]]:
+    def arrange(
+        self, image: Image, lateral: Image | None = None, *, stated: View | None = None
+    ) -> tuple[Study, list[str]]:
         """The study of an image and perhaps a lateral one.
 
         Args:
             image: the frontal view; one that looks like a lateral view, or is one by its DICOM header, becomes that
                 where no other is given.
             lateral: the lateral view, if there is one.
+            stated: the view that the file of an image says it is, where the image itself does not.
 
         Returns:
             The study, and sentences on what is odd about its views.
@@ -530,7 +533,8 @@ class Model:
             study = Study(frontal=first, lateral=second)
             return study, remarks(self, study)
         said = [remark] if (remark := doubt(first)) else []
-        stated = dicom_view(image) if isinstance(image, str | Path) else None
+        if isinstance(image, str | Path | bytes):
+            stated = dicom_view(InMemory(image) if isinstance(image, bytes) else image)
         if (stated or self.view(first)) is View.FRONTAL:
             return Study(frontal=first), said
         why = "is by its DICOM header" if stated else "looks like"

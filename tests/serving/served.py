@@ -28,7 +28,9 @@ class Stub:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def arrange(self, image: np.ndarray, lateral: np.ndarray | None = None) -> tuple[radloom.Study, list[str]]:
+    def arrange(
+        self, image: np.ndarray, lateral: np.ndarray | None = None, **_: Any
+    ) -> tuple[radloom.Study, list[str]]:
         return radloom.Study(frontal=image, lateral=lateral), []
 
     def reports(self, studies: list[radloom.Study], **options: Any) -> list[Report]:

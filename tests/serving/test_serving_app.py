@@ -270,3 +270,13 @@ def test_nothing_of_a_request_is_logged(
         re.search(r"POST /v1/ask 200 \d+\.\d+ s", logged) and "POST /v1/ask 422" in logged and "GET other 404" in logged
     )
     assert not re.search("Jane|Doe|effusion|sesame|testclient", logged), logged
+
+
+def test_a_lone_file_is_read_as_the_view_that_it_states(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stated in (View.LATERAL, View.FRONTAL):
+        monkeypatch.setattr("radloom.serving.uploads.dicom_view", lambda file, stated=stated: stated)
+        with serve() as client:
+            said = client.post("/v1/report", files={"frontal": encoded()}).json()["remarks"]
+        assert ("The image is by its DICOM header a lateral view and is read as one." in said) is (
+            stated is View.LATERAL
+        )

@@ -112,7 +112,7 @@ def test_limits_are_numbers_above_zero(limit: str) -> None:
 @pytest.mark.parametrize("fit", ["pad", "crop", "squash"])
 def test_the_model_sees_of_a_picture_at_its_size_what_it_sees_of_the_picture(fit: Any) -> None:
     transform, file = Transform(64, fit), InMemory(encoded(size=(300, 211)))
-    small, said = to_model_size(file, transform, 100_000)
+    small, said, _ = to_model_size(file, transform, 100_000)
     assert small.shape == (64, 64) and said == []
     assert bool((transform(small) == transform(read_image(file))).all())
     with pytest.raises(ImageError, match="over the limit"):

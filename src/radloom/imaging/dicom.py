@@ -115,11 +115,11 @@ def read_dicom(file: File, *, max_pixels: int) -> np.ndarray:
     return image
 
 
-def dicom_view(path: Path | str) -> View | None:
+def dicom_view(file: File | str) -> View | None:
     """The view that View Position (0018,5101) or else View Code Sequence (0054,0220) states.
 
     Args:
-        path: a file of any kind.
+        file: of any kind; its path, or its bytes in memory.
 
     Returns:
         None where neither states one that is known, or the file is not DICOM.
@@ -127,15 +127,15 @@ def dicom_view(path: Path | str) -> View | None:
     Raises:
         ImageError: missing, empty or damaged file.
     """
-    path = Path(path)
-    if not is_dicom(path, read_head(path)):
+    file = Path(file) if isinstance(file, str) else file
+    if not is_dicom(file, read_head(file)):
         return None
     try:
-        header = read_header(path)
+        header = read_header(file)
         position = str(header.get("ViewPosition")).strip().upper()
         codes = [str(item.get("CodeValue")) for item in header.get("ViewCodeSequence") or ()]
     except Exception as error:
-        raise undecodable(path, error) from error
+        raise undecodable(file, error) from error
     return _VIEWS.get(position) or next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
 
 

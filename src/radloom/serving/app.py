@@ -152,7 +152,8 @@ async def report(
     if not images:
         raise ImageError("There is no image; send a frontal view, a lateral view or both.")
     how = How(temperature, top_p, guidance, candidates)
-    return await _answer(request, service, Read(images.get("frontal"), images.get("lateral"), seed, how))
+    stated = request.state.views.get("frontal")
+    return await _answer(request, service, Read(images.get("frontal"), images.get("lateral"), seed, how, stated))
 
 
 @work.post("/image", response_model=ImageAnswer, responses=_RESPONSES)
@@ -358,14 +359,15 @@ async def metrics(service: TheService) -> Response:
 async def _pictures(request: Request, service: Service, **uploads: UploadFile | None) -> dict[str, np.ndarray]:
     """Pictures (R, R) by the fields they were sent in, decoded outside the event loop.
 
-    What is odd about the files becomes `request.state.remarks`, for the answer.
+    What is odd about the files becomes `request.state.remarks`, for the answer, and the view that each states
+    `request.state.views`.
     """
-    pictures = {}
+    pictures, request.state.views = {}, {}
     files = {name: file for name, upload in uploads.items() if (file := await in_memory(upload, name))}
     request.state.remarks = await _in_time(request, service, partial(check_files, list(files.values())))
     for name, file in files.items():
         read = partial(to_model_size, file, service.model.transform, service.limits.pixels)
-        pictures[name], said = await _in_time(request, service, read)
+        pictures[name], said, request.state.views[name] = await _in_time(request, service, read)
         request.state.remarks += said
     return pictures
 

@@ -54,12 +54,14 @@ class Read:
         frontal, lateral: arrays (H, W) in [0, 1]; at least one.
         seed: of sampling.
         how: settings of sampling.
+        stated: the view that the file of the frontal one states; it is read as that where it is alone.
     """
 
     frontal: np.ndarray | None
     lateral: np.ndarray | None
     seed: int = 0
     how: How = field(default_factory=How)
+    stated: View | None = None
     kind: ClassVar[str] = "report"
     size: ClassVar[int] = 1
 
@@ -326,7 +328,7 @@ def _by_seed(tasks: Sequence[S]) -> list[tuple[S, int]]:
 def _arranged(model: Model, task: Read) -> tuple[Study, list[str]]:
     """The study, and sentences on what is odd about it; what is given as lateral alone stays that."""
     if task.frontal is not None:
-        return model.arrange(task.frontal, task.lateral)
+        return model.arrange(task.frontal, task.lateral, stated=task.stated)
     study = Study(lateral=task.lateral)
     return study, remarks(model, study)
 

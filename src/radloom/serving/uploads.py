@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from io import BytesIO
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from fastapi import Request, Response, UploadFile
@@ -18,9 +18,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from radloom.errors import ReportError, did_you_mean
-from radloom.imaging import InMemory, Transform, as_image, noting, png_bytes, read_image
+from radloom.imaging import InMemory, Transform, as_image, dicom_view, noting, png_bytes, read_image
 from radloom.interop import check_same_patient, says_synthetic
 from radloom.serving.refusals import GONE, Refusal
+from radloom.study import View
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _FILES, _FIELDS = 3, 16  # parts of a form, at most
@@ -165,7 +166,21 @@ def check_files(files: Sequence[InMemory]) -> list[str]:
     return said
 
 
-def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> tuple[np.ndarray, list[str]]:
+class Picture(NamedTuple):
+    """An uploaded X-ray.
+
+    Attributes:
+        image: (R, R) float32 in [0, 1].
+        remarks: sentences on what is odd about the file.
+        view: the view that it states, if it is DICOM and does.
+    """
+
+    image: np.ndarray
+    remarks: list[str]
+    view: View | None
+
+
+def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> Picture:
     """A picture at the size that the model sees, so that requests that wait are small.
 
     The model's transform leaves a picture of this size as it is: what comes of it, comes of the file.
@@ -175,12 +190,9 @@ def to_model_size(file: InMemory, transform: Transform, max_pixels: int) -> tupl
         transform: the model's.
         max_pixels: refuse an image of more pixels before decoding it.
 
-    Returns:
-        (R, R) float32 in [0, 1]; and sentences on what is odd about the file.
-
     Raises:
         ImageError: see `as_image`.
     """
     with noting() as said:
         picture = as_image(file, max_pixels=max_pixels)
-    return transform.to_image(transform(picture)), said
+    return Picture(transform.to_image(transform(picture)), said, dicom_view(file))
