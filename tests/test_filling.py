@@ -118,6 +118,7 @@ def test_one_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     assert run.exit_code == 0, run.output
     data = json.loads(run.stdout)
     names = ["lateral-1.png", "report-1.txt", "lateral-2.png", "report-2.txt"]
+    assert [set(report) for report in data["reports"]] == [{"findings", "impression"}] * 2
     assert data["given"] == ["frontal"] and sorted(data["files"]) == sorted(names)
     assert sorted(p.name for p in out.iterdir()) == sorted([*names, "study.json"])
     noted = json.loads((out / "study.json").read_text())

@@ -247,7 +247,9 @@ def test_saliency_shows_the_xray_and_a_map_for_each_observation(
     assert (left[..., 0] == left[..., 2]).all() and not (right[..., 0] == right[..., 2]).all()
     two = cli(*run, "--observations", "Cardiomegaly, Edema", "--method", "grad-cam", "--json")
     found = json.loads(two.out)
-    assert list(found["saliency"]) == ["Cardiomegaly", "Edema"]
+    assert list(found["saliency"]) == list(found["strongest"]) == ["Cardiomegaly", "Edema"]
+    place, cells = found["strongest"]["Edema"], np.array(found["saliency"]["Edema"])
+    assert cells[place["row"] - 1, place["column"] - 1] == cells.max() and 0 <= place["probability"] <= 1
     assert np.mean(found["saliency"]["Edema"]) == pytest.approx(1, abs=1e-2)
     assert Image.open(tmp_path / "where.png").size == (3 * tiny.SIDE, tiny.SIDE)
     wrong = cli(*run, "--observations", "Edemma")

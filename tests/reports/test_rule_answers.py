@@ -109,8 +109,6 @@ OTHERS = [
     "Is the effusion on the left or right?",
     "Is the heart large or normal?",
     "Is the effusion present or absent?",
-    "Is there an effusion or consolidation?",
-    "Is there cardiomegaly and edema?",
     "Is this pneumonia vs. effusion?",
     "Is the cardiomediastinal silhouette normal?",
     "Is there a tension pneumothorax?",
@@ -660,3 +658,23 @@ def test_the_first_rule_that_knows_answers(question: str, answer: str | None) ->
     sides = {"Pleural Effusion": Side.LEFT}
     found = Findings(View.FRONTAL, {"Pleural Effusion"}, {"Hyperinflation": False}, sides)
     assert rule_answer(question, found, lambda: True) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "positive", "answer"),
+    [
+        ("Is there a pneumothorax or an effusion?", {"Pleural Effusion"}, "yes"),
+        ("Is there a pneumothorax or an effusion?", {"Edema"}, "no"),
+        ("Any effusion or consolidation?", {"Consolidation"}, "yes"),
+        ("Is there cardiomegaly and edema?", {"Cardiomegaly", "Edema", "Fracture"}, "yes"),
+        ("Is there cardiomegaly and edema?", {"Edema"}, "no"),
+        ("Is there an effusion or hyperinflation?", {"Pleural Effusion"}, None),  # nobody looked for the sign
+        ("Is there an effusion or a small nodule?", {"Pleural Effusion"}, None),
+        ("Is there no effusion or pneumothorax?", {"Pleural Effusion"}, None),
+        ("Is this pneumonia or an effusion?", {"Pleural Effusion"}, None),  # which of them
+        ("Is there an effusion, and where?", {"Pleural Effusion"}, None),
+        ("Is there an effusion or a pneumothorax?", None, None),
+    ],
+)
+def test_several_at_once(question: str, positive: set[str] | None, answer: str | None) -> None:
+    assert presence_answer(question, positive) == answer

@@ -159,7 +159,7 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
     from radloom.imaging import write_png
     from radloom.provenance import Origin, marks
     from radloom.reports.report_text import report_to_text
-    from radloom.study import VIEWS, Report
+    from radloom.study import VIEWS, Part, Report
 
     start, asked = time.perf_counter(), Asked.of(given.parts, want)
     plan = planned(model, [asked], **how)[asked]
@@ -192,4 +192,6 @@ def _one_study(model: Model, given: Study, want: Sequence[Part], seeds: range, o
             words = report_to_text(whole.report or Report())
             path.write_text(words + "\n", encoding="utf-8")
             lines += [f"{path}: {words}"]
-    return Answer({"out": str(out), **data}, "\n".join(lines))
+    written = [{"findings": (r := whole.report or Report()).findings, "impression": r.impression} for whole in made]
+    reports = {"reports": written} if Part.REPORT in plan.makers else {}
+    return Answer({"out": str(out), **data, **reports}, "\n".join(lines))

@@ -203,14 +203,14 @@ def saliency_command(
     plain = loaded.transform.to_image(loaded.pixels([pixels])[0])
     pictures = [np.repeat(plain[..., None], 3, 2), *(overlay(plain, cells) for cells in maps.values())]
     write_png(np.concatenate(pictures, axis=1), out)
-    lines = [str(out), "the X-ray, and from left to right:"]
+    lines, places = [str(out), "the X-ray, and from left to right:"], {}
     for name, cells in maps.items():
-        row, column = np.unravel_index(cells.argmax(), cells.shape)
-        lines.append(
-            f"{name:<28}{found[name]:<6.2f}strongest in row {row + 1}, column {column + 1} of {cells.shape[0]}"
-        )
-    data = {name: np.round(cells, 3).tolist() for name, cells in maps.items()}
-    return Answer({"out": str(out), "method": method, "saliency": data, "model": loaded.fingerprint}, "\n".join(lines))
+        row, column = (int(place) + 1 for place in np.unravel_index(cells.argmax(), cells.shape))
+        places[name] = {"probability": round(found[name], 4), "row": row, "column": column}
+        lines.append(f"{name:<28}{found[name]:<6.2f}strongest in row {row}, column {column} of {cells.shape[0]}")
+    cells_of = {name: [[round(float(cell), 3) for cell in row] for row in cells] for name, cells in maps.items()}
+    data = {"out": str(out), "method": method, "strongest": places, "saliency": cells_of}
+    return Answer(data | {"model": loaded.fingerprint}, "\n".join(lines))
 
 
 @command("demo")

@@ -66,6 +66,9 @@ _WHOLE = (
     _Whole(rf"{_ASKED}fluid{_SEEN} in {_LUNG}", True, _FLUID),
 )
 
+_EXISTS = re.compile(rf"(?:{_ARE} there|do you see|can you see|does {XRAY} (?:show|have)|any)\b")
+"""How a question begins that asks of several things whether they are there, not which of them it is."""
+
 _HEART = r"(?:(?:the|patient's|this) )*(?:heart|cardiac silhouette)"
 _HEART_SIZE = re.compile(
     rf"how (?:big|large|wide|enlarged) is {_HEART}|what size is {_HEART}"
@@ -95,7 +98,7 @@ def presence_answer(
         return None
     looked = signs or {}
     unseen = not asked.names <= looked.keys() if asked.names <= set(SIGNS) else positive is None
-    if unseen:
+    if unseen or (asked.joined and not asked.names & set(SIGNS) <= looked.keys()):
         return None
     there = set(positive or ()) - {NO_FINDING}
     there |= {sign for sign, seen in looked.items() if seen}
@@ -104,6 +107,8 @@ def presence_answer(
     found = there & asked.names
     if found and not asked.whole:
         return None
+    if asked.joined == "and":
+        return "yes" if found == asked.names else "no"
     is_there = bool(found) if asked.side is None else _on(asked.side, found, sides or {})
     return None if is_there is None else "yes" if is_there is asked.present else "no"
 
@@ -128,20 +133,27 @@ class _Asked(NamedTuple):
         present: whether `yes` says that one of them is there, or that none is.
         whole: whether it asks for all sorts of them, everywhere.
         side: the one side that it asks about.
+        joined: `and` where it asks whether all of them are there, `or` where one is enough and each is named.
     """
 
     names: Set[str]
     present: bool
     whole: bool = True
     side: str | None = None
+    joined: str = ""
 
 
 def _asked(text: str) -> _Asked | None:
     for question in _WHOLE:
         if match := re.fullmatch(question.asks, text):
             return _Asked(question.names, question.present, side=match.groupdict().get("side"))
-    about = subject(text)
-    return None if about is None else _Asked({about.name}, about.present, about.whole)
+    if about := subject(text):
+        return _Asked({about.name}, about.present, about.whole)
+    for joiner in ("or", "and"):
+        each = [subject(part) for part in text.split(f" {joiner} ")] if _EXISTS.match(text) else []
+        if len(each) > 1 and all(one and one.present and one.whole for one in each):
+            return _Asked({one.name for one in each if one}, True, joined=joiner)
+    return None
 
 
 def _on(side: str, found: Set[str], sides: Mapping[str, Side]) -> bool | None:
